@@ -1,0 +1,53 @@
+# A thin front for CMake: what people type. The builds lie in build/PRESET, the command is build/quire.
+#
+#   make            build it                    make run        show it on a real program
+#   make test       every test                  make bench      speed, measured beside native
+#   make install    PREFIX=/usr/local           make clean
+#   make check-asan, check-tsan, check-debug    the tests in other builds (CMakePresets.json)
+PREFIX ?= /usr/local
+PRESET ?= release
+# Optional; the tests that need a thing that is missing say so and are counted as skipped.
+CTEST_FLAGS ?= --output-on-failure
+
+.PHONY: all quire run test bench install clean
+.PRECIOUS: build/%/build.ninja
+
+all: quire
+
+quire: build/release/build.ninja
+	@cmake --build --preset release --target quire
+	@ln -sf release/quire build/quire
+
+build/%/build.ninja: CMakeLists.txt CMakePresets.json
+	@tools/need.sh build
+	@mkdir -p build
+	@cmake --preset $* >build/$*.log 2>&1 || { cat build/$*.log; exit 1; }
+
+run:
+	@tools/need.sh build run
+	@$(MAKE) --no-print-directory quire
+	@tools/demo.sh "$(CURDIR)/build/quire"
+
+test:
+	@tools/need.sh build test
+	@$(MAKE) --no-print-directory quire build/$(PRESET)/build.ninja
+	@cmake --preset $(PRESET) >build/$(PRESET).log 2>&1 || { cat build/$(PRESET).log; exit 1; }
+	@cmake --build --preset $(PRESET)
+	@ctest --preset $(PRESET) $(CTEST_FLAGS)
+
+check-%:
+	@$(MAKE) --no-print-directory test PRESET=$*
+
+build-%: build/%/build.ninja
+	@cmake --build --preset $*
+
+bench:
+	@tools/need.sh build bench
+	@$(MAKE) --no-print-directory quire
+	@bench/run.sh build/release
+
+install: quire
+	@cmake --install build/release --prefix $(PREFIX)
+
+clean:
+	rm -rf build

@@ -1,0 +1,127 @@
+/* main.c: the command `quire`: choose a command, say what there is.
+ *
+ * A command is a row of the table below, with a function that gets the words after its name. Adding
+ * a command is adding a file and a row. The words are not handed to getopt: its messages can't say
+ * what would have been right, and with two dozen wrong lines as tests (tests/run/cli_wrong.sh) that
+ * is the better half of a message.
+ *
+ *     quire  run     [options] [--] PROGRAM ARGUMENTS     run.c, summary.c
+ *            root    create DIR PACKAGE...                root.c, root_create.sh
+ *            help    [COMMAND]                            here
+ *            --version, --help                            here
+ */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef QUIRE_VERSION /* the build gives it: project(VERSION) of CMakeLists.txt */
+#define QUIRE_VERSION "unknown"
+#endif
+
+static int help(struct cli_words *words);
+static void help_help(void);
+
+static const struct cli_command commands[] = {
+    {"run", "run a Linux program in little memory, and see what happens", cli_run, cli_run_help},
+    {"root", "make a directory of RISC-V programs for run", cli_root, cli_root_help},
+    {"help", "say more about a command", help, help_help},
+};
+#define NCOMMANDS (sizeof commands / sizeof commands[0])
+
+int cli_wrong(const char *format, ...) {
+    va_list arguments;
+
+    va_start(arguments, format);
+    fputs("quire: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return CLI_EXIT_OURS;
+}
+
+static void print_overview(FILE *to) {
+    fputs("quire runs Linux programs on a small computer in software, whose memory manager you can "
+          "see.\n\n"
+          "  quire run [--ram SIZE] [--root DIR] -- PROGRAM ARGUMENTS\n"
+          "  quire root create DIR PACKAGE...\n\n"
+          "Commands:\n",
+          to);
+    for (size_t i = 0; i < NCOMMANDS; i++) {
+        fprintf(to, "  %-6s %s\n", commands[i].name, commands[i].summary);
+    }
+    fputs("\n'quire help COMMAND' says more.\n", to);
+}
+
+static const struct cli_command *find(const char *name) {
+    for (size_t i = 0; i < NCOMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* There is no such command: name the one that was probably meant. */
+static int unknown(const char *name) {
+    const char *names[NCOMMANDS];
+
+    for (size_t i = 0; i < NCOMMANDS; i++) {
+        names[i] = commands[i].name;
+    }
+    const char *nearest = cli_nearest(name, names, NCOMMANDS);
+    if (nearest != NULL) {
+        return cli_wrong("there is no command '%s'; did you mean '%s'?", name, nearest);
+    }
+    return cli_wrong("there is no command '%s'; 'quire help' lists them", name);
+}
+
+static int help(struct cli_words *words) {
+    const char *name = words->at[0];
+
+    if (name == NULL) {
+        print_overview(stdout);
+        return 0;
+    }
+    if (words->at[1] != NULL) {
+        return cli_wrong("help takes one command, not '%s' as well", words->at[1]);
+    }
+    const struct cli_command *command = find(name);
+    if (command == NULL) {
+        return unknown(name);
+    }
+    command->help();
+    return 0;
+}
+
+static void help_help(void) {
+    puts("quire help            what commands there are\n"
+         "quire help COMMAND    what a command does and takes");
+}
+
+int main(int argc, char *argv[]) {
+    if (argc < 2) {
+        print_overview(stderr);
+        return CLI_EXIT_OURS;
+    }
+    const char *name = argv[1];
+    struct cli_words words = {argv + 2};
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        return help(&words);
+    }
+    if (strcmp(name, "--version") == 0) {
+        puts("quire " QUIRE_VERSION);
+        return 0;
+    }
+    const struct cli_command *command = find(name);
+    if (command == NULL) {
+        return unknown(name);
+    }
+    if (words.at[0] != NULL &&
+        (strcmp(words.at[0], "--help") == 0 || strcmp(words.at[0], "-h") == 0)) {
+        command->help();
+        return 0;
+    }
+    return command->run(&words);
+}

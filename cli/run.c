@@ -1,0 +1,326 @@
+/* run.c: `quire run`: make a machine, put a program on it, wait, tell what happened.
+ *
+ * The command owns the words of the command line, the signals that a terminal sends, and the exit
+ * code; all else is os/'s. Options are checked here as far as they can be without a machine, so
+ * that a wrong one costs a line and not a start:
+ *
+ *     words --options--> struct run --os_create, os_start--> os_run --> status
+ *                                        |         |             '--> summary.c
+ *                                       125     126, 127
+ *
+ * Signals: INT, TERM, HUP and QUIT go to process 1 of the machine, which does with them what it
+ * would do on any Linux; quire itself stays to report. One that was ignored when we were started
+ * (nohup) stays ignored. KILL is ours alone.
+ *
+ * I1  Every byte on standard output comes from the program.
+ * I2  The exit code is the program's, or 128 + signal, unless it is 125 to 127 and a line said why.
+ */
+#include "cli/run.h"
+
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MIB ((uint64_t)1 << 20)
+
+/* Enough for every small program to run without paging, little enough to be nothing on the host. */
+#define RAM_DEFAULT (256 * MIB)
+/* The manager takes about 1 MiB, an idle dynamic program a little more: below this nothing runs. */
+#define RAM_MIN (4 * MIB)
+/* What the software machine takes (machine/soft/soft.c). */
+#define RAM_MAX  ((uint64_t)1 << 43)
+#define SWAP_MAX ((uint64_t)1 << 42)
+/* Pages on the disk cost the host nothing until they are written: be generous by default. */
+#define SWAP_TO_RAM 4
+
+#define BINDS_MAX 64
+
+/* What the command line says. */
+struct run {
+    struct os_config config;
+    struct os_bind binds[BINDS_MAX];
+    bool swap_given, quiet;
+    char cwd[PATH_MAX];
+};
+
+enum { RAM, SWAP, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
+
+static const struct cli_option options[] = {
+    [RAM] = {"--ram", "SIZE", "--ram 64M", "memory of the machine; 256M if not given"},
+    [SWAP] = {"--swap", "SIZE", "--swap 1G", "its swap disk, 0 for none; four times the RAM"},
+    [ROOT] = {"--root", "DIR", "--root ~/riscv",
+              "what the program sees as /; see 'quire help root'"},
+    [BIND] = {"--bind", "DIR[:GUEST]", "--bind /data",
+              "show a directory of this machine to it, under GUEST or the same name"},
+    [CLOCK] = {"--clock", "virtual|host", "--clock virtual",
+               "its clock: virtual (the default: same run, same times) or this machine's"},
+    [SEED] = {"--seed", "NUMBER", "--seed 7", "for its random numbers; 1 if not given"},
+    [QUIET] = {"--quiet", NULL, NULL, "no summary at the end"},
+    [NO_SUMMARY] = {"--no-summary", NULL, NULL, "the same"},
+};
+#define NOPTIONS (sizeof options / sizeof options[0])
+
+void cli_run_help(void) {
+    puts(
+        "quire run [options] [--] PROGRAM ARGUMENTS\n\n"
+        "Runs a RISC-V 64 Linux program on a computer in software with the RAM that you give it.\n"
+        "Pages that do not fit go to its swap disk and come back when they are touched. A summary\n"
+        "of what the memory manager did follows on standard error.\n");
+    for (size_t i = 0; i < NOPTIONS; i++) {
+        char left[40];
+        snprintf(left, sizeof left, "%s %s", options[i].name,
+                 options[i].value != NULL ? options[i].value : "");
+        printf("  %-22s %s\n", left, options[i].help);
+    }
+    puts("\nSizes: 4096, 64K, 1.5M, 2GiB; K, M, G and T are powers of 1024. At least 4M of RAM.\n"
+         "A statically linked program needs no --root; others need the tree with their "
+         "libraries.\n\n"
+         "Exit code: the program's; 128 + n if signal n ended it (137: the OOM killer);\n"
+         "125 if quire itself failed, 126 if PROGRAM cannot be run, 127 if there is none.\n\n"
+         "Example: a sort of a large file in a quarter of the memory that it needs\n"
+         "  quire root create ~/riscv coreutils\n"
+         "  quire run --ram 32M --root ~/riscv --bind . -- sort big.txt > sorted.txt");
+}
+
+/* ---- the options -------------------------------------------------------------------------------
+ */
+
+static bool is_directory(const char *path) {
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool take_root(struct run *run, const char *dir) {
+    static char path[PATH_MAX]; /* lives as long as the machine */
+
+    if (!is_directory(dir)) {
+        cli_wrong("--root %s: %s; 'quire root create %s coreutils' makes one", dir,
+                  access(dir, F_OK) == 0 ? "not a directory" : "there is no such directory", dir);
+        return false;
+    }
+    if (realpath(dir, path) == NULL) {
+        cli_wrong("--root %s: %s", dir, strerror(errno));
+        return false;
+    }
+    run->config.root = path;
+    return true;
+}
+
+/* DIR or DIR:GUEST. The host's path is ours, cli_run frees it; the guest's is part of it or value.
+ */
+static bool take_bind(struct run *run, const char *value) {
+    const char *colon = strrchr(value, ':');
+    char *dir = strndup(value, colon != NULL ? (size_t)(colon - value) : strlen(value));
+    char *host = dir != NULL ? realpath(dir, NULL) : NULL;
+
+    if (host == NULL || !is_directory(host)) {
+        cli_wrong("--bind %s: %s is %s", value, dir != NULL ? dir : "it",
+                  host != NULL ? "not a directory" : "no directory that can be found");
+    } else if (colon != NULL && colon[1] != '/') {
+        cli_wrong("--bind %s: the name that the program sees must begin with /", value);
+    } else if (run->config.nbinds == BINDS_MAX) {
+        cli_wrong("--bind %s: %d are enough", value, BINDS_MAX);
+    } else {
+        run->binds[run->config.nbinds].host_path = host;
+        run->binds[run->config.nbinds].guest_path = colon != NULL ? colon + 1 : host;
+        run->config.nbinds++;
+        free(dir);
+        return true;
+    }
+    free(host);
+    free(dir);
+    return false;
+}
+
+static bool take_clock(struct run *run, const char *value) {
+    if (strcmp(value, "host") == 0 || strcmp(value, "virtual") == 0) {
+        run->config.host_clock = value[0] == 'h';
+        return true;
+    }
+    cli_wrong("--clock %s: there are two clocks; write --clock virtual or --clock host", value);
+    return false;
+}
+
+static bool take_option(struct run *run, int option, const char *value) {
+    switch (option) {
+    case RAM:
+        return cli_size_parse("--ram", value, &run->config.ram_bytes);
+    case SWAP:
+        run->swap_given = true;
+        return cli_size_parse("--swap", value, &run->config.swap_bytes);
+    case ROOT:
+        return take_root(run, value);
+    case BIND:
+        return take_bind(run, value);
+    case CLOCK:
+        return take_clock(run, value);
+    case SEED:
+        return cli_number_parse("--seed", value, &run->config.seed);
+    default:
+        run->quiet = true;
+        return true;
+    }
+}
+
+/* Sizes that make a machine: whole pages, enough to start anything, not more than there can be. */
+static bool settle_sizes(struct run *run) {
+    struct os_config *config = &run->config;
+    char text[CLI_TEXT_BYTES];
+
+    if (config->ram_bytes < RAM_MIN) {
+        /* A bare number below a page was meant in megabytes more often than in bytes. */
+        bool bare = config->ram_bytes < QUIRE_PAGE_SIZE;
+        cli_wrong("--ram: %s is too little, nothing runs in less than 4M%s",
+                  cli_size_text(config->ram_bytes, text), bare ? "; did you leave out the M?" : "");
+        return false;
+    }
+    if (config->ram_bytes > RAM_MAX) {
+        cli_wrong("--ram: %s is too much, 8T is the end", cli_size_text(config->ram_bytes, text));
+        return false;
+    }
+    if (!run->swap_given) {
+        config->swap_bytes = config->ram_bytes * SWAP_TO_RAM;
+        config->swap_bytes = config->swap_bytes < SWAP_MAX ? config->swap_bytes : SWAP_MAX;
+    }
+    if (config->swap_bytes > SWAP_MAX) {
+        cli_wrong("--swap: %s is too much, 4T is the end", cli_size_text(config->swap_bytes, text));
+        return false;
+    }
+    config->ram_bytes &= ~QUIRE_PAGE_MASK;
+    config->swap_bytes &= ~QUIRE_PAGE_MASK;
+    return true;
+}
+
+/* Where the program starts: here, if it can see here; / otherwise. */
+static void settle_cwd(struct run *run) {
+    char here[PATH_MAX];
+
+    run->config.cwd = "/";
+    if (getcwd(here, sizeof here) == NULL) {
+        return;
+    }
+    if (run->config.root == NULL) {
+        memcpy(run->cwd, here, sizeof here);
+        run->config.cwd = run->cwd;
+        return;
+    }
+    for (unsigned i = 0; i < run->config.nbinds; i++) {
+        const struct os_bind *bind = &run->binds[i];
+        size_t n = strcmp(bind->host_path, "/") == 0 ? 0 : strlen(bind->host_path);
+        if (strncmp(here, bind->host_path, n) == 0 && (here[n] == '/' || here[n] == '\0')) {
+            const char *guest = strcmp(bind->guest_path, "/") == 0 ? "" : bind->guest_path;
+            int length = snprintf(run->cwd, sizeof run->cwd, "%s%s", guest, here + n);
+            if (length > 0 && (size_t)length < sizeof run->cwd) {
+                run->config.cwd = run->cwd;
+            }
+        }
+    }
+}
+
+/* Everything before PROGRAM. False when it is wrong, and has been said. */
+static bool take_words(struct run *run, struct cli_words *words) {
+    const char *value;
+    int option;
+
+    *run = (struct run){.config = {.ram_bytes = RAM_DEFAULT, .seed = 1}};
+    while ((option = cli_option_next(words, options, NOPTIONS, &value)) >= 0) {
+        if (!take_option(run, option, value)) {
+            return false;
+        }
+    }
+    if (option == CLI_OPTIONS_WRONG || !settle_sizes(run)) {
+        return false;
+    }
+    if (words->at[0] == NULL || words->at[0][0] == '\0') {
+        cli_wrong("run needs a program, as in quire run --ram 64M -- ./program");
+        return false;
+    }
+    run->config.binds = run->binds;
+    settle_cwd(run);
+    return true;
+}
+
+/* ---- signals -----------------------------------------------------------------------------------
+ */
+
+/* The machine that signals go to: a handler has no other way to know. Set while they are caught. */
+static struct os *running;
+
+static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+#define NFORWARDED (sizeof forwarded / sizeof forwarded[0])
+
+static void forward(int signal) {
+    os_interrupt(running, signal);
+}
+
+static void catch_signals(struct os *os) {
+    struct sigaction ours = {.sa_handler = forward}, theirs;
+
+    running = os;
+    sigemptyset(&ours.sa_mask);
+    for (size_t i = 0; i < NFORWARDED; i++) {
+        if (sigaction(forwarded[i], NULL, &theirs) == 0 && theirs.sa_handler != SIG_IGN) {
+            sigaction(forwarded[i], &ours, NULL);
+        }
+    }
+    /* A reader that went away is the program's business: write() tells it. */
+    ours.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ours, NULL);
+}
+
+/* From here on a signal is for us, and the machine may go. */
+static void release_signals(void) {
+    for (size_t i = 0; i < NFORWARDED; i++) {
+        struct sigaction now;
+        if (sigaction(forwarded[i], NULL, &now) == 0 && now.sa_handler == forward) {
+            signal(forwarded[i], SIG_DFL);
+        }
+    }
+}
+
+/* A machine for run, and on it the program of words. Returns the exit code. */
+static int run_on_machine(const struct run *run, struct cli_words *words) {
+    extern char **environ;
+    struct os_start_error error;
+    char message[512];
+    int status;
+
+    struct os *os = os_create(&run->config, message, sizeof message);
+    if (os == NULL) {
+        return cli_wrong("%s", message);
+    }
+    if (os_start(os, words->at, environ, &error)) {
+        catch_signals(os);
+        status = os_run(os);
+        release_signals();
+        if (!run->quiet) {
+            cli_summary_print(os, words->at[0], status);
+        }
+    } else {
+        cli_wrong("%s", error.message);
+        status = error.exit_code;
+    }
+    os_destroy(os);
+    return status;
+}
+
+int cli_run(struct cli_words *words) {
+    struct run run;
+    int status = CLI_EXIT_OURS;
+
+    if (take_words(&run, words)) {
+        status = run_on_machine(&run, words);
+    }
+    for (unsigned i = 0; i < run.config.nbinds; i++) {
+        free((char *)run.binds[i].host_path);
+    }
+    return status;
+}

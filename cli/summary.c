@@ -1,0 +1,172 @@
+/* summary.c: what a run was like, in about ten lines that somebody who never saw a page table can
+ * read, and that somebody who has can use.
+ *
+ * Each line has a name, figures, and what they mean. Lines that would say nothing are left out: a
+ * program that fitted in RAM has no swap line. The order goes from what was asked (memory) over
+ * what was done (faults, swap, reclaim) to what it cost (time, slowdown).
+ *
+ * The slowdown is an estimate with a plain meaning: the machine's time, divided by what it would
+ * have been had nobody waited for memory. stall_ns is what programs waited for the disk; background
+ * work on the disk is not in it, because nobody waited.
+ */
+#include "cli/run.h"
+
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The figures of one run, from all who keep some. */
+struct figures {
+    struct os_summary os;
+    struct quire_usage usage;
+    const struct quire_counters *counters;
+    struct quire_soft_counters machine;
+};
+
+static void label(const char *name) {
+    fprintf(stderr, "  %-10s ", name);
+}
+
+static double seconds(uint64_t ns) {
+    return (double)ns / 1e9;
+}
+
+static double percent(uint64_t part, uint64_t whole) {
+    return whole > 0 ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+static void print_end(const char *program, int status) {
+    const char *slash = strrchr(program, '/');
+    const char *name = slash != NULL ? slash + 1 : program;
+
+    if (status > 128 && status <= 128 + 64) {
+        fprintf(stderr, "quire: %s was ended by signal %d (%s)\n", name, status - 128,
+                strsignal(status - 128));
+    } else {
+        fprintf(stderr, "quire: %s ended with status %d\n", name, status);
+    }
+}
+
+static void print_memory(const struct figures *f) {
+    char ram[CLI_TEXT_BYTES], swap[CLI_TEXT_BYTES], peak[CLI_TEXT_BYTES];
+    uint64_t demand = f->usage.peak_demand, total = f->usage.total;
+
+    label("memory");
+    cli_size_text(total << QUIRE_PAGE_SHIFT, ram);
+    cli_size_text(f->usage.swap_total << QUIRE_PAGE_SHIFT, swap);
+    cli_size_text(demand << QUIRE_PAGE_SHIFT, peak);
+    fprintf(stderr, "%s RAM, %s swap; the programs wanted %s at once", ram, swap, peak);
+    if (demand > total && total > 0) {
+        fprintf(stderr, ", %.1f times the RAM", (double)demand / (double)total);
+    }
+    fputc('\n', stderr);
+}
+
+static void print_faults(const struct figures *f) {
+    char minor[CLI_TEXT_BYTES], major[CLI_TEXT_BYTES], copies[CLI_TEXT_BYTES];
+    uint64_t all = f->counters->pgfault, slow = f->counters->pgmajfault;
+
+    label("faults");
+    fprintf(stderr, "%s minor, %s major (waited for a disk), %s copied on write\n",
+            cli_count_text(all >= slow ? all - slow : 0, minor), cli_count_text(slow, major),
+            cli_count_text(f->counters->fault_cow, copies));
+}
+
+static void print_swap(const struct figures *f) {
+    char out[CLI_TEXT_BYTES], in[CLI_TEXT_BYTES], clean[CLI_TEXT_BYTES];
+    const struct quire_counters *c = f->counters;
+
+    if (c->pswpin + c->pswpout + c->swap_clean == 0) {
+        return;
+    }
+    label("swap");
+    fprintf(stderr, "%s out, %s in; %s pages left without a write (the disk had them)\n",
+            cli_size_text(c->pswpout << QUIRE_PAGE_SHIFT, out),
+            cli_size_text(c->pswpin << QUIRE_PAGE_SHIFT, in), cli_count_text(c->swap_clean, clean));
+}
+
+static void print_reclaim(const struct figures *f) {
+    char background[CLI_TEXT_BYTES], direct[CLI_TEXT_BYTES], stalls[CLI_TEXT_BYTES];
+    const struct quire_counters *c = f->counters;
+
+    if (c->pgsteal_kswapd + c->pgsteal_direct == 0) {
+        return;
+    }
+    label("reclaim");
+    fprintf(stderr, "%s pages in the background, %s by a program that had to wait (%s times)\n",
+            cli_count_text(c->pgsteal_kswapd, background),
+            cli_count_text(c->pgsteal_direct, direct), cli_count_text(c->allocstall, stalls));
+}
+
+static void print_processor(const struct figures *f) {
+    char instructions[CLI_TEXT_BYTES], accesses[CLI_TEXT_BYTES];
+    uint64_t all = f->machine.loads + f->machine.stores;
+
+    label("processor");
+    fprintf(stderr, "%s instructions; TLB missed %.3f %% of %s accesses\n",
+            cli_count_text(f->machine.instructions, instructions),
+            percent(f->machine.tlb_misses, all), cli_count_text(all, accesses));
+}
+
+static void print_calls(const struct figures *f) {
+    char calls[CLI_TEXT_BYTES], processes[CLI_TEXT_BYTES];
+
+    label("system");
+    fprintf(stderr, "%s system calls, %s process%s\n", cli_count_text(f->os.syscalls, calls),
+            cli_count_text(f->os.processes, processes), f->os.processes == 1 ? "" : "es");
+    if (f->os.unknown_syscalls == 0) {
+        return;
+    }
+    label("unknown");
+    fprintf(stderr, "%" PRIu64 " calls answered ENOSYS:", f->os.unknown_syscalls);
+    for (size_t i = 0; i < sizeof f->os.unknown / sizeof f->os.unknown[0]; i++) {
+        if (f->os.unknown[i].count > 0) {
+            fprintf(stderr, " %u (%" PRIu64 "x)", f->os.unknown[i].number, f->os.unknown[i].count);
+        }
+    }
+    fputc('\n', stderr);
+}
+
+static void print_time(const struct figures *f) {
+    uint64_t all = f->os.wall_ns, stalls = f->machine.stall_ns;
+    double slowdown = all > stalls ? (double)all / (double)(all - stalls) : 1.0;
+
+    label("time");
+    fprintf(stderr, "%.2f s on the machine's clock, %.2f s of it waiting for memory\n",
+            seconds(all), seconds(stalls));
+    label("slowdown");
+    fprintf(stderr, "about %.2f times, against having RAM enough\n", slowdown);
+}
+
+void cli_summary_print(struct os *os, const char *program, int status) {
+    struct figures f;
+
+    fflush(stdout);
+    os_summary(os, &f.os);
+    quire_usage(os_quire(os), &f.usage);
+    f.counters = quire_counters(os_quire(os));
+    quire_soft_counters(os_machine(os), &f.machine);
+
+    print_end(program, status);
+    print_memory(&f);
+    print_faults(&f);
+    print_swap(&f);
+    print_reclaim(&f);
+    print_processor(&f);
+    print_calls(&f);
+    print_time(&f);
+    if (f.os.oom_line[0] != '\0') {
+        label("oom");
+        fprintf(stderr, "%s\n", f.os.oom_line);
+    }
+    if (f.counters->io_error > 0) {
+        label("disk");
+        fprintf(stderr, "%" PRIu64 " errors or wrong checksums\n", f.counters->io_error);
+    }
+    label("trace");
+    fprintf(stderr, "%016" PRIx64 " (the same run gives the same)\n",
+            quire_trace_hash(os_quire(os)));
+}

@@ -1,0 +1,119 @@
+/* machine.h: the port. What a machine gives to the memory manager, whole, on one page.
+ *
+ * Plain linked functions with an explicit context: a program links one machine. The manager calls
+ * these; a machine calls the manager only through quire_fault() and quire_tick() (quire.h).
+ *
+ * The law that keeps this small: the manager holds the truth, page tables are a cache of it. An
+ * unwired mapping may be forgotten by the machine at any time; the next access faults and brings it
+ * back. A referenced bit may be missing. Whether a page was modified never depends on the machine:
+ * the manager maps a clean page without write permission and marks it dirty at the write fault.
+ *
+ * None of these may call the manager back. None may fail unless it says so. "Sleeps" means that it
+ * may take as long as a device takes. docs/PORTING.md goes through them one by one.
+ */
+#ifndef QUIRE_MACHINE_H
+#define QUIRE_MACHINE_H
+
+#include <quire/status.h>
+#include <quire/types.h>
+
+/* ---- memory: 4 ------------------------------------------------------------------------------- */
+
+/* A run of usable RAM. Runs are ascending, page-aligned and do not touch. */
+struct quire_ram_range {
+    quire_paddr start;
+    uint64_t length_bytes;
+};
+
+/* The index-th run of RAM, false past the last. The manager owns all of it after quire_create. */
+bool quire_mach_ram_range(struct quire_machine *machine, unsigned index,
+                          struct quire_ram_range *range);
+
+/* Where the kernel sees a frame: a direct map, valid for as long as the machine lives, and linear:
+ * the windows of neighbouring frames in one run of RAM are neighbours. */
+void *quire_mach_window(struct quire_machine *machine, quire_frame frame);
+
+/* Fill one frame with zeros. Separate from memset because hardware often has a faster way. */
+void quire_mach_zero(struct quire_machine *machine, quire_frame frame);
+
+/* Copy one frame to another; the two differ. */
+void quire_mach_copy(struct quire_machine *machine, quire_frame to, quire_frame from);
+
+/* ---- page tables: 8 -------------------------------------------------------------------------- */
+
+/* Table frames belong to the manager: it hands them in, the machine hands back what it drops, so
+ * that entering a mapping can neither fail nor call an allocator. A stash is a stack of frames. */
+#define QUIRE_STASH_MAX 8
+struct quire_stash {
+    unsigned count;
+    quire_frame frames[QUIRE_STASH_MAX];
+};
+
+/* How many table frames pmap_enter may need at most (3 for Sv48: the root is made by create). */
+unsigned quire_mach_pmap_depth(struct quire_machine *machine);
+
+/* Make empty page tables for space; root is a frame for the top level, not yet zeroed. Returns NULL
+ * when the machine has no room for its own bookkeeping; root then still belongs to the caller. */
+struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct quire_space *space,
+                                          quire_frame root);
+
+/* Forget everything: each table frame, the root last, goes to release(context, frame). */
+void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *context, quire_frame),
+                             void *context);
+
+/* Map va to frame with exactly prot (a mask of enum quire_prot, not 0), replacing what was there,
+ * and drop stale translations. access is what the fault wanted: the machine may enter the mapping
+ * as referenced. Table frames are popped from the stash as needed; they need not be zero. */
+void quire_mach_pmap_enter(struct quire_pmap *pmap, quire_vaddr va, quire_frame frame,
+                           unsigned prot, struct quire_stash *stash);
+
+/* Forget the mappings of npages from va on; where there is none, nothing happens. Tables that
+ * become empty may stay until destroy, or until pmap_trim. */
+void quire_mach_pmap_remove(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages);
+
+/* Take permissions away: every mapping in the range keeps at most prot. 0 removes it. */
+void quire_mach_pmap_protect(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages,
+                             unsigned prot);
+
+/* What the machine knows of va. Not required to know anything (mapped=false is always allowed). */
+struct quire_pmap_entry {
+    quire_frame frame;
+    unsigned prot;
+    bool mapped, referenced, modified;
+};
+void quire_mach_pmap_query(struct quire_pmap *pmap, quire_vaddr va, struct quire_pmap_entry *entry);
+
+/* Was va accessed since the last harvest? Clears the bit and drops the stale translation. A machine
+ * without such bits answers false. */
+bool quire_mach_pmap_harvest(struct quire_pmap *pmap, quire_vaddr va);
+
+/* ---- swap devices: 3 ------------------------------------------------------------------------- */
+
+/* Size of a device in pages, 0 if there is no such device. Devices count from 0. */
+uint64_t quire_mach_swap_pages(struct quire_machine *machine, unsigned device);
+
+/* Move one frame to or from page number slot of a device. Sleeps. QUIRE_OK, or QUIRE_IO: then the
+ * page on the device (write) or the frame (read) holds anything. */
+enum quire_status quire_mach_swap_write(struct quire_machine *machine, unsigned device,
+                                        uint64_t slot, quire_frame frame);
+enum quire_status quire_mach_swap_read(struct quire_machine *machine, unsigned device,
+                                       uint64_t slot, quire_frame frame);
+
+/* ---- time, programs, last words: 4 ----------------------------------------------------------- */
+
+/* Nanoseconds on the machine's clock, monotonic. Deterministic on a deterministic machine. */
+uint64_t quire_mach_now_ns(struct quire_machine *machine);
+
+/* The OOM killer chose this space; why is one line of text. The machine must see to it that its
+ * program ends and that quire_space_destroy is called, before this returns if it can: the manager
+ * tries its allocation again at once. owner is the pointer given to quire_space_create. */
+void quire_mach_oom_kill(struct quire_machine *machine, void *owner, const char *why);
+
+/* One line for the operator, without a newline. */
+void quire_mach_log(struct quire_machine *machine, const char *line);
+
+/* A broken invariant: file, line and the condition. Does not return. */
+_Noreturn void quire_mach_panic(struct quire_machine *machine, const char *file, int line,
+                                const char *condition);
+
+#endif

@@ -1,0 +1,98 @@
+/* quire.h: one memory manager: made on a machine's RAM, entered by faults and ticks, audited.
+ *
+ * Nothing here is global: all state hangs off struct quire and lies in the machine's own RAM.
+ * Thread-safety: calls on one struct quire must not overlap (a kernel holds its memory lock). Two
+ * managers on two machines are independent.
+ */
+#ifndef QUIRE_QUIRE_H
+#define QUIRE_QUIRE_H
+
+#include <quire/status.h>
+#include <quire/types.h>
+
+struct quire_config {
+    struct quire_machine *machine;
+    /* Weight of anonymous against file pages in reclaim, 0 to 200; 60 is Linux's default. */
+    unsigned swappiness;
+    /* Watermarks in pages. 0: derived from the size of RAM as Linux derives min_free_kbytes. */
+    uint64_t min_free_pages;
+};
+
+/* Take over the machine's RAM and bring everything up. Fails with QUIRE_INVAL (a field out of
+ * range) or QUIRE_NOMEM (less RAM than the manager itself needs, about 1 MiB). O(frames). */
+enum quire_status quire_create(const struct quire_config *config, struct quire **out);
+
+/* Tear down. Every space, object and cache of the embedder must be gone: leaks are panics. */
+void quire_destroy(struct quire *q);
+
+/* ---- the two doors --------------------------------------------------------------------------- */
+
+/* An access to va in space missed or was refused by the page tables. On QUIRE_OK the access may be
+ * tried again; QUIRE_FAULT, QUIRE_DENIED and QUIRE_BUS are the program's errors; QUIRE_KILLED says
+ * that the space is the OOM killer's choice. Never returns NOMEM or RESTART: it waits, reclaims and
+ * kills until there is memory. May do I/O. */
+enum quire_status quire_fault(struct quire_space *space, quire_vaddr va, enum quire_access access);
+
+/* Time passes: background reclaim (kswapd) does a bounded batch of work if free memory is below
+ * `low` and it has not yet reached `high`. Call it often: every millisecond of the machine's time,
+ * and whenever quire_wants_tick() says so after a fault. */
+void quire_tick(struct quire *q);
+bool quire_wants_tick(const struct quire *q);
+
+/* ---- swap areas ------------------------------------------------------------------------------ */
+
+/* Use a machine's swap device. Higher priority is filled first. QUIRE_INVAL: no such device;
+ * QUIRE_BUSY: in use already; QUIRE_NOMEM: no room for the slot map. */
+enum quire_status quire_swapon(struct quire *q, unsigned device, int priority);
+
+/* Bring back what lies on it and let it go. QUIRE_INVAL: not in use. QUIRE_NOMEM when it does not
+ * fit, QUIRE_IO when a page of it cannot be read: the area then stays in use, and nothing is lost.
+ * O(pages in use). */
+enum quire_status quire_swapoff(struct quire *q, unsigned device);
+
+/* ---- what happened ----------------------------------------------------------------------------
+ */
+
+/* Counters since creation, named as in Linux's /proc/vmstat where it has them. */
+struct quire_counters {
+    uint64_t pgfault, pgmajfault;         /* all faults resolved; those that needed I/O */
+    uint64_t fault_zero, fault_cow, fault_swap, fault_file, fault_refill; /* by case */
+    uint64_t pgalloc, pgfree;             /* frames given and taken back */
+    uint64_t pswpin, pswpout;             /* pages moved from and to swap devices */
+    uint64_t swap_clean;                  /* evicted without a write: the copy on swap was good */
+    uint64_t pgscan_kswapd, pgscan_direct, pgsteal_kswapd, pgsteal_direct;
+    uint64_t file_in, file_out;           /* pages read from and written back to files */
+    uint64_t allocstall;                  /* times an allocation had to reclaim by itself */
+    uint64_t oom_kill;
+    uint64_t io_error;                    /* failed device operations and bad checksums */
+};
+const struct quire_counters *quire_counters(const struct quire *q);
+
+/* Pages now, by use. The sum of all but `total` and `available` is `total`. */
+struct quire_usage {
+    uint64_t total, free;
+    uint64_t anon, file, shmem;          /* on the LRU lists or pinned by an object */
+    uint64_t page_tables, slab, kernel;  /* kernel: frame table, boot allocations, the rest */
+    uint64_t available;                  /* estimate of what could be had without swapping */
+    uint64_t active_anon, inactive_anon, active_file, inactive_file, dirty;
+    uint64_t swap_total, swap_free;      /* pages on swap areas */
+    uint64_t committed;                  /* pages promised to private writable mappings */
+    uint64_t watermark_min, watermark_low, watermark_high;
+    /* The largest value that (anon + shmem + file mapped + swapped + page_tables) ever had: the
+     * memory that the programs wanted at once, whatever they got. */
+    uint64_t peak_demand;
+};
+void quire_usage(const struct quire *q, struct quire_usage *usage);
+
+/* A hash of every decision taken so far (faults, evictions, I/O, in order). Equal for equal runs.
+ */
+uint64_t quire_trace_hash(const struct quire *q);
+
+/* Recount everything from the bottom and compare with the fast counters, lists and tables; panics
+ * on the first difference. O(frames + regions + pages mapped). For tests and for the suspicious. */
+void quire_audit(struct quire *q);
+
+/* Test switch: every nth allocation of a frame or kernel object fails (0: none). Deterministic. */
+void quire_fail_every(struct quire *q, uint64_t nth);
+
+#endif

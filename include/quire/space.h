@@ -1,0 +1,196 @@
+/* space.h: address spaces, as programs and kernels use them.
+ *
+ * Results and errors are those of Linux's calls of the same name; addresses and lengths are in
+ * bytes. "Page-aligned" arguments that are not are QUIRE_INVAL. Thread-safety: as quire.h says.
+ * Costs: O(log regions) to find a place, plus O(pages touched) where pages change.
+ */
+#ifndef QUIRE_SPACE_H
+#define QUIRE_SPACE_H
+
+#include <quire/status.h>
+#include <quire/types.h>
+
+/* ---- a space ----------------------------------------------------------------------------------
+ */
+
+struct quire_space_config {
+    quire_vaddr low, high;  /* user addresses: low <= va < high, page-aligned */
+    quire_vaddr map_top;    /* quire_map without an address searches downwards from here */
+    uint64_t stack_limit_bytes; /* a region that grows down may grow to this size */
+    uint64_t stack_gap_bytes;   /* and keeps this distance from what lies below (Linux: 1 MiB) */
+    void *owner;            /* the process; handed to quire_mach_oom_kill */
+};
+
+/* QUIRE_NOMEM, QUIRE_INVAL. */
+enum quire_status quire_space_create(struct quire *q, const struct quire_space_config *config,
+                                     struct quire_space **out);
+
+/* Unmap everything, free the tables. Never fails. O(pages). */
+void quire_space_destroy(struct quire_space *space);
+
+/* A copy with copy-on-write: private pages are shared until one side writes, shared mappings stay
+ * shared. Nothing of the parent changes but write permission. QUIRE_NOMEM leaves no trace.
+ * O(regions + pages). */
+enum quire_status quire_space_fork(struct quire_space *parent, void *owner,
+                                   struct quire_space **child);
+
+/* The machine's tables for this space, to be activated by it; and the reverse for its owner. */
+struct quire_pmap *quire_space_pmap(const struct quire_space *space);
+void *quire_space_owner(const struct quire_space *space);
+struct quire *quire_space_system(const struct quire_space *space);
+
+/* -1000 (never) to 1000; other values are QUIRE_INVAL. Inherited by fork. */
+enum quire_status quire_space_set_oom_score_adj(struct quire_space *space, int adj);
+int quire_space_oom_score_adj(const struct quire_space *space);
+/* Badness as /proc/PID/oom_score gives it: 0 to 2000. */
+unsigned quire_space_oom_score(const struct quire_space *space);
+
+struct quire_space_usage { /* in pages */
+    uint64_t virtual_pages, peak_virtual;
+    uint64_t resident_anon, resident_file, resident_shmem, peak_resident;
+    uint64_t swapped, page_tables;
+    uint64_t data, stack, text, locked; /* virtual: as VmData, VmStk, VmExe, VmLck */
+    uint64_t minor_faults, major_faults;
+};
+void quire_space_usage(const struct quire_space *space, struct quire_space_usage *usage);
+
+/* ---- memory calls -----------------------------------------------------------------------------
+ */
+
+enum quire_map_flags {
+    QUIRE_MAP_SHARED = 1 << 0,      /* writes are seen by others and reach the object */
+    QUIRE_MAP_FIXED = 1 << 1,       /* exactly at *va, replacing what is there */
+    QUIRE_MAP_NOREPLACE = 1 << 2,   /* exactly at *va, or QUIRE_EXIST */
+    QUIRE_MAP_GROWSDOWN = 1 << 3,   /* a stack: faults just below extend it */
+    QUIRE_MAP_POPULATE = 1 << 4,    /* fault everything in now; failures are not reported */
+    QUIRE_MAP_STACK_TAG = 1 << 5,   /* named [stack] in maps */
+    QUIRE_MAP_HEAP_TAG = 1 << 6,    /* named [heap] in maps */
+    QUIRE_MAP_NORESERVE = 1 << 7,   /* not counted as committed */
+    QUIRE_MAP_DENY_WRITE = 1 << 8,  /* quire_protect may never add write (file opened read-only) */
+};
+
+/* Map length bytes (rounded up to pages, not 0). object NULL: anonymous, zero-filled memory;
+ * otherwise the object's pages from offset_bytes (page-aligned) on, of which the region takes a
+ * reference. *va: where (FIXED, NOREPLACE) or a hint, 0 for none; set to where it is.
+ * QUIRE_NOMEM, QUIRE_NOROOM, QUIRE_INVAL, QUIRE_EXIST. Neighbours that match are merged. */
+enum quire_status quire_map(struct quire_space *space, quire_vaddr *va, uint64_t length_bytes,
+                            unsigned prot, unsigned flags, struct quire_object *object,
+                            uint64_t offset_bytes);
+
+/* Holes in the range are fine. QUIRE_INVAL, QUIRE_NOMEM (a split needs a region record). */
+enum quire_status quire_unmap(struct quire_space *space, quire_vaddr va, uint64_t length_bytes);
+
+/* QUIRE_UNMAPPED where the range has holes (what lies before the hole is changed, as on Linux);
+ * QUIRE_DENIED for write on DENY_WRITE. */
+enum quire_status quire_protect(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+                                unsigned prot);
+
+/* mremap: grow, shrink or move one region or part of it. may_move as MREMAP_MAYMOVE; fixed: move to
+ * exactly *new_va (MREMAP_FIXED). *new_va is set to where it is then. QUIRE_FAULT (no region there,
+ * or more than one), QUIRE_NOMEM, QUIRE_INVAL. Pages move by their entries, never by copying. */
+enum quire_status quire_remap(struct quire_space *space, quire_vaddr old_va, uint64_t old_bytes,
+                              uint64_t new_bytes, bool may_move, bool fixed, quire_vaddr *new_va);
+
+enum quire_advice {
+    QUIRE_ADVISE_NORMAL,
+    QUIRE_ADVISE_WILLNEED, /* read in ahead of use, as far as memory is free */
+    QUIRE_ADVISE_DONTNEED, /* private: contents are gone, zero (or the file's bytes) from now on */
+    QUIRE_ADVISE_FREE,     /* may be dropped under pressure; treated as DONTNEED's lazy sibling */
+    QUIRE_ADVISE_COLD,     /* to the inactive list's tail */
+    QUIRE_ADVISE_PAGEOUT,  /* evict now */
+    QUIRE_ADVISE_DONTFORK, /* a child does not get it */
+    QUIRE_ADVISE_DOFORK,
+};
+enum quire_status quire_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+                               enum quire_advice advice);
+
+/* One byte a page into resident: 1 if it would not fault for I/O. QUIRE_UNMAPPED on holes. */
+enum quire_status quire_incore(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+                               uint8_t *resident);
+
+/* Write dirty shared file pages of the range back. QUIRE_UNMAPPED on holes, QUIRE_IO. */
+enum quire_status quire_sync(struct quire_space *space, quire_vaddr va, uint64_t length_bytes);
+
+/* The heap's end. The loader sets where it begins (once, page-aligned, after mapping the program);
+ * quire_brk moves the end and returns where it is afterwards: the old value if it can't be moved.
+ */
+void quire_brk_start(struct quire_space *space, quire_vaddr start);
+quire_vaddr quire_brk(struct quire_space *space, quire_vaddr end);
+
+/* ---- the kernel's view of user memory ---------------------------------------------------------
+ */
+
+/* Copy between kernel memory and a space, faulting pages in as the program's own accesses would.
+ * Return how many bytes were NOT copied: 0 is success. copy_in reads user memory. */
+size_t quire_copy_in(struct quire_space *space, void *to, quire_vaddr from, size_t nbytes);
+size_t quire_copy_out(struct quire_space *space, quire_vaddr to, const void *from, size_t nbytes);
+
+/* As copy_out but to memory that the program itself could not write (a loader, a debugger):
+ * read-only private pages are copied first. */
+size_t quire_copy_force(struct quire_space *space, quire_vaddr to, const void *from,
+                        size_t nbytes);
+
+/* ---- regions ----------------------------------------------------------------------------------
+ */
+
+struct quire_region_info {
+    quire_vaddr start, end;
+    unsigned prot, flags;        /* enum quire_prot, enum quire_map_flags */
+    struct quire_object *object; /* NULL: anonymous */
+    uint64_t offset_bytes;
+    uint64_t resident_anon, resident_file, swapped; /* pages; only filled if asked for */
+};
+
+/* The first region that ends above va; false when there is none. with_pages also counts its pages
+ * (O(pages)). */
+bool quire_region_at_or_after(const struct quire_space *space, quire_vaddr va, bool with_pages,
+                              struct quire_region_info *info);
+
+/* ---- objects ----------------------------------------------------------------------------------
+ */
+
+/* Where a mapped file's pages come from and go to. Called with no lock held; may sleep. */
+struct quire_pager {
+    /* Fill frame_bytes (one page) with the page at offset; past the end of the data: zeros. */
+    enum quire_status (*read)(void *context, uint64_t offset_bytes, void *frame_bytes);
+    /* Store the page; the pager cuts at the end of the file. NULL: cannot be written. */
+    enum quire_status (*write)(void *context, uint64_t offset_bytes, const void *frame_bytes);
+    /* Size in bytes now: an access to a page wholly past it is QUIRE_BUS. */
+    uint64_t (*size)(void *context);
+    /* The last reference is gone and all dirty pages were written. */
+    void (*release)(void *context);
+};
+
+struct quire_object_info {
+    const char *name; /* path as maps shows it; must live as long as the object */
+    uint64_t inode;
+    unsigned device_major, device_minor;
+};
+
+/* A file object with one reference. QUIRE_NOMEM. */
+enum quire_status quire_object_create_file(struct quire *q, const struct quire_pager *pager,
+                                           void *context, const struct quire_object_info *info,
+                                           struct quire_object **out);
+
+/* Shared anonymous memory of a fixed size, with one reference; swappable. QUIRE_NOMEM. */
+enum quire_status quire_object_create_shm(struct quire *q, uint64_t size_bytes,
+                                          const struct quire_object_info *info,
+                                          struct quire_object **out);
+
+void quire_object_ref(struct quire_object *object);
+/* Dropping the last reference writes dirty pages back and frees the cache. */
+void quire_object_unref(struct quire_object *object);
+const struct quire_object_info *quire_object_info(const struct quire_object *object);
+
+/* Keep read() and write() on a file coherent with mappings of it. After reading bytes from the file
+ * itself, overlay puts the cached pages' bytes over them; after writing to the file, update puts
+ * the new bytes into the pages that are cached. Both O(pages in the range), nothing is read in. */
+void quire_object_overlay(struct quire_object *object, uint64_t offset_bytes, void *bytes,
+                          size_t nbytes);
+void quire_object_update(struct quire_object *object, uint64_t offset_bytes, const void *bytes,
+                         size_t nbytes);
+/* The file is now size bytes long: pages beyond are dropped, and unmapped wherever they are mapped;
+ * the rest of a partial last page becomes zero. */
+void quire_object_truncate(struct quire_object *object, uint64_t size_bytes);
+
+#endif

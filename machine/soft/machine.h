@@ -1,0 +1,103 @@
+/* machine.h: the state of one software machine, shared by the files of machine/soft.
+ *
+ * Internal: users see soft.h. Each group below is written by the file named above it; the others
+ * read it, or go through the functions at the end.
+ */
+#ifndef QUIRE_SOFT_MACHINE_H
+#define QUIRE_SOFT_MACHINE_H
+
+#include "mmu.h"
+#include "soft.h"
+
+/* Mappings that QUIRE_SOFT_DROP_MAPPING may choose from: the last so many that were entered. A
+ * power of two, so that the ring's index is a mask. */
+#define SOFT_DROP_RING 256
+
+struct soft_disk {
+    uint8_t *bytes; /* host memory, committed by the host page by page as it is written */
+    uint64_t npages;
+    uint64_t busy_until_ns; /* the transfer unit is free again then */
+};
+
+struct soft_mapping {
+    struct quire_pmap *pmap; /* NULL: nothing */
+    uint64_t va;
+};
+
+struct quire_machine {
+    struct quire_soft_config config; /* soft.c: zeros replaced by defaults */
+
+    /* ---- ram.c: physical addresses begin at 0 ---- */
+    uint8_t *ram;
+    uint64_t nframes;
+
+    /* ---- clock.c. In picoseconds: 2^64 ps are 213 days of machine time. ---- */
+    uint64_t clock_ps;
+    uint64_t next_tick_ns;
+    bool in_tick; /* disk time is background time now */
+
+    /* ---- disk.c ---- */
+    struct soft_disk disks[QUIRE_SOFT_SWAPS];
+
+    /* ---- inject.c: one stream of random numbers for each kind ---- */
+    uint64_t random[QUIRE_SOFT_INJECTIONS];
+    uint32_t one_in[QUIRE_SOFT_INJECTIONS];
+
+    /* ---- pmap.c ---- */
+    struct soft_mapping entered[SOFT_DROP_RING];
+    uint32_t entered_count;
+
+    /* ---- code.c: decoded instructions of all spaces ---- */
+    struct code *codes;
+    uint64_t code_bytes;
+
+    /* ---- jit_*.c: host code for them; NULL: none yet ---- */
+    struct quire_jit *jit;
+
+    /* ---- all, each its own: instructions, loads and stores are the processor's ---- */
+    struct quire_soft_counters counters;
+};
+
+/* The processor's instructions pass: counted, and charged to the clock. */
+static inline void soft_count_instructions(struct quire_machine *machine, uint64_t count) {
+    machine->counters.instructions += count;
+    machine->clock_ps += count * machine->config.instruction_ps;
+}
+
+/* A broken contract of a caller is the machine's own panic. */
+#define SOFT_CHECK(machine, condition)                                   \
+    do {                                                                 \
+        if (__builtin_expect(!(condition), 0))                           \
+            quire_mach_panic((machine), __FILE__, __LINE__, #condition); \
+    } while (0)
+
+/* ram.c. reserve: host memory, zeros, committed as it is touched; NULL when there is none. Ends by
+ * munmap. */
+uint8_t *quire_ram_reserve(uint64_t bytes);
+enum quire_status quire_ram_create(struct quire_machine *machine);
+void quire_ram_destroy(struct quire_machine *machine);
+/* One page, both page-aligned, faster than the C library's for pages out of the cache: ram.c. */
+void quire_ram_zero_page(void *page);
+void quire_ram_copy_page(void *restrict target, const void *restrict source);
+
+static inline uint8_t *soft_host(const struct quire_machine *machine, quire_frame frame) {
+    return machine->ram + quire_frame_address(frame).value;
+}
+
+/* disk.c */
+enum quire_status quire_disk_create(struct quire_machine *machine);
+void quire_disk_destroy(struct quire_machine *machine);
+
+/* pmap.c: the leaf entry for va, NULL where no leaf table is. => va is a user address. */
+uint64_t *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va);
+/* User addresses lie below this. */
+uint64_t quire_pmap_limit(void);
+
+/* inject.c: seed the streams; does it happen this time? draw: a random number below bound, from the
+ * same stream. */
+void quire_inject_seed(struct quire_machine *machine, uint64_t seed);
+bool quire_inject_now(struct quire_machine *machine, enum quire_soft_injection what);
+uint64_t quire_inject_draw(struct quire_machine *machine, enum quire_soft_injection what,
+                           uint64_t bound);
+
+#endif

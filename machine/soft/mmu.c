@@ -1,0 +1,84 @@
+/* mmu.c: the memory unit's slow path: what happens when the TLB has no answer.
+ *
+ *     quire_mmu_access(va, access)
+ *        walk the tables ---- entry allows it? ---- yes: set A (and D), fill the TLB, done
+ *            ^                     | no
+ *            |                quire_fault ---- an error: the program's, done
+ *            |                     | OK
+ *            '---- quire_tick, once an access, if it is due
+ *
+ * The dirty bit is set by the walk of a store, and a store passes the TLB only where it is set, as
+ * in hardware. Tables say no more than the manager told them, so every refusal is first a fault:
+ * only the manager knows whether it is an error.
+ *
+ * The tick comes before the walk: it may evict anything, also the page that was just brought in,
+ * and then the loop goes round once more. At most one tick an access, so the loop ends (I2).
+ *
+ * Invariants:
+ *   I1  A TLB entry is filled from a valid leaf entry with A set; its write tag only with W and D.
+ *   I2  An access ends after RETRIES_MAX resolved faults: the manager promised that the access can
+ * be tried again on QUIRE_OK, and mappings that vanish on purpose (inject.c) are not this one.
+ *
+ * What may fail: the access itself. Called by the processor, and by tests in its place.
+ */
+#include <quire/quire.h>
+#include <quire/space.h>
+
+#include "../radix/radix.h"
+#include "machine.h"
+
+/* Fault, tick evicts it, fault again: two are normal. A hundred is a manager that lies. */
+#define RETRIES_MAX 100
+
+/* The bits that an access needs to have in the entry. */
+static uint64_t needed_bits(enum quire_access access) {
+    return RADIX_VALID | RADIX_USER | (uint64_t)access << RADIX_PROT_SHIFT;
+}
+
+/* I1: a store may pass only where D is set; the walk of a later store sets it and comes here again.
+ */
+static void fill_tlb(struct quire_pmap *pmap, uint64_t page, uint64_t entry, const uint8_t *host) {
+    struct tlb_entry *slot = tlb_slot(&pmap->tlb, page);
+    bool stores = (entry & RADIX_WRITE) && (entry & RADIX_DIRTY);
+    slot->read_tag = entry & RADIX_READ ? page : TLB_NO_TAG;
+    slot->write_tag = stores ? page : TLB_NO_TAG;
+    slot->addend = (uintptr_t)host - (uintptr_t)page;
+}
+
+/* The walk: where the byte lies, or NULL where the tables do not allow the access. */
+static uint8_t *walk(struct quire_pmap *pmap, uint64_t va, enum quire_access access) {
+    if (va >= quire_pmap_limit())
+        return NULL;
+    uint64_t *entry = quire_pmap_entry(pmap, va);
+    uint64_t needed = needed_bits(access);
+    if (!entry || (*entry & needed) != needed)
+        return NULL;
+    *entry |= RADIX_ACCESSED | (access == QUIRE_ACCESS_WRITE ? RADIX_DIRTY : 0);
+    uint8_t *host = soft_host(pmap->machine, radix_frame(*entry));
+    if (access != QUIRE_ACCESS_EXEC)
+        fill_tlb(pmap, va & ~QUIRE_PAGE_MASK, *entry, host);
+    return host + (va & QUIRE_PAGE_MASK);
+}
+
+enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
+                                   uint8_t **host) {
+    struct quire_machine *machine = pmap->machine;
+    bool ticked = false;
+    machine->counters.tlb_misses++;
+    for (unsigned attempt = 0; attempt <= RETRIES_MAX; attempt++) {
+        uint8_t *found = walk(pmap, va, access);
+        if (found) {
+            *host = found;
+            return QUIRE_OK;
+        }
+        machine->counters.faults++;
+        machine->counters.fault_ns += machine->config.fault_ns;
+        quire_soft_charge(machine, machine->config.fault_ns);
+        enum quire_status status = quire_fault(pmap->space, quire_va(va), access);
+        if (status != QUIRE_OK)
+            return status;
+        if (!ticked)
+            ticked = quire_soft_tick_if_due(machine, quire_space_system(pmap->space));
+    }
+    quire_mach_panic(machine, __FILE__, __LINE__, "a resolved fault leaves a mapping"); /* I2 */
+}

@@ -1,0 +1,220 @@
+/* pmap.c: the port's page tables: Sv48 trees in simulated RAM, and what must follow each change.
+ *
+ * The manager says what a page shall be; this file writes it where the memory unit (mmu.c) will
+ * find it, and takes back what was derived from the old entry:
+ *
+ *     entry changes ---> TLB entry of that page is dropped
+ *                   \--> if it was executable: the processor is told that the page is stale
+ *
+ * Both happen only where an entry was valid before: what is not in the tables is in no TLB (I1), so
+ * a fault on a fresh page pays for nothing. The last leaf table is remembered: neighbouring pages,
+ * and the walk right after an enter, find their entry without descending (leaf tables live until
+ * destroy, so it can't dangle). Rejected: dropping whole TLB banks for long ranges, since a
+ * direct-mapped bank answers for each page in O(1) anyway.
+ *
+ * A mapping may be write-only or execute-only: "exactly prot" is the port's word. W without R is a
+ * reserved encoding of the RISC-V manual; this memory unit takes it literally, so that forgetting a
+ * mapping can never change what a program may do.
+ *
+ * Invariants:
+ *   I1  A TLB entry repeats a valid leaf entry of its pmap with its accessed bit set, and lets
+ * stores pass only if that has W and its dirty bit set. I2  Table frames come from the stash or as
+ * the root, and each goes to release exactly once. I3  pmap->leaf is NULL or the leaf table of
+ * addresses with va >> LEAF_SPAN == leaf_key.
+ *
+ * What may fail: create, when the host has no memory. Called by the manager only. Audited by
+ * tests/port and by quire_audit through query.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../radix/radix.h"
+#include "machine.h"
+
+#define FORMAT     (&quire_radix_sv48)
+#define USER_LIMIT ((uint64_t)1 << 47)
+/* A leaf table covers 2^LEAF_SPAN bytes: 512 pages. */
+#define LEAF_SPAN    (QUIRE_PAGE_SHIFT + 9)
+#define LEAF_ENTRIES 512u
+
+static struct quire_radix tree(const struct quire_pmap *pmap) {
+    return (struct quire_radix){FORMAT, pmap->machine->ram, quire_frame_address(pmap->root).value};
+}
+
+static uint64_t leaf_index(uint64_t va) {
+    return (va >> QUIRE_PAGE_SHIFT) & (LEAF_ENTRIES - 1);
+}
+
+static void remember_leaf(struct quire_pmap *pmap, uint64_t va, void *leaf) {
+    pmap->leaf = leaf;
+    pmap->leaf_key = va >> LEAF_SPAN;
+}
+
+uint64_t quire_pmap_limit(void) {
+    return USER_LIMIT;
+}
+
+uint64_t *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va) {
+    if (!pmap->leaf || va >> LEAF_SPAN != pmap->leaf_key) {
+        struct quire_radix radix = tree(pmap);
+        void *leaf = quire_radix_leaf(&radix, va);
+        if (!leaf)
+            return NULL;
+        remember_leaf(pmap, va, leaf); /* I3 */
+    }
+    return (uint64_t *)pmap->leaf + leaf_index(va);
+}
+
+/* ---- what follows a change ------------------------------------------------------------------- */
+
+static void tlb_drop(struct quire_pmap *pmap, uint64_t va) {
+    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
+    if (slot->read_tag != va && slot->write_tag != va)
+        return;
+    slot->read_tag = slot->write_tag = TLB_NO_TAG;
+    pmap->machine->counters.tlb_flushes++;
+}
+
+/* => old was the valid entry of va and is not in the tables any more. */
+static void forget_translation(struct quire_pmap *pmap, uint64_t va, uint64_t old) {
+    if (old & RADIX_ACCESSED) /* I1: never accessed, never in the TLB, never fetched */
+        tlb_drop(pmap, va);
+    if ((old & RADIX_EXEC) && (old & RADIX_ACCESSED))
+        quire_code_stale(pmap, va);
+}
+
+/* ---- injection: mappings that vanish --------------------------------------------------------- */
+
+static void forget_one(struct quire_machine *machine) {
+    uint64_t choice = quire_inject_draw(machine, QUIRE_SOFT_DROP_MAPPING, SOFT_DROP_RING);
+    struct soft_mapping *victim = &machine->entered[choice];
+    if (!victim->pmap)
+        return;
+    quire_mach_pmap_remove(victim->pmap, quire_va(victim->va), 1);
+    victim->pmap = NULL;
+}
+
+/* Called at each enter, before it: the law says that nothing but the count of faults may change. */
+static void inject_drop(struct quire_pmap *pmap, uint64_t va) {
+    struct quire_machine *machine = pmap->machine;
+    if (quire_inject_now(machine, QUIRE_SOFT_DROP_MAPPING))
+        forget_one(machine);
+    machine->entered[machine->entered_count++ & (SOFT_DROP_RING - 1)] =
+        (struct soft_mapping){pmap, va};
+}
+
+/* ---- the port -------------------------------------------------------------------------------- */
+
+unsigned quire_mach_pmap_depth(struct quire_machine *machine) {
+    (void)machine;
+    return FORMAT->levels - 1;
+}
+
+struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct quire_space *space,
+                                          quire_frame root) {
+    struct quire_pmap *pmap = calloc(1, sizeof *pmap);
+    if (!pmap)
+        return NULL;
+    pmap->machine = machine;
+    pmap->space = space;
+    pmap->root = root;
+    for (unsigned i = 0; i < TLB_ENTRIES; i++)
+        pmap->tlb.entries[i] = (struct tlb_entry){TLB_NO_TAG, TLB_NO_TAG, 0};
+    quire_mach_zero(machine, root);
+    return pmap;
+}
+
+void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *context, quire_frame),
+                             void *context) {
+    struct quire_machine *machine = pmap->machine;
+    for (unsigned i = 0; i < SOFT_DROP_RING; i++) {
+        if (machine->entered[i].pmap == pmap)
+            machine->entered[i].pmap = NULL;
+    }
+    quire_code_destroy(pmap);
+    struct quire_radix radix = tree(pmap);
+    quire_radix_release(&radix, release, context); /* I2 */
+    free(pmap);
+}
+
+void quire_mach_pmap_enter(struct quire_pmap *pmap, quire_vaddr va, quire_frame frame,
+                           unsigned prot, struct quire_stash *stash) {
+    struct quire_machine *machine = pmap->machine;
+    SOFT_CHECK(machine, va.value < USER_LIMIT && (va.value & QUIRE_PAGE_MASK) == 0);
+    SOFT_CHECK(machine, frame.number < machine->nframes);
+    SOFT_CHECK(machine, prot != 0 && (prot << RADIX_PROT_SHIFT & ~(unsigned)RADIX_PROT) == 0);
+    if (machine->one_in[QUIRE_SOFT_DROP_MAPPING] > 0)
+        inject_drop(pmap, va.value);
+    uint64_t *entry = quire_pmap_entry(pmap, va.value);
+    if (!entry) {
+        struct quire_radix radix = tree(pmap);
+        void *leaf = quire_radix_grow(&radix, va.value, stash);
+        SOFT_CHECK(machine, leaf); /* the stash held fewer frames than quire_mach_pmap_depth */
+        remember_leaf(pmap, va.value, leaf);
+        entry = (uint64_t *)leaf + leaf_index(va.value);
+    }
+    uint64_t old = *entry;
+    *entry = radix_entry(frame, RADIX_VALID | RADIX_USER | (uint64_t)prot << RADIX_PROT_SHIFT);
+    if (old & RADIX_VALID)
+        forget_translation(pmap, va.value, old);
+}
+
+/* Change each valid entry of the range: keep at most these permission bits, none: remove it. */
+static void restrict_range(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages,
+                           uint64_t keep) {
+    SOFT_CHECK(pmap->machine, (va.value & QUIRE_PAGE_MASK) == 0);
+    SOFT_CHECK(pmap->machine,
+               va.value <= USER_LIMIT && npages <= (USER_LIMIT - va.value) >> QUIRE_PAGE_SHIFT);
+    struct quire_radix radix = tree(pmap);
+    uint64_t at = va.value, end = va.value + (npages << QUIRE_PAGE_SHIFT);
+    while (at < end) {
+        uint64_t *leaf = quire_radix_next_leaf(&radix, &at, end);
+        if (!leaf)
+            return;
+        remember_leaf(pmap, at, leaf);
+        uint64_t leaf_end = ((at >> LEAF_SPAN) + 1) << LEAF_SPAN;
+        uint64_t stop = leaf_end < end ? leaf_end : end;
+        for (; at < stop; at += QUIRE_PAGE_SIZE) {
+            uint64_t old = leaf[leaf_index(at)];
+            if (!(old & RADIX_VALID) || (old & RADIX_PROT & ~keep) == 0)
+                continue;
+            leaf[leaf_index(at)] = old & RADIX_PROT & keep ? old & ~(RADIX_PROT & ~keep) : 0;
+            forget_translation(pmap, at, old);
+        }
+    }
+}
+
+void quire_mach_pmap_remove(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages) {
+    restrict_range(pmap, va, npages, 0);
+}
+
+void quire_mach_pmap_protect(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages,
+                             unsigned prot) {
+    restrict_range(pmap, va, npages, (uint64_t)prot << RADIX_PROT_SHIFT & RADIX_PROT);
+}
+
+void quire_mach_pmap_query(struct quire_pmap *pmap, quire_vaddr va,
+                           struct quire_pmap_entry *entry) {
+    *entry = (struct quire_pmap_entry){.frame = QUIRE_FRAME_NONE};
+    if (va.value >= USER_LIMIT)
+        return;
+    const uint64_t *found = quire_pmap_entry(pmap, va.value);
+    if (!found || !(*found & RADIX_VALID))
+        return;
+    entry->frame = radix_frame(*found);
+    entry->prot = (unsigned)((*found & RADIX_PROT) >> RADIX_PROT_SHIFT);
+    entry->mapped = true;
+    entry->referenced = (*found & RADIX_ACCESSED) != 0;
+    entry->modified = (*found & RADIX_DIRTY) != 0;
+}
+
+bool quire_mach_pmap_harvest(struct quire_pmap *pmap, quire_vaddr va) {
+    SOFT_CHECK(pmap->machine, va.value < USER_LIMIT && (va.value & QUIRE_PAGE_MASK) == 0);
+    uint64_t *entry = quire_pmap_entry(pmap, va.value);
+    if (!entry || !(*entry & RADIX_VALID) || !(*entry & RADIX_ACCESSED))
+        return false;
+    uint64_t old = *entry;
+    *entry = old & ~(uint64_t)RADIX_ACCESSED;
+    forget_translation(pmap, va.value, old);
+    return true;
+}

@@ -1,0 +1,120 @@
+/* soft.c: making and ending a software machine; what its parts cost; its last words.
+ *
+ * The machine is one host object: no globals, two machines live side by side. Its files, in the
+ * order of a memory access:
+ *
+ *     cpu*, code*  instructions -> tlb.h (hit) ................................-> ram.c
+ *                                  | miss
+ *                                  mmu.c  walks tables (pmap.c, ../radix) -> ram.c
+ *                                  | no entry
+ *                                  quire_fault, quire_tick (the memory manager) -> disk.c
+ *     clock.c  time for all of them          inject.c  when which of them fails
+ *
+ * What may fail: creation, for a bad configuration or a host without memory.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "jit.h"
+#include "machine.h"
+
+/* The manager needs about 1 MiB for itself; less RAM is not a machine. */
+#define RAM_MIN_BYTES ((uint64_t)1 << 20)
+/* Frame numbers have 32 bits and the last is QUIRE_FRAME_NONE; 8 TiB also fits what 64-bit hosts
+ * with 47-bit addresses can map beside everything else. */
+#define RAM_MAX_BYTES ((uint64_t)1 << 43)
+/* Swap slots have 32 bits over all areas (swap.h): 4 TiB a device is far below that. */
+#define SWAP_MAX_BYTES ((uint64_t)1 << 42)
+
+/* Default costs. They model a plain in-order core of today with a fast solid-state disk:
+ * one instruction a nanosecond: 1 GHz at one instruction a cycle, an embedded RV64 board */
+#define DEFAULT_INSTRUCTION_PS 1000u
+/* a fault, trap to return: Linux on a 3 GHz x86-64 takes 1.5 to 2 us for an anonymous page under a
+ * hypervisor and about 1 us on bare metal (measured by us with a loop over fresh pages) */
+#define DEFAULT_FAULT_NS 1000u
+/* latency of a 4 KiB random read of an NVMe disk with TLC flash: 60 to 100 us in vendors' data
+ * sheets */
+#define DEFAULT_DISK_LATENCY_NS 80000u
+/* 4096 bytes at 3.2 GB/s, such a disk's sequential rate behind four PCIe 3.0 lanes */
+#define DEFAULT_DISK_PAGE_NS 1280u
+
+static bool whole_pages(uint64_t bytes) {
+    return (bytes & QUIRE_PAGE_MASK) == 0;
+}
+
+static bool config_ok(const struct quire_soft_config *config) {
+    if (!whole_pages(config->ram_bytes) || config->ram_bytes < RAM_MIN_BYTES ||
+        config->ram_bytes > RAM_MAX_BYTES)
+        return false;
+    for (unsigned i = 0; i < QUIRE_SOFT_SWAPS; i++) {
+        if (!whole_pages(config->swap_bytes[i]) || config->swap_bytes[i] > SWAP_MAX_BYTES)
+            return false;
+    }
+    return true;
+}
+
+static void take_defaults(struct quire_soft_config *config) {
+    if (config->instruction_ps == 0)
+        config->instruction_ps = DEFAULT_INSTRUCTION_PS;
+    if (config->fault_ns == 0)
+        config->fault_ns = DEFAULT_FAULT_NS;
+    if (config->disk_latency_ns == 0)
+        config->disk_latency_ns = DEFAULT_DISK_LATENCY_NS;
+    if (config->disk_page_ns == 0)
+        config->disk_page_ns = DEFAULT_DISK_PAGE_NS;
+}
+
+enum quire_status quire_soft_create(const struct quire_soft_config *config,
+                                    struct quire_machine **out) {
+    if (!config_ok(config))
+        return QUIRE_INVAL;
+    struct quire_machine *machine = calloc(1, sizeof *machine);
+    if (!machine)
+        return QUIRE_NOMEM;
+    machine->config = *config;
+    take_defaults(&machine->config);
+    quire_inject_seed(machine, config->seed);
+    enum quire_status status = quire_ram_create(machine);
+    if (status != QUIRE_OK)
+        goto undo;
+    status = quire_disk_create(machine);
+    if (status != QUIRE_OK)
+        goto undo;
+    *out = machine;
+    return QUIRE_OK;
+undo:
+    quire_soft_destroy(machine);
+    return status;
+}
+
+void quire_soft_destroy(struct quire_machine *machine) {
+    quire_jit_close(machine);
+    quire_disk_destroy(machine);
+    quire_ram_destroy(machine);
+    free(machine);
+}
+
+void quire_soft_counters(const struct quire_machine *machine, struct quire_soft_counters *out) {
+    *out = machine->counters;
+}
+
+void quire_mach_oom_kill(struct quire_machine *machine, void *owner, const char *why) {
+    if (machine->config.oom_kill)
+        machine->config.oom_kill(machine->config.context, owner, why);
+}
+
+void quire_mach_log(struct quire_machine *machine, const char *line) {
+    if (machine->config.log)
+        machine->config.log(machine->config.context, line);
+}
+
+/* A broken invariant is never survived: state beyond it means nothing. The host's abort leaves a
+ * core file for the debugger, with the manager's trace ring in it. */
+_Noreturn void quire_mach_panic(struct quire_machine *machine, const char *file, int line,
+                                const char *condition) {
+    char text[256];
+    snprintf(text, sizeof text, "panic: %s:%d: %s", file, line, condition);
+    quire_mach_log(machine, text);
+    fprintf(stderr, "quire: %s\n", text);
+    abort();
+}

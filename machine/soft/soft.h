@@ -1,0 +1,117 @@
+/* soft.h: the software machine as its users (os/, cli/, tests) see it.
+ *
+ * A computer in plain C, in one host process: RAM, an RV64GC processor with an MMU that walks
+ * tables in that RAM, a TLB, a swap disk, a clock. Everything it does is a function of what it is
+ * given: same program, same options, same seed, same run, bit for bit.
+ *
+ * It implements the port (quire/machine.h). A trap of the processor is a return from
+ * quire_soft_run.
+ */
+#ifndef QUIRE_MACHINE_SOFT_H
+#define QUIRE_MACHINE_SOFT_H
+
+#include <quire/machine.h>
+
+#define QUIRE_SOFT_SWAPS 8
+#define QUIRE_SOFT_INTERPRET UINT32_MAX /* translate_after: never */
+
+struct quire_soft_config {
+    uint64_t ram_bytes;                    /* whole pages, at least 1 MiB */
+    uint64_t swap_bytes[QUIRE_SOFT_SWAPS]; /* 0: no such device */
+    uint64_t seed;                         /* for injected faults */
+    /* Costs of the modelled machine, ns; 0 takes the default that soft.c explains. */
+    uint64_t instruction_ps; /* picoseconds an instruction */
+    /* The run of a block of instructions at which it becomes host code; 0: the default. What a
+     * program sees and what is counted is the same either way. */
+    uint32_t translate_after;
+    uint64_t fault_ns, disk_latency_ns, disk_page_ns;
+    /* What the port's calls of the same name end in. context is handed to both. */
+    void (*oom_kill)(void *context, void *owner, const char *why);
+    void (*log)(void *context, const char *line);
+    void *context;
+};
+
+/* QUIRE_INVAL, or QUIRE_NOMEM when the host has no memory. */
+enum quire_status quire_soft_create(const struct quire_soft_config *config,
+                                    struct quire_machine **out);
+void quire_soft_destroy(struct quire_machine *machine);
+
+/* ---- the processor --------------------------------------------------------------------------- */
+
+/* What a thread of a program has in the processor. Registers by number; x[0] is 0. f holds doubles,
+ * or singles NaN-boxed. fcsr: bits 0-4 flags, 5-7 rounding mode. */
+struct quire_cpu {
+    uint64_t x[32];
+    uint64_t f[32];
+    uint64_t pc;
+    uint32_t fcsr;
+    /* LR/SC: the reserved address and the value seen there; cleared by the kernel at a switch. */
+    uint64_t reserved_va, reserved_value;
+    bool reserved;
+};
+
+enum quire_trap_kind {
+    QUIRE_TRAP_BUDGET,  /* max_instructions are done (a block may overshoot by its length) */
+    QUIRE_TRAP_ECALL,   /* pc is at the ecall: the kernel adds 4 when it has answered */
+    QUIRE_TRAP_EBREAK,  /* pc is at it */
+    QUIRE_TRAP_ILLEGAL, /* pc is at it; instruction holds its bits */
+    QUIRE_TRAP_FAULT,   /* the access failed for good: va, access, status; pc is at the instruction,
+                         * which has had no effect */
+};
+
+struct quire_trap {
+    enum quire_trap_kind kind;
+    uint64_t va;
+    enum quire_access access;
+    enum quire_status status; /* QUIRE_FAULT, QUIRE_DENIED, QUIRE_BUS, QUIRE_KILLED */
+    uint32_t instruction;
+};
+
+/* Run user instructions with these registers in the space of this pmap until something happens.
+ * Faults are resolved on the way (quire_fault, quire_tick); only failures come back. */
+void quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap, struct quire_cpu *cpu,
+                    uint64_t max_instructions, struct quire_trap *trap);
+
+/* The program says that it has written instructions (fence.i): every page is fetched again. */
+void quire_code_stale_all(struct quire_pmap *pmap);
+
+/* ---- clock and counters ---------------------------------------------------------------------- */
+
+/* Let the clock jump forward: nobody can run before then. Earlier times change nothing. */
+void quire_soft_idle_until(struct quire_machine *machine, uint64_t ns);
+
+/* Charge kernel work to the clock, ns. */
+void quire_soft_charge(struct quire_machine *machine, uint64_t ns);
+
+/* quire_tick(q), if a millisecond has gone by since the last one or the manager wants it now. Disk
+ * time in it is background time. Returns whether it ticked. Call it wherever the kernel runs. */
+bool quire_soft_tick_if_due(struct quire_machine *machine, struct quire *q);
+
+struct quire_soft_counters {
+    uint64_t instructions, loads, stores;
+    uint64_t tlb_misses, tlb_flushes; /* a miss: a table walk; hits are loads + stores - misses */
+    uint64_t faults;                  /* walks that ended in quire_fault */
+    uint64_t disk_reads, disk_writes; /* pages */
+    uint64_t stall_ns;                /* clock time that programs waited for the disk */
+    uint64_t background_ns;           /* disk time inside quire_tick: nobody waited */
+    uint64_t fault_ns;                /* clock time charged for faults */
+    uint64_t idle_ns;
+};
+void quire_soft_counters(const struct quire_machine *machine, struct quire_soft_counters *out);
+
+/* ---- injected hardware faults ---------------------------------------------------------------- */
+
+enum quire_soft_injection {
+    QUIRE_SOFT_READ_ERROR,   /* swap read answers QUIRE_IO */
+    QUIRE_SOFT_WRITE_ERROR,  /* swap write answers QUIRE_IO */
+    QUIRE_SOFT_BIT_FLIP,     /* one bit of a page read is wrong, status OK */
+    QUIRE_SOFT_LOST_WRITE,   /* the device keeps the old page, status OK */
+    QUIRE_SOFT_MISDIRECTED,  /* the page goes to a neighbouring slot, status OK */
+    QUIRE_SOFT_DROP_MAPPING, /* a random unwired mapping is forgotten before an enter */
+    QUIRE_SOFT_INJECTIONS
+};
+/* Let it happen once in every `one_in` operations on average, drawn from the seed; 0: never. */
+void quire_soft_inject(struct quire_machine *machine, enum quire_soft_injection what,
+                       uint32_t one_in);
+
+#endif

@@ -1,0 +1,422 @@
+/* fs_io.c: bytes between programs and open files: read, write and their family; lseek.
+ *
+ *   program's vectors <== os_get, os_put ==> bounce (64 KiB) <== ops->read, ops->write ==> the file
+ *
+ * All kinds of files and all forms of the calls come together here: what an offset is, how O_APPEND
+ * writes, when a call waits, what counts as done when something fails half-way. An operation of a
+ * file moves at most one bounce buffer and never waits. Rejected: handing pointers into the
+ * simulated RAM to the operations: pages of a buffer are neighbours for the program only, may
+ * leave memory while another of them is brought in, and a hostile length would have to be checked
+ * in every kind of file.
+ *
+ * Invariants:
+ *   I1  a result below 0 means that nothing was moved, as far as the program can tell; once bytes
+ *       are moved, their number is the result.
+ *   I2  after OS_WAIT the call is made again; task->progress is how much of it is done.
+ *   I3  the open file has a reference of the call's own while bytes move: a copy to a program may
+ *       end in the OOM killer, which closes files.
+ *   I4  kernel memory used does not depend on what the program asks for.
+ *
+ * May fail: EFAULT, EBADF, EINTR, EAGAIN, EPIPE (with SIGPIPE), and what the file answers.
+ */
+#include "os/fs.h"
+
+#include <poll.h>
+#include <string.h>
+
+/* One transfer: the program's vectors and how far it is. */
+struct transfer {
+    struct os_task *task;
+    struct os_file *file;
+    struct os_iovec vectors[OS_IOV_MAX];
+    unsigned count;
+    uint64_t total, done;
+    bool positioned; /* pread, pwrite: at `position`, the file's offset stays */
+    uint64_t position;
+};
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* ---- vectors --------------------------------------------------------------------------------- */
+
+static int64_t one_vector(struct transfer *transfer, uint64_t base, uint64_t length) {
+    if (length > INT64_MAX)
+        return -OS_EINVAL;
+    transfer->vectors[0] = (struct os_iovec){base, smaller(length, OS_RW_MAX)};
+    transfer->count = 1;
+    transfer->total = transfer->vectors[0].length;
+    return 0;
+}
+
+static int64_t get_vectors(struct transfer *transfer, uint64_t va, uint64_t count) {
+    if (count > OS_IOV_MAX)
+        return -OS_EINVAL;
+    int64_t result =
+        os_get(transfer->task, transfer->vectors, va, count * sizeof transfer->vectors[0]);
+    if (result < 0)
+        return result;
+    transfer->count = (unsigned)count;
+    for (unsigned i = 0; i < count; i++) {
+        if (transfer->vectors[i].length > INT64_MAX)
+            return -OS_EINVAL;
+        transfer->vectors[i].length =
+            smaller(transfer->vectors[i].length, OS_RW_MAX - transfer->total);
+        transfer->total += transfer->vectors[i].length;
+    }
+    return 0;
+}
+
+/* Copy between the bounce buffer and the vectors, from byte `at` of the transfer on. Returns how
+ * much could be copied: page by page once something fails, so that what is counted is what was
+ * copied. */
+static uint64_t copy(struct transfer *transfer, uint64_t at, uint8_t *bytes, uint64_t nbytes,
+                     bool to_program) {
+    uint64_t done = 0, skipped = 0;
+    for (unsigned i = 0; i < transfer->count && done < nbytes; i++) {
+        const struct os_iovec *vector = &transfer->vectors[i];
+        uint64_t from = at + done - skipped;
+        skipped += vector->length;
+        if (from >= vector->length)
+            continue;
+        uint64_t va = vector->base + from, left = smaller(vector->length - from, nbytes - done);
+        while (left > 0) {
+            uint64_t part = smaller(left, QUIRE_PAGE_SIZE - (va & QUIRE_PAGE_MASK));
+            int64_t result = to_program ? os_put(transfer->task, va, bytes + done, part)
+                                        : os_get(transfer->task, bytes + done, va, part);
+            if (result < 0)
+                return done;
+            done += part;
+            va += part;
+            left -= part;
+        }
+    }
+    return done;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+/* The file said EAGAIN. What the call answers: what it has done, an error, or OS_WAIT (I1, I2). */
+static int64_t wait_for(struct transfer *transfer, short events) {
+    struct os_task *task = transfer->task;
+    struct os_file *file = transfer->file;
+    int64_t moved = (int64_t)transfer->done;
+    if (file->flags & OS_O_NONBLOCK)
+        return moved ? moved : -OS_EAGAIN;
+    if (moved && os_signal_pending(task))
+        return moved; /* with nothing moved, os.c makes -EINTR of OS_WAIT */
+    task->progress = transfer->done;
+    if (file->ops->waits_on_host) {
+        struct pollfd fd = {.fd = file->host_fd, .events = events};
+        os_host_wait(task, &fd, 1, UINT64_MAX);
+    } else {
+        os_wait_on(task, os_file_channel(file), UINT64_MAX);
+    }
+    return OS_WAIT;
+}
+
+/* ---- read ------------------------------------------------------------------------------------ */
+
+static int64_t read_loop(struct transfer *transfer) {
+    struct os_file *file = transfer->file;
+    uint8_t *bounce = os_fs(file->os)->bounce;
+    uint64_t start = transfer->positioned ? transfer->position : file->offset;
+    while (transfer->done < transfer->total) {
+        uint64_t chunk = smaller(transfer->total - transfer->done, OS_BOUNCE_BYTES);
+        int64_t got = file->ops->read(file, bounce, chunk, start + transfer->done);
+        if (got == -OS_EAGAIN && transfer->done == 0)
+            return wait_for(transfer, POLLIN);
+        if (got < 0)
+            return transfer->done ? (int64_t)transfer->done : got;
+        uint64_t copied = copy(transfer, transfer->done, bounce, (uint64_t)got, true);
+        transfer->done += copied;
+        if (copied < (uint64_t)got && transfer->done == 0)
+            return -OS_EFAULT;
+        /* A stream gives what it has; a file ends where it gives less. */
+        if (copied < (uint64_t)got || (uint64_t)got < chunk || !file->ops->seekable)
+            break;
+    }
+    return (int64_t)transfer->done;
+}
+
+static int64_t read_file(struct transfer *transfer) {
+    struct os_file *file = transfer->file;
+    if (!os_file_readable(file))
+        return -OS_EBADF;
+    if (file->ops->list)
+        return -OS_EISDIR;
+    if (!file->ops->read)
+        return -OS_EINVAL;
+    if (transfer->positioned && !file->ops->seekable && !file->ops->seek)
+        return -OS_ESPIPE;
+    if (transfer->total == 0)
+        return 0;
+    os_file_ref(file); /* I3 */
+    int64_t result = read_loop(transfer);
+    if (result > 0 && file->ops->seekable && !transfer->positioned)
+        file->offset += (uint64_t)result;
+    os_file_release(file);
+    return result;
+}
+
+/* ---- write ----------------------------------------------------------------------------------- */
+
+static int64_t broken_pipe(struct transfer *transfer) {
+    struct os_signal_info info = {.signo = OS_SIGPIPE, .code = OS_SI_USER};
+    info.pid = transfer->task->process->pid;
+    os_signal_task(transfer->task, OS_SIGPIPE, &info);
+    return transfer->done ? (int64_t)transfer->done : -OS_EPIPE;
+}
+
+/* Room below RLIMIT_FSIZE for a chunk at this offset; 0: none. */
+static uint64_t limit_chunk(const struct transfer *transfer, uint64_t at, uint64_t chunk) {
+    uint64_t limit = transfer->task->process->rlimits[OS_RLIMIT_FSIZE][0];
+    if (!transfer->file->ops->seekable || limit == OS_RLIM_INFINITY)
+        return chunk;
+    return at >= limit ? 0 : smaller(chunk, limit - at);
+}
+
+static int64_t write_loop(struct transfer *transfer, uint64_t start) {
+    struct os_file *file = transfer->file;
+    uint8_t *bounce = os_fs(file->os)->bounce;
+    while (transfer->done < transfer->total) {
+        uint64_t at = start + transfer->done;
+        uint64_t chunk = smaller(transfer->total - transfer->done, OS_BOUNCE_BYTES);
+        chunk = limit_chunk(transfer, at, chunk);
+        if (chunk == 0)
+            return transfer->done ? (int64_t)transfer->done : -OS_EFBIG;
+        uint64_t copied = copy(transfer, transfer->done, bounce, chunk, false);
+        if (copied == 0)
+            return transfer->done ? (int64_t)transfer->done : -OS_EFAULT;
+        int64_t put = file->ops->write(file, bounce, copied, at);
+        if (put == -OS_EAGAIN)
+            return wait_for(transfer, POLLOUT);
+        if (put == -OS_EPIPE)
+            return broken_pipe(transfer);
+        if (put < 0)
+            return transfer->done ? (int64_t)transfer->done : put;
+        transfer->done += (uint64_t)put;
+        if (copied < chunk || (file->ops->seekable && (uint64_t)put < copied))
+            break;
+    }
+    return (int64_t)transfer->done;
+}
+
+static int64_t write_file(struct transfer *transfer) {
+    struct os_file *file = transfer->file;
+    if (!os_file_writable(file))
+        return -OS_EBADF;
+    if (!file->ops->write)
+        return -OS_EINVAL;
+    if (transfer->positioned && !file->ops->seekable && !file->ops->seek)
+        return -OS_ESPIPE;
+    if (transfer->total == 0)
+        return 0;
+    uint64_t start = transfer->positioned ? transfer->position : file->offset;
+    if ((file->flags & OS_O_APPEND) && file->ops->seekable) {
+        struct os_stat stat;
+        int64_t result = os_file_stat(file, &stat);
+        if (result < 0)
+            return result;
+        start = (uint64_t)stat.size;
+    }
+    if (transfer->task->restarted && !file->ops->seekable)
+        transfer->done = transfer->task->progress; /* I2 */
+    os_file_ref(file);
+    int64_t result = write_loop(transfer, start);
+    if (result > 0 && file->ops->seekable && !transfer->positioned)
+        file->offset = start + (uint64_t)result;
+    os_file_release(file);
+    return result;
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+/* All eight calls: the vectors are one buffer or an array, the offset the file's or given. */
+enum form { FORM_PLAIN = 0, FORM_VECTORS = 1, FORM_POSITIONED = 2, FORM_WRITE = 4 };
+
+static int64_t move(struct os_task *task, const uint64_t args[6], unsigned form) {
+    struct transfer transfer;
+    transfer.task = task;
+    transfer.file = os_file_of(task->process, (int)args[0]);
+    transfer.count = 0;
+    transfer.total = transfer.done = 0;
+    transfer.positioned = (form & FORM_POSITIONED) != 0;
+    transfer.position = args[3];
+    if (!transfer.file)
+        return -OS_EBADF;
+    if (transfer.positioned && args[3] > INT64_MAX)
+        return -OS_EINVAL;
+    int64_t result = form & FORM_VECTORS ? get_vectors(&transfer, args[1], args[2])
+                                         : one_vector(&transfer, args[1], args[2]);
+    if (result < 0)
+        return result;
+    return form & FORM_WRITE ? write_file(&transfer) : read_file(&transfer);
+}
+
+OS_CALL(read) {
+    return move(task, args, FORM_PLAIN);
+}
+
+OS_CALL(write) {
+    return move(task, args, FORM_WRITE);
+}
+
+OS_CALL(readv) {
+    return move(task, args, FORM_VECTORS);
+}
+
+OS_CALL(writev) {
+    return move(task, args, FORM_WRITE | FORM_VECTORS);
+}
+
+OS_CALL(pread64) {
+    return move(task, args, FORM_POSITIONED);
+}
+
+OS_CALL(pwrite64) {
+    return move(task, args, FORM_WRITE | FORM_POSITIONED);
+}
+
+OS_CALL(preadv) {
+    return move(task, args, FORM_VECTORS | FORM_POSITIONED);
+}
+
+OS_CALL(pwritev) {
+    return move(task, args, FORM_WRITE | FORM_VECTORS | FORM_POSITIONED);
+}
+
+/* ---- files to files -------------------------------------------------------------------------- */
+
+/* Move bytes inside the kernel. in is seekable; out may make us wait. */
+static int64_t pump(struct transfer *out, struct os_file *in, uint64_t in_at, uint64_t out_at) {
+    uint8_t *bounce = os_fs(in->os)->bounce;
+    while (out->done < out->total) {
+        uint64_t chunk = smaller(out->total - out->done, OS_BOUNCE_BYTES);
+        int64_t got = in->ops->read(in, bounce, chunk, in_at + out->done);
+        if (got <= 0)
+            return out->done ? (int64_t)out->done : got;
+        int64_t put = out->file->ops->write(out->file, bounce, (size_t)got, out_at + out->done);
+        if (put == -OS_EAGAIN)
+            return wait_for(out, POLLOUT);
+        if (put == -OS_EPIPE)
+            return broken_pipe(out);
+        if (put < 0)
+            return out->done ? (int64_t)out->done : put;
+        out->done += (uint64_t)put;
+        if (put < got && out->file->ops->seekable)
+            break;
+    }
+    return (int64_t)out->done;
+}
+
+/* An offset by pointer, or the file's own. */
+static int64_t get_offset(struct os_task *task, uint64_t va, const struct os_file *file,
+                          uint64_t *offset) {
+    *offset = file->offset;
+    if (!va)
+        return 0;
+    int64_t result = os_get(task, offset, va, sizeof *offset);
+    return result < 0 ? result : *offset > INT64_MAX ? -OS_EINVAL : 0;
+}
+
+static int64_t put_offset(struct os_task *task, uint64_t va, struct os_file *file,
+                          uint64_t offset) {
+    if (va)
+        return os_put(task, va, &offset, sizeof offset);
+    if (file->ops->seekable)
+        file->offset = offset;
+    return 0;
+}
+
+static int64_t between(struct os_task *task, int out_fd, uint64_t out_va, int in_fd, uint64_t in_va,
+                       uint64_t nbytes) {
+    struct os_file *in = os_file_of(task->process, in_fd);
+    struct transfer out = {.task = task, .file = os_file_of(task->process, out_fd)};
+    if (!in || !out.file || !os_file_readable(in) || !os_file_writable(out.file))
+        return -OS_EBADF;
+    if (!in->ops->read || !in->ops->seekable || !out.file->ops->write)
+        return -OS_EINVAL;
+    uint64_t in_at, out_at;
+    int64_t result = get_offset(task, in_va, in, &in_at);
+    if (result == 0)
+        result = get_offset(task, out_va, out.file, &out_at);
+    if (result < 0)
+        return result;
+    if (task->restarted)
+        out.done = task->progress;
+    out.total = smaller(nbytes, OS_RW_MAX);
+    result = pump(&out, in, in_at, out_at);
+    if (result <= 0) /* an error, nothing, or OS_WAIT */
+        return result;
+    int64_t failed = put_offset(task, in_va, in, in_at + (uint64_t)result);
+    if (failed == 0)
+        failed = put_offset(task, out_va, out.file, out_at + (uint64_t)result);
+    return failed < 0 ? failed : result;
+}
+
+OS_CALL(sendfile) {
+    struct os_file *out = os_file_of(task->process, (int)args[0]);
+    if (out && (out->flags & OS_O_APPEND))
+        return -OS_EINVAL;
+    return between(task, (int)args[0], 0, (int)args[1], args[2], args[3]);
+}
+
+OS_CALL(copy_file_range) {
+    struct os_file *in = os_file_of(task->process, (int)args[0]);
+    struct os_file *out = os_file_of(task->process, (int)args[2]);
+    if (!in || !out || (out->flags & OS_O_APPEND))
+        return -OS_EBADF;
+    if (args[5] || !in->ops->seekable || !out->ops->seekable || in->inode == 0 || out->inode == 0)
+        return -OS_EINVAL;
+    return between(task, (int)args[2], args[3], (int)args[0], args[1], args[4]);
+}
+
+/* ---- lseek ----------------------------------------------------------------------------------- */
+
+/* Files have no holes that we would tell of: the whole file is data. */
+static int64_t seek_by_size(struct os_file *file, int64_t offset, int whence) {
+    struct os_stat stat;
+    int64_t result = os_file_stat(file, &stat);
+    if (result < 0)
+        return result;
+    if (whence == OS_SEEK_END)
+        return offset > INT64_MAX - stat.size ? -OS_EOVERFLOW : stat.size + offset;
+    if (offset < 0 || offset >= stat.size)
+        return -OS_ENXIO;
+    return whence == OS_SEEK_DATA ? offset : stat.size;
+}
+
+OS_CALL(lseek) {
+    struct os_file *file = os_file_of(task->process, (int)args[0]);
+    int64_t offset = (int64_t)args[1];
+    if (!file || (file->flags & OS_O_PATH))
+        return -OS_EBADF;
+    if ((int)args[2] < OS_SEEK_SET || (int)args[2] > OS_SEEK_HOLE)
+        return -OS_EINVAL;
+    if (file->ops->seek)
+        return file->ops->seek(file, offset, (int)args[2]);
+    if (!file->ops->seekable && !file->ops->list)
+        return -OS_ESPIPE;
+    switch ((int)args[2]) {
+    case OS_SEEK_SET:
+        break;
+    case OS_SEEK_CUR:
+        if (offset > INT64_MAX - (int64_t)file->offset)
+            return -OS_EOVERFLOW;
+        offset += (int64_t)file->offset;
+        break;
+    default:
+        offset = seek_by_size(file, offset, (int)args[2]);
+        if (offset == -OS_ENXIO || offset == -OS_EOVERFLOW)
+            return offset;
+        break;
+    }
+    if (offset < 0)
+        return -OS_EINVAL;
+    file->offset = (uint64_t)offset;
+    if (file->ops->list && offset == 0)
+        os_listing_free(&file->listing), file->listed = false;
+    return offset;
+}

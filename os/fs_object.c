@@ -1,0 +1,190 @@
+/* fs_object.c: host files as memory objects: the pager, and read() and write() that agree with it.
+ *
+ *   mmap of a file --> struct quire_object (one a host file) --pager--> pread, pwrite
+ *   read of a file --> pread, then the object's pages laid over what was read
+ *   write          --> pwrite, then put into the object's pages
+ *
+ * A file that is mapped has its bytes twice: in the host's file and, possibly newer, in pages of
+ * the simulated RAM. Linux has one page cache for both; here the host is the store and the pages
+ * are the cache, so every read and write of a mapped file passes both. Files that nobody maps cost
+ * one walk over a short list. Rejected: reading every file through pages of the simulated RAM, as
+ * Linux does: then a `cat` of a large file would evict programs, and the numbers of a lab would
+ * depend on it.
+ *
+ * Invariants:
+ *   I1  at most one object exists for a host (device, inode): two would let two mappings disagree.
+ *   I2  the list does not own the quire_object: its pager's release takes the entry off the list,
+ *       so an entry on the list always has a live quire_object.
+ *   I3  read_fd stays open as long as the object lives, whatever the program closes or unlinks.
+ *
+ * May fail: out of host memory or descriptors (ENOMEM, EMFILE); a failed pread is QUIRE_IO, which
+ * the program sees as SIGBUS. Called by mmap and exec (os_file_object) and by fs_host.c.
+ */
+#include "os/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+struct os_object {
+    struct os_object *next;
+    struct os_fs *fs;
+    uint64_t device, inode;
+    struct quire_object *object;
+    int read_fd, write_fd; /* write_fd -1: no open file with write access has been mapped */
+    char *name;
+};
+
+/* ---- the pager ------------------------------------------------------------------------------- */
+
+static enum quire_status pager_read(void *context, uint64_t offset, void *frame) {
+    struct os_object *object = context;
+    uint8_t *bytes = frame;
+    size_t done = 0;
+    while (done < QUIRE_PAGE_SIZE) {
+        ssize_t got =
+            pread(object->read_fd, bytes + done, QUIRE_PAGE_SIZE - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return QUIRE_IO;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    memset(bytes + done, 0, QUIRE_PAGE_SIZE - done);
+    return QUIRE_OK;
+}
+
+static uint64_t pager_size(void *context) {
+    struct os_object *object = context;
+    struct stat status;
+    return fstat(object->read_fd, &status) == 0 && status.st_size > 0 ? (uint64_t)status.st_size
+                                                                      : 0;
+}
+
+static enum quire_status pager_write(void *context, uint64_t offset, const void *frame) {
+    struct os_object *object = context;
+    uint64_t size = pager_size(context);
+    if (object->write_fd < 0)
+        return QUIRE_IO;
+    /* Mapping never makes a file longer: what lies past the end is dropped. */
+    uint64_t left = offset >= size ? 0 : size - offset;
+    size_t nbytes = left < QUIRE_PAGE_SIZE ? (size_t)left : (size_t)QUIRE_PAGE_SIZE;
+    const uint8_t *bytes = frame;
+    for (size_t done = 0; done < nbytes;) {
+        ssize_t put = pwrite(object->write_fd, bytes + done, nbytes - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return QUIRE_IO;
+        done += (size_t)put;
+    }
+    return QUIRE_OK;
+}
+
+static void object_free(struct os_object *object) {
+    if (object->read_fd >= 0)
+        close(object->read_fd);
+    if (object->write_fd >= 0)
+        close(object->write_fd);
+    free(object->name);
+    free(object);
+}
+
+static void pager_release(void *context) {
+    struct os_object *object = context;
+    struct os_object **link = &object->fs->objects;
+    while (*link && *link != object)
+        link = &(*link)->next;
+    if (*link)
+        *link = object->next; /* I2 */
+    object_free(object);
+}
+
+static const struct quire_pager file_pager = {pager_read, pager_write, pager_size, pager_release};
+
+/* ---- one object a file ----------------------------------------------------------------------- */
+
+static struct os_object *find(struct os_fs *fs, uint64_t device, uint64_t inode) {
+    for (struct os_object *object = fs->objects; object; object = object->next)
+        if (object->inode == inode && object->device == device)
+            return object;
+    return NULL;
+}
+
+struct quire_object *os_object_of(struct os_fs *fs, uint64_t device, uint64_t inode) {
+    struct os_object *object = find(fs, device, inode);
+    return object ? object->object : NULL;
+}
+
+/* A mapping may want to write later than the first one that only read. */
+static void gain_write(struct os_object *object, struct os_file *file) {
+    bool both = (file->flags & OS_O_ACCMODE) == OS_O_RDWR;
+    if (object->write_fd < 0 && both)
+        object->write_fd = fcntl(file->host_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static int64_t make(struct os_file *file, struct quire_object **out) {
+    struct os_fs *fs = os_fs(file->os);
+    struct os_object *object = calloc(1, sizeof *object);
+    if (!object)
+        return -OS_ENOMEM;
+    *object = (struct os_object){.fs = fs, .device = file->device, .inode = file->inode};
+    object->write_fd = -1;
+    object->read_fd = fcntl(file->host_fd, F_DUPFD_CLOEXEC, 0);
+    object->name = strdup(file->path);
+    if (object->read_fd < 0 || !object->name) {
+        int64_t result = object->read_fd < 0 ? os_host_error() : -OS_ENOMEM;
+        object_free(object);
+        return result;
+    }
+    struct quire_object_info info = {object->name, file->inode, major(file->device),
+                                     minor(file->device)};
+    if (quire_object_create_file(os_quire(file->os), &file_pager, object, &info, &object->object) !=
+        QUIRE_OK) {
+        object_free(object);
+        return -OS_ENOMEM;
+    }
+    gain_write(object, file);
+    object->next = fs->objects;
+    fs->objects = object; /* I1 */
+    *out = object->object;
+    return 0;
+}
+
+int64_t os_file_object(struct os_file *file, struct quire_object **out) {
+    if ((file->mode & OS_S_IFMT) != OS_S_IFREG || file->host_fd < 0 || (file->flags & OS_O_PATH))
+        return -OS_ENODEV;
+    struct os_object *object = find(os_fs(file->os), file->device, file->inode);
+    if (!object)
+        return make(file, out);
+    gain_write(object, file);
+    quire_object_ref(object->object);
+    *out = object->object;
+    return 0;
+}
+
+/* ---- reads and writes of a mapped file ------------------------------------------------------- */
+
+void os_object_after_read(struct os_file *file, uint64_t offset, void *bytes, size_t nbytes) {
+    struct os_object *object = find(os_fs(file->os), file->device, file->inode);
+    if (object)
+        quire_object_overlay(object->object, offset, bytes, nbytes);
+}
+
+void os_object_after_write(struct os_file *file, uint64_t offset, const void *bytes,
+                           size_t nbytes) {
+    struct os_object *object = find(os_fs(file->os), file->device, file->inode);
+    if (object)
+        quire_object_update(object->object, offset, bytes, nbytes);
+}
+
+void os_object_after_truncate(struct os *os, uint64_t device, uint64_t inode, uint64_t size) {
+    struct os_object *object = find(os_fs(os), device, inode);
+    if (object)
+        quire_object_truncate(object->object, size);
+}

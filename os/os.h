@@ -1,0 +1,67 @@
+/* os.h: a minimal Linux for RISC-V programs on the software machine: what the command line needs.
+ *
+ * The kernel of the machine is host code: a trap of the processor is a return from quire_soft_run
+ * into os_run. It is not thread-safe and needs no other thread. Names outside the library begin
+ * with os_; only the command is linked with them.
+ */
+#ifndef QUIRE_OS_OS_H
+#define QUIRE_OS_OS_H
+
+#include <quire/quire.h>
+
+#include "machine/soft/soft.h"
+
+struct os;
+
+struct os_bind {
+    const char *host_path;  /* a directory of the host, absolute */
+    const char *guest_path; /* where the programs see it, absolute */
+};
+
+struct os_config {
+    const char *root; /* directory of the host that is the programs' /; NULL: the host's / itself */
+    const struct os_bind *binds;
+    unsigned nbinds;
+    const char *cwd;          /* working directory as the program sees it; NULL: / */
+    bool host_clock;          /* times from the host instead of the virtual clock */
+    uint64_t seed;            /* AT_RANDOM, getrandom */
+    uint64_t stack_limit_bytes; /* RLIMIT_STACK, 0: 8 MiB */
+    uint64_t ram_bytes, swap_bytes; /* of the machine to be made */
+};
+
+/* The machine, the memory manager on it, and an empty process table. On failure, NULL and one clear
+ * line in message (capacity bytes). */
+struct os *os_create(const struct os_config *config, char *message, size_t capacity);
+void os_destroy(struct os *os);
+
+/* Why a program could not be started, in the terms of env and docker: 126 (found but cannot be
+ * run) or 127 (not found), with one line that says what is wrong and what would be right. */
+struct os_start_error {
+    int exit_code;
+    char message[512];
+};
+
+/* Load a program as process 1: argv[0] is searched in PATH of envp if it has no slash. */
+bool os_start(struct os *os, char *const argv[], char *const envp[], struct os_start_error *error);
+
+/* Run until process 1 has ended (its orphans are killed then). Returns the exit status that the
+ * shell would show: 0-255, 128 + signal. */
+int os_run(struct os *os);
+
+/* Ask for a signal to process 1, as Ctrl-C would; safe to call from a host signal handler. */
+void os_interrupt(struct os *os, int signal);
+
+struct os_summary {
+    uint64_t syscalls, unknown_syscalls, processes;
+    uint64_t wall_ns;       /* the machine's clock */
+    bool killed_by_oom;     /* process 1 was the OOM killer's choice */
+    char oom_line[256];     /* the last OOM decision, empty if none */
+    /* The numbers of the unknown calls seen, with their counts; the first 16. */
+    struct { unsigned number; uint64_t count; } unknown[16];
+};
+void os_summary(const struct os *os, struct os_summary *summary);
+
+struct quire *os_quire(struct os *os);
+struct quire_machine *os_machine(struct os *os);
+
+#endif

@@ -1,0 +1,281 @@
+/* proc.c: /proc: the system's files. Those of one process are in proc_pid.c.
+ *
+ *   /proc/meminfo, vmstat, ...      text by the memory manager (quire/view.h)
+ *   /proc/uptime, stat, mounts, ... text by us, in the formats of proc(5)
+ *   /proc/self -> PID               of the program that asks
+ *   /proc/PID/                      proc_pid.c
+ *
+ * The host's /proc is never shown: it describes another machine. Every file is a function from the
+ * state to text, so it cannot be stale.
+ *
+ * May fail: only for lack of host memory. "Self" is the process whose call is running: the path
+ * walk says which (os_fs.self).
+ */
+#include "os/fs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- texts of the memory manager ------------------------------------------------------------- */
+
+/* Ask for the length, then for the text: twice, because making room may change nothing of the
+ * manager's, so the length stays. */
+void os_text_view(struct os_text *text, size_t (*view)(const void *, char *, size_t),
+                  const void *subject) {
+    size_t length = view(subject, NULL, 0);
+    char *room = os_text_room(text, length);
+    if (!room)
+        return;
+    view(subject, room, length + 1);
+    text->length += length;
+}
+
+#define SYSTEM_VIEW(name)                                                             \
+    static size_t view_##name(const void *q, char *text, size_t capacity) {           \
+        return quire_view_##name(q, text, capacity);                                  \
+    }                                                                                 \
+    static void text_##name(struct os *os, struct os_node at, struct os_text *text) { \
+        (void)at;                                                                     \
+        os_text_view(text, view_##name, os_quire(os));                                \
+    }
+SYSTEM_VIEW(meminfo)
+SYSTEM_VIEW(vmstat)
+SYSTEM_VIEW(buddyinfo)
+SYSTEM_VIEW(slabinfo)
+SYSTEM_VIEW(swaps)
+
+/* ---- texts of ours --------------------------------------------------------------------------- */
+
+#define NS_PER_HUNDREDTH 10000000u
+
+static uint64_t idle_ns(struct os *os) {
+    struct quire_soft_counters counters;
+    quire_soft_counters(os_machine(os), &counters);
+    return counters.idle_ns;
+}
+
+static void text_uptime(struct os *os, struct os_node at, struct os_text *text) {
+    uint64_t up = os_now_ns(os) / NS_PER_HUNDREDTH, idle = idle_ns(os) / NS_PER_HUNDREDTH;
+    (void)at;
+    os_text_printf(text, "%llu.%02llu %llu.%02llu\n", (unsigned long long)(up / 100),
+                   (unsigned long long)(up % 100), (unsigned long long)(idle / 100),
+                   (unsigned long long)(idle % 100));
+}
+
+static void count_processes(struct os *os, unsigned *running, unsigned *all, int *last) {
+    *running = *all = 0;
+    *last = 0;
+    for (struct os_process *p = os_process_first(os); p; p = p->next) {
+        ++*all;
+        *last = p->pid;
+        bool runs = false;
+        for (const struct os_task *task = p->tasks; task; task = task->next)
+            runs |= task->state == OS_RUNNING;
+        *running += runs;
+    }
+}
+
+/* The load is not averaged: a machine that jumps over idle time has no meaningful minutes. */
+static void text_loadavg(struct os *os, struct os_node at, struct os_text *text) {
+    unsigned running, all;
+    int last;
+    (void)at;
+    count_processes(os, &running, &all, &last);
+    os_text_printf(text, "0.00 0.00 0.00 %u/%u %d\n", running, all, last);
+}
+
+static void text_stat(struct os *os, struct os_node at, struct os_text *text) {
+    unsigned running, all;
+    int last;
+    uint64_t now = os_now_ns(os), idle = idle_ns(os);
+    unsigned long long busy = (now > idle ? now - idle : 0) / NS_PER_HUNDREDTH;
+    unsigned long long rest = idle / NS_PER_HUNDREDTH;
+    (void)at;
+    count_processes(os, &running, &all, &last);
+    os_text_printf(text, "cpu  %llu 0 0 %llu 0 0 0 0 0 0\ncpu0 %llu 0 0 %llu 0 0 0 0 0 0\n", busy,
+                   rest, busy, rest);
+    os_text_printf(text, "intr 0\nctxt 0\nbtime %llu\nprocesses %d\n",
+                   (unsigned long long)((os_realtime_ns(os) - now) / OS_NS_PER_SECOND), last);
+    os_text_printf(text, "procs_running %u\nprocs_blocked 0\n", running);
+}
+
+static void text_cpuinfo(struct os *os, struct os_node at, struct os_text *text) {
+    (void)os, (void)at;
+    os_text_printf(text, "processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64imafdc\nmmu\t\t: sv48\n"
+                         "uarch\t\t: quire,soft\n\n");
+}
+
+static void text_version(struct os *os, struct os_node at, struct os_text *text) {
+    (void)os, (void)at;
+    os_text_printf(text, "Linux version " OS_RELEASE " (quire) #1\n");
+}
+
+static void text_mounts(struct os *os, struct os_node at, struct os_text *text) {
+    const struct os_fs *fs = os_fs(os);
+    (void)at;
+    for (unsigned i = 0; i < fs->nmounts; i++) {
+        const struct os_mount *mount = &fs->mounts[i];
+        const char *type = !mount->node.entry                   ? "hostfs"
+                           : mount->node.entry == &os_proc_root ? "proc"
+                                                                : "devtmpfs";
+        os_text_printf(text, "%s %s %s rw 0 0\n", type, mount->path, type);
+    }
+}
+
+static void text_filesystems(struct os *os, struct os_node at, struct os_text *text) {
+    (void)os, (void)at;
+    os_text_printf(text, "nodev\tproc\nnodev\tdevtmpfs\nnodev\thostfs\n");
+}
+
+/* ---- /proc/sys ------------------------------------------------------------------------------- */
+
+#define CONSTANT_TEXT(name, value)                                             \
+    static void name(struct os *os, struct os_node at, struct os_text *text) { \
+        (void)os, (void)at;                                                    \
+        os_text_printf(text, "%s\n", value);                                   \
+    }
+CONSTANT_TEXT(text_overcommit, "1") /* promises are counted, never refused */
+CONSTANT_TEXT(text_overcommit_ratio, "50")
+CONSTANT_TEXT(text_max_map_count, "65530")
+CONSTANT_TEXT(text_ostype, "Linux")
+CONSTANT_TEXT(text_osrelease, OS_RELEASE)
+CONSTANT_TEXT(text_hostname, "quire")
+CONSTANT_TEXT(text_pid_max, "32768")
+CONSTANT_TEXT(text_ngroups_max, "65536")
+CONSTANT_TEXT(text_cap_last_cap, "40")
+CONSTANT_TEXT(text_randomize, "0")
+CONSTANT_TEXT(text_pipe_max_size, "65536")
+CONSTANT_TEXT(text_nr_open, "1024")
+
+static void text_swappiness(struct os *os, struct os_node at, struct os_text *text) {
+    (void)os, (void)at;
+    os_text_printf(text, "%u\n", OS_SWAPPINESS);
+}
+
+static void text_uuid(struct os *os, struct os_node at, struct os_text *text) {
+    uint8_t b[16];
+    (void)at;
+    os_random(os, b, sizeof b);
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* RFC 4122: version 4, variant 1 */
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    for (unsigned i = 0; i < sizeof b; i++)
+        os_text_printf(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", b[i]);
+    os_text_printf(text, "\n");
+}
+
+#define FILE_MODE      (OS_S_IFREG | 0444)
+#define DIRECTORY_MODE (OS_S_IFDIR | 0555)
+
+static const struct os_entry vm_entries[] = {
+    {.name = "overcommit_memory", .mode = FILE_MODE, .text = text_overcommit},
+    {.name = "overcommit_ratio", .mode = FILE_MODE, .text = text_overcommit_ratio},
+    {.name = "swappiness", .mode = FILE_MODE, .text = text_swappiness},
+    {.name = "max_map_count", .mode = FILE_MODE, .text = text_max_map_count},
+    {0},
+};
+static const struct os_entry random_entries[] = {
+    {.name = "uuid", .mode = FILE_MODE, .text = text_uuid},
+    {0},
+};
+static const struct os_entry kernel_entries[] = {
+    {.name = "ostype", .mode = FILE_MODE, .text = text_ostype},
+    {.name = "osrelease", .mode = FILE_MODE, .text = text_osrelease},
+    {.name = "hostname", .mode = FILE_MODE, .text = text_hostname},
+    {.name = "pid_max", .mode = FILE_MODE, .text = text_pid_max},
+    {.name = "ngroups_max", .mode = FILE_MODE, .text = text_ngroups_max},
+    {.name = "cap_last_cap", .mode = FILE_MODE, .text = text_cap_last_cap},
+    {.name = "randomize_va_space", .mode = FILE_MODE, .text = text_randomize},
+    {.name = "random", .mode = DIRECTORY_MODE, .children = random_entries},
+    {0},
+};
+static const struct os_entry sys_fs_entries[] = {
+    {.name = "pipe-max-size", .mode = FILE_MODE, .text = text_pipe_max_size},
+    {.name = "nr_open", .mode = FILE_MODE, .text = text_nr_open},
+    {0},
+};
+static const struct os_entry sys_entries[] = {
+    {.name = "vm", .mode = DIRECTORY_MODE, .children = vm_entries},
+    {.name = "kernel", .mode = DIRECTORY_MODE, .children = kernel_entries},
+    {.name = "fs", .mode = DIRECTORY_MODE, .children = sys_fs_entries},
+    {0},
+};
+
+/* ---- the root of /proc ----------------------------------------------------------------------- */
+
+static void link_self(struct os *os, struct os_node at, struct os_text *text) {
+    (void)at;
+    os_text_printf(text, "%d", os_fs(os)->self);
+}
+
+static void link_mounts(struct os *os, struct os_node at, struct os_text *text) {
+    (void)os, (void)at;
+    os_text_printf(text, "self/mounts");
+}
+
+static void link_thread_self(struct os *os, struct os_node at, struct os_text *text) {
+    (void)at;
+    os_text_printf(text, "%d/task/%d", os_fs(os)->self, os_fs(os)->self);
+}
+
+static const struct os_entry pid_directory = {
+    .name = "pid", .mode = DIRECTORY_MODE, .children = os_proc_pid_entries};
+
+bool os_proc_number(const char *name, int *number) {
+    char *end;
+    if (name[0] < '0' || name[0] > '9' || (name[0] == '0' && name[1]))
+        return false;
+    long value = strtol(name, &end, 10);
+    *number = (int)value;
+    return *end == 0 && value <= INT32_MAX;
+}
+
+static bool find_process(struct os *os, struct os_node at, const char *name, struct os_node *out) {
+    int pid;
+    (void)at;
+    if (!os_proc_number(name, &pid) || !os_process_by_pid(os, pid))
+        return false;
+    *out = (struct os_node){&pid_directory, pid, 0};
+    return true;
+}
+
+static void list_processes(struct os *os, struct os_node at, struct os_listing *listing) {
+    (void)at;
+    for (struct os_process *p = os_process_first(os); p; p = p->next) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", p->pid);
+        os_listing_add(listing, name, os_node_inode((struct os_node){&pid_directory, p->pid, 0}),
+                       OS_DT_DIR);
+    }
+}
+
+static const struct os_entry root_entries[] = {
+    {.name = "meminfo", .mode = FILE_MODE, .text = text_meminfo},
+    {.name = "vmstat", .mode = FILE_MODE, .text = text_vmstat},
+    {.name = "buddyinfo", .mode = FILE_MODE, .text = text_buddyinfo},
+    {.name = "slabinfo", .mode = FILE_MODE, .text = text_slabinfo},
+    {.name = "swaps", .mode = FILE_MODE, .text = text_swaps},
+    {.name = "uptime", .mode = FILE_MODE, .text = text_uptime},
+    {.name = "loadavg", .mode = FILE_MODE, .text = text_loadavg},
+    {.name = "stat", .mode = FILE_MODE, .text = text_stat},
+    {.name = "cpuinfo", .mode = FILE_MODE, .text = text_cpuinfo},
+    {.name = "version", .mode = FILE_MODE, .text = text_version},
+    {.name = "filesystems", .mode = FILE_MODE, .text = text_filesystems},
+    {.name = "mounts", .mode = OS_S_IFLNK | 0777, .link = link_mounts},
+    {.name = "self", .mode = OS_S_IFLNK | 0777, .link = link_self},
+    {.name = "thread-self", .mode = OS_S_IFLNK | 0777, .link = link_thread_self},
+    {.name = "sys", .mode = DIRECTORY_MODE, .children = sys_entries},
+    {0},
+};
+
+const struct os_entry os_proc_root = {
+    .name = "proc",
+    .mode = DIRECTORY_MODE,
+    .children = root_entries,
+    .find = find_process,
+    .list = list_processes,
+};
+
+void os_proc_text_mounts(struct os *os, struct os_node at, struct os_text *text) {
+    text_mounts(os, at, text);
+}

@@ -1,0 +1,183 @@
+/* process.h: what the process side of os/ shares among its own files; fs_*.c need not read it. */
+#ifndef QUIRE_OS_PROCESS_H
+#define QUIRE_OS_PROCESS_H
+
+#include <signal.h>
+
+#include "os/kernel.h"
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+struct os {
+    struct os_config config; /* a deep copy: os_destroy frees it */
+    struct quire_machine *machine;
+    struct quire *quire;
+    struct os_fs *fs;
+    struct os_process *processes; /* ascending pid; zombies too */
+    struct os_process *init;      /* process 1 */
+    struct os_task *current;      /* whose call or trap is being answered; NULL: none */
+    int last_pid;                 /* process and thread ids come from one counter */
+    int cursor_pid, cursor_tid;   /* who ran last: round robin goes on after it */
+    bool sweep;                   /* there are dead tasks or reaped processes to free */
+    uint64_t random_state;
+    uint64_t futex_tickets;
+    uint64_t host_start_ns;                        /* host clock at creation */
+    struct quire_object *vdso;                     /* the page with the signal trampoline */
+    volatile sig_atomic_t interrupts[OS_NSIG + 1]; /* set by os_interrupt */
+    volatile sig_atomic_t interrupted;
+    struct os_summary summary;
+};
+
+/* ---- limits and addresses -------------------------------------------------------------------- */
+
+/* User addresses go up to OS_USER_HIGH (kernel.h), and nothing is below vm.mmap_min_addr. */
+#define OS_USER_LOW UINT64_C(0x10000)
+/* Where Linux puts position-independent programs: two thirds up (ELF_ET_DYN_BASE). */
+#define OS_PIE_BASE UINT64_C(0x555555554000)
+/* Linux keeps the stack this far from what lies below (stack_guard_gap of 256 pages). */
+#define OS_STACK_GAP_BYTES     (UINT64_C(1) << 20)
+#define OS_STACK_LIMIT_DEFAULT (UINT64_C(8) << 20)
+#define OS_PID_MAX             32768 /* kernel.pid_max of a small machine */
+
+/* ---- memory of a process: memory.c ----------------------------------------------------------- */
+
+/* One space and the processes in it: two between vfork and exec. It is the space's owner, so that
+ * the OOM killer's choice names all of them. */
+struct os_memory {
+    struct quire_space *space; /* NULL: destroyed */
+    unsigned users;
+    uint64_t trampoline_va; /* where a signal handler returns to */
+};
+
+/* A new empty space with this limit of stack; NULL: no memory. users is 1. */
+struct os_memory *os_memory_create(struct os *os, uint64_t stack_limit_bytes);
+/* Copy-on-write copy; NULL: no memory. */
+struct os_memory *os_memory_fork(struct os *os, struct os_memory *parent);
+/* One user less; the last one destroys the space. */
+void os_memory_release(struct os_memory *memory);
+/* Give the process this memory (its reference moves); the old one is released. */
+void os_memory_adopt(struct os_process *process, struct os_memory *memory);
+/* -errno of Linux for a status of the manager, as memory calls report it. */
+int64_t os_errno(enum quire_status status);
+
+/* ---- programs: exec.c, elf.c, stack.c -------------------------------------------------------- */
+
+/* A list of strings in kernel memory (argv, envp). */
+struct os_strings {
+    char **items;
+    size_t count, capacity;
+    size_t bytes; /* of all, with their final zeros */
+};
+bool os_strings_add(struct os_strings *strings, const char *text, size_t length);
+void os_strings_free(struct os_strings *strings);
+
+/* Why a program cannot be loaded: one line for people, beside the -errno for programs. */
+struct os_load_error {
+    char message[512];
+};
+
+struct os_segment {
+    uint64_t va, file_bytes, memory_bytes, offset;
+    unsigned prot;
+};
+#define OS_SEGMENTS_MAX 64
+struct os_elf {
+    struct os_segment segments[OS_SEGMENTS_MAX];
+    unsigned nsegments;
+    bool position_independent, has_interpreter, executable_stack;
+    uint64_t entry, low, high; /* as linked; the bias is added when it is mapped */
+    uint64_t headers_va;       /* of the program headers, 0 if not in memory */
+    unsigned nheaders;
+    uint64_t align;
+    char interpreter[OS_PATH_MAX];
+};
+/* Read and check all that is used of the file's headers. 0 or -errno with a message. */
+int64_t os_elf_parse(struct os_file *file, struct os_elf *elf, struct os_load_error *error);
+/* Map the segments at bias. 0 or -errno with a message. */
+int64_t os_elf_map(struct quire_space *space, struct os_file *file, const struct os_elf *elf,
+                   uint64_t bias, struct os_load_error *error);
+
+/* What the new program finds on its stack. */
+struct os_stack_image {
+    const struct os_strings *argv, *envp;
+    const char *filename; /* AT_EXECFN */
+    uint64_t headers_va, nheaders, base_va, entry_va;
+    bool executable;
+};
+/* Map the stack below OS_USER_HIGH and fill it. *sp is where it begins. 0 or -errno. */
+int64_t os_stack_build(struct os *os, struct quire_space *space, uint64_t stack_limit_bytes,
+                       const struct os_stack_image *image, uint64_t *sp);
+
+/* Replace the program of a process; task becomes its only one. On failure nothing has changed and
+ * error tells why. */
+int64_t os_exec(struct os_task *task, const char *path, struct os_strings *argv,
+                struct os_strings *envp, struct os_load_error *error);
+
+/* ---- processes: process.c, wait.c ------------------------------------------------------------ */
+
+/* Process 1 with standard files and no program yet. NULL: no memory on the host. */
+struct os_process *os_process_create_first(struct os *os);
+struct os_task *os_task_create(struct os_process *process, int tid);
+struct os_task *os_task_by_tid(struct os *os, int tid);
+/* End a process: status as wait4 shows it. It becomes a zombie. */
+void os_process_exit(struct os_process *process, int status);
+/* End one task; with the last one the process ends with this status. */
+void os_task_exit(struct os_task *task, int status);
+/* All tasks but this one end (exec). */
+void os_process_keep_only(struct os_task *task);
+/* Whoever sleeps in vfork for this process goes on. */
+void os_process_release_vfork(struct os_process *process);
+/* Free what has died: between two calls only. */
+void os_sweep(struct os *os);
+void os_process_free(struct os_process *process);
+int os_new_pid(struct os *os);
+/* What the process itself used so far. */
+void os_process_usage(const struct os_process *process, struct os_rusage *usage);
+void os_rusage_add(struct os_rusage *sum, const struct os_rusage *part);
+/* A child has changed state: tell and wake its parent. */
+void os_tell_parent(struct os_process *child, int code, int status);
+
+/* ---- signals: signal.c ----------------------------------------------------------------------- */
+
+enum os_default_action {
+    OS_ACT_TERMINATE,
+    OS_ACT_CORE,
+    OS_ACT_IGNORE,
+    OS_ACT_STOP,
+    OS_ACT_CONTINUE
+};
+enum os_default_action os_signal_default(int signal);
+const char *os_signal_words(int signal); /* "Segmentation fault" */
+/* Act on the signals that are there. False: the task must not run now (it is dead or stopped).
+ * interrupted: its call answered -EINTR, and its registers still are those of the ecall. */
+bool os_signal_take(struct os_task *task, bool interrupted);
+/* A signal that the task brought on itself: it can be neither blocked nor ignored. */
+void os_signal_force(struct os_task *task, int signal, const struct os_signal_info *info);
+/* A fresh program: handlers back to the default, ignored ones stay. */
+void os_signal_exec(struct os_task *task);
+/* Take a pending signal of the task or its process out of its set. => it is in one of them */
+void os_signal_dequeue(struct os_task *task, int signal, struct os_signal_info *info);
+/* Drop what is queued for a task (NULL: for all), of one signal (0: of all). */
+void os_signal_forget(struct os_process *process, const struct os_task *task, int signal);
+/* Timers that have run out send their signals; the next moment at which one will. */
+void os_timers_run(struct os *os, uint64_t now_ns);
+uint64_t os_timers_next(const struct os *os);
+static inline uint64_t os_signal_bit(int signal) {
+    return UINT64_C(1) << (signal - 1);
+}
+
+/* ---- running: sched.c, syscalls.c, futex.c, system.c, os.c ----------------------------------- */
+
+void os_task_wake(struct os_task *task);
+/* The moment that lies timeout (valid) ahead; a far one is UINT64_MAX / 2. */
+uint64_t os_deadline(const struct os *os, const struct os_timespec *timeout);
+/* Carry out, or repeat, the call that the task is at. */
+void os_call(struct os_task *task);
+/* May this call be made again after a handler with SA_RESTART? */
+bool os_call_restartable(const struct os_task *task);
+/* Wake up to count sleepers on a user address whose bits match. */
+int64_t os_futex_wake(struct os_task *task, uint64_t va, int64_t count, uint32_t bits);
+void os_robust_list_exit(struct os_task *task);
+void os_log(struct os *os, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,242 @@
+/* sched.c: who runs next, who sleeps, and what a trap of the processor means.
+ *
+ * It owns the order of everything: tasks take turns by (pid, tid), each for a slice counted in
+ * instructions, so that a run is the same every time. A task that sleeps has a channel, a moment,
+ * or both; being woken only means that its call is made again. (Queues for each channel were
+ * rejected: with tens of tasks, looking through all of them is cheaper than keeping queues right.)
+ *
+ *             ┌──────── runs: quire_soft_run ◀──────────┐
+ *       slice │ trap                                    │ next by (pid, tid)
+ *             ▼                                         │
+ *   ecall ─▶ os_call ─▶ value ─▶ on it goes             │
+ *                   └─▶ OS_WAIT ─▶ SLEEPING ──os_wake, clock, signal──▶ RUNNING
+ *   fault ─▶ signal    budget ─▶ end of the slice
+ *   nobody runs ─▶ the clock jumps to the first moment that someone waits for
+ *
+ * I1  os->current is the task whose trap is answered, NULL outside.
+ * I2  A task of a process without memory never reaches the processor.
+ * I3  Dead tasks and reaped processes are freed between two turns only (os_sweep).
+ *
+ * Nothing here fails. Called by os_run. Audit: the trace hash of two equal runs is equal.
+ */
+#include "os/process.h"
+
+#include <time.h>
+
+/* Instructions of one turn: at a nanosecond each a tenth of a millisecond, so that the tick below
+ * is never late by much, and long enough that changing tasks costs nothing. */
+#define SLICE_INSTRUCTIONS 100000
+/* What the model charges for a system call's way in and out, ns: some hundred cycles on hardware.
+ * It also makes sure that a program which only asks for the time sees it pass. */
+#define CALL_NS 200
+/* How long the host sleeps at once while nothing in the machine can happen, ns. */
+#define HOST_NAP_NS 2000000
+
+/* ---- sleeping and waking --------------------------------------------------------------------- */
+
+void os_wait_on(struct os_task *task, const void *channel, uint64_t wake_ns) {
+    task->state = OS_SLEEPING;
+    task->channel = channel;
+    task->wake_ns = wake_ns;
+}
+
+void os_task_wake(struct os_task *task) {
+    if (task->state != OS_SLEEPING)
+        return;
+    task->state = OS_RUNNING;
+    task->channel = NULL;
+    task->wake_ns = UINT64_MAX;
+}
+
+void os_wake(struct os *os, const void *channel) {
+    for (struct os_process *process = os->processes; process; process = process->next)
+        for (struct os_task *task = process->tasks; task; task = task->next)
+            if (task->state == OS_SLEEPING && (!task->channel || task->channel == channel))
+                os_task_wake(task);
+}
+
+bool os_others_can_run(const struct os_task *task) {
+    if (os_timers_next(task->os) != UINT64_MAX)
+        return true;
+    for (struct os_process *process = task->os->processes; process; process = process->next)
+        for (struct os_task *other = process->tasks; other; other = other->next)
+            if (other != task && (other->state == OS_RUNNING ||
+                                  (other->state == OS_SLEEPING && other->wake_ns != UINT64_MAX)))
+                return true;
+    return false;
+}
+
+/* ---- whose turn it is ------------------------------------------------------------------------ */
+
+/* Wake who has slept long enough; the next task after the one that ran last; NULL if none can.
+ * first is the earliest moment for which a task sleeps. */
+static struct os_task *pick(struct os *os, uint64_t now, uint64_t *first) {
+    struct os_task *lowest = NULL, *next = NULL;
+    *first = UINT64_MAX;
+    for (struct os_process *process = os->processes; process; process = process->next) {
+        for (struct os_task *task = process->tasks; task; task = task->next) {
+            if (task->state == OS_SLEEPING && task->wake_ns <= now)
+                os_task_wake(task);
+            if (task->state == OS_SLEEPING && task->wake_ns < *first)
+                *first = task->wake_ns;
+            if (task->state != OS_RUNNING)
+                continue;
+            if (!lowest)
+                lowest = task;
+            if (!next && (process->pid > os->cursor_pid ||
+                          (process->pid == os->cursor_pid && task->tid > os->cursor_tid)))
+                next = task;
+        }
+    }
+    return next ? next : lowest;
+}
+
+/* Nobody can run: let time pass. */
+static void idle(struct os *os, uint64_t first) {
+    uint64_t timer = os_timers_next(os), now = os_now_ns(os);
+    if (timer < first)
+        first = timer;
+    quire_tick(os->quire);
+    if (first != UINT64_MAX && !os->config.host_clock) {
+        quire_soft_idle_until(os->machine, first);
+        return;
+    }
+    /* On the host's clock, or waiting for a signal from outside: in short naps, to hear of both. */
+    uint64_t nap = first > now ? first - now : 0;
+    if (nap > HOST_NAP_NS)
+        nap = HOST_NAP_NS;
+    struct timespec pause = {0, (long)nap};
+    nanosleep(&pause, NULL);
+}
+
+/* ---- traps ----------------------------------------------------------------------------------- */
+
+static void fault_signal(struct os_task *task, const struct quire_trap *trap) {
+    struct os_signal_info info = {.signo = OS_SIGSEGV, .address = trap->va};
+    switch (trap->status) {
+    case QUIRE_KILLED:
+        task->process->oom_killed = true;
+        info = (struct os_signal_info){.signo = OS_SIGKILL, .code = OS_SI_KERNEL};
+        break;
+    case QUIRE_BUS:
+    case QUIRE_IO:
+        info.signo = OS_SIGBUS;
+        info.code = OS_BUS_ADRERR;
+        break;
+    case QUIRE_DENIED:
+        info.code = OS_SEGV_ACCERR;
+        break;
+    default:
+        info.code = OS_SEGV_MAPERR;
+        break;
+    }
+    os_signal_force(task, info.signo, &info);
+}
+
+static void answer_trap(struct os_task *task, const struct quire_trap *trap) {
+    struct os_signal_info info = {.address = task->cpu.pc};
+    switch (trap->kind) {
+    case QUIRE_TRAP_BUDGET:
+        break;
+    case QUIRE_TRAP_ECALL:
+        quire_soft_charge(task->os->machine, CALL_NS);
+        os_call(task);
+        break;
+    case QUIRE_TRAP_EBREAK:
+        info.signo = OS_SIGTRAP;
+        info.code = OS_TRAP_BRKPT;
+        os_signal_force(task, OS_SIGTRAP, &info);
+        break;
+    case QUIRE_TRAP_ILLEGAL:
+        info.signo = OS_SIGILL;
+        info.code = OS_ILL_ILLOPC;
+        os_signal_force(task, OS_SIGILL, &info);
+        break;
+    case QUIRE_TRAP_FAULT:
+        fault_signal(task, trap);
+        break;
+    }
+}
+
+/* ---- one turn -------------------------------------------------------------------------------- */
+
+/* Signals that the host sent go to the process group of process 1, as a terminal's would. */
+static void take_interrupts(struct os *os) {
+    os->interrupted = 0;
+    for (int signal = 1; signal <= OS_NSIG; signal++) {
+        if (!os->interrupts[signal])
+            continue;
+        os->interrupts[signal] = 0;
+        struct os_signal_info info = {.signo = signal, .code = OS_SI_KERNEL};
+        for (struct os_process *process = os->processes; process; process = process->next)
+            if (process->group == os->init->group && !process->reaped)
+                os_signal_process(process, signal, &info);
+    }
+}
+
+/* A call that slept is made again; then signals. True if the task may go on in user mode. */
+static bool prepare(struct os_task *task) {
+    if (task->in_call && !task->got_eintr && task->process->space)
+        os_call(task);
+    if (task->os->interrupted)
+        take_interrupts(task->os);
+    if (task->state != OS_RUNNING)
+        return false;
+    bool interrupted = task->in_call; /* os_call left it so: it was -EINTR */
+    task->got_eintr = false;
+    if ((task->pending | task->process->pending) && !os_signal_take(task, interrupted))
+        return false;
+    return task->state == OS_RUNNING && !task->in_call && task->process->space;
+}
+
+static void take_turn(struct os *os, struct os_task *task) {
+    struct os_process *process = task->process;
+    struct quire_soft_counters before, after;
+    uint64_t left = SLICE_INSTRUCTIONS, start = quire_mach_now_ns(os->machine);
+    task->cpu.reserved = false;
+    while (left > 0 && prepare(task)) {
+        struct quire_trap trap;
+        quire_soft_counters(os->machine, &before);
+        quire_soft_run(os->machine, quire_space_pmap(process->space), &task->cpu, left, &trap);
+        quire_soft_counters(os->machine, &after);
+        uint64_t done = after.instructions - before.instructions;
+        left = trap.kind == QUIRE_TRAP_BUDGET || done >= left ? 0 : left - done;
+        answer_trap(task, &trap);
+    }
+    /* A process that lost its memory to the OOM killer ends here (I2). */
+    if (!process->zombie && !process->space)
+        os_process_exit(process, OS_SIGKILL);
+    uint64_t used = quire_mach_now_ns(os->machine) - start;
+    if (process->zombie)
+        process->cpu_ns += used;
+    else
+        task->cpu_ns += used;
+}
+
+int os_run(struct os *os) {
+    while (!os->init->zombie) {
+        uint64_t now = os_now_ns(os), first;
+        if (os->interrupted)
+            take_interrupts(os);
+        os_timers_run(os, now);
+        struct os_task *task = pick(os, now, &first);
+        if (!task) {
+            idle(os, first);
+            continue;
+        }
+        os->current = task; /* I1 */
+        os->cursor_pid = task->process->pid;
+        os->cursor_tid = task->tid;
+        take_turn(os, task);
+        os->current = NULL;
+        quire_soft_tick_if_due(os->machine, os->quire);
+        if (os->sweep)
+            os_sweep(os); /* I3 */
+    }
+    for (struct os_process *process = os->processes; process; process = process->next)
+        os_process_exit(process, OS_SIGKILL);
+    os->summary.wall_ns = quire_mach_now_ns(os->machine);
+    os->summary.killed_by_oom = os->init->oom_killed;
+    int status = os->init->exit_status;
+    return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}

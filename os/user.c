@@ -1,0 +1,63 @@
+/* user.c: bytes between kernel memory and a program's. It owns nothing.
+ *
+ * A pointer from a program is a number and no more. These three are the only way in which the calls
+ * of os/ follow one: they check the range, let the memory manager fault pages in as the program's
+ * own access would, and say -EFAULT when one byte is missing. The rejected way is to hand out host
+ * addresses into simulated memory: they would be wrong after the next eviction.
+ *
+ *      program's va ──check range──▶ quire_copy_in / quire_copy_out ──▶ all bytes or -EFAULT
+ *
+ * I1  A copy is asked for only inside [OS_USER_LOW, OS_USER_HIGH).
+ * I2  A process without a space (a zombie, or killed for want of memory) has no byte to give.
+ *
+ * Callers: every system call. Audit: nothing is kept here.
+ */
+#include "os/process.h"
+
+#include <string.h>
+
+/* The space to copy from or to, NULL if the range cannot be a program's (I1, I2). */
+static struct quire_space *space_for(struct os_task *task, uint64_t va, size_t nbytes) {
+    if (va < OS_USER_LOW || va >= OS_USER_HIGH || nbytes > OS_USER_HIGH - va)
+        return NULL;
+    return task->process->space;
+}
+
+int64_t os_get(struct os_task *task, void *to, uint64_t from_va, size_t nbytes) {
+    if (nbytes == 0)
+        return 0;
+    struct quire_space *space = space_for(task, from_va, nbytes);
+    if (!space || quire_copy_in(space, to, quire_va(from_va), nbytes) != 0)
+        return -OS_EFAULT;
+    return 0;
+}
+
+int64_t os_put(struct os_task *task, uint64_t to_va, const void *from, size_t nbytes) {
+    if (nbytes == 0)
+        return 0;
+    struct quire_space *space = space_for(task, to_va, nbytes);
+    if (!space || quire_copy_out(space, quire_va(to_va), from, nbytes) != 0)
+        return -OS_EFAULT;
+    return 0;
+}
+
+/* Copied in pieces that end at page boundaries: a string may end just before an unmapped page. */
+int64_t os_get_string(struct os_task *task, char *to, uint64_t from_va, size_t capacity) {
+    size_t done = 0;
+    while (done < capacity) {
+        uint64_t va = from_va + done;
+        size_t piece = QUIRE_PAGE_SIZE - (va & QUIRE_PAGE_MASK);
+        if (piece > capacity - done)
+            piece = capacity - done;
+        /* Short strings are the rule: look at few bytes first. */
+        if (piece > 64 && done == 0)
+            piece = 64;
+        if (os_get(task, to + done, va, piece) != 0)
+            return -OS_EFAULT;
+        const char *end = memchr(to + done, 0, piece);
+        if (end)
+            return end - to;
+        done += piece;
+    }
+    return -OS_ENAMETOOLONG;
+}

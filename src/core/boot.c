@@ -1,0 +1,89 @@
+/* boot.c: the only bring-up order, and its reverse.
+ *
+ * Owns struct quire: it lies in the machine's own RAM like everything else, so it is the first
+ * thing taken from the boot memory, before there is an allocator.
+ *
+ *     memblock (on our stack) ─▶ struct quire ─▶ page/ ─▶ kmem/ ─▶ swap/ ─▶ vm/ ─▶ reclaim/
+ *                                              frames   objects   each needs only what is left of
+ * it
+ *
+ * I1. A room is brought up after all rooms that it calls, and taken down before them. When one
+ *     fails, those before it are taken down and the machine's RAM is the machine's again: no trace
+ *     is kept anywhere else.
+ *
+ * May fail: QUIRE_INVAL (configuration or RAM ranges), QUIRE_NOMEM (too little RAM). Each place
+ * where memory can run out is met by tests/unit/boot.c, which boots with every size of RAM from one
+ * page on.
+ */
+#include "base/check.h"
+#include "kmem/slab.h"
+#include "reclaim/reclaim.h"
+#include "swap/swap.h"
+#include "vm/vm.h"
+
+#define SWAPPINESS_MAX 200 /* as Linux since 5.8 */
+
+static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblock,
+                                  const struct quire_config *config) {
+    enum quire_status status = quire_phys_boot(q, memblock, config->min_free_pages);
+    if (status != QUIRE_OK) {
+        return status;
+    }
+    if ((status = quire_kmem_boot(q)) != QUIRE_OK) {
+        goto undo_phys;
+    }
+    if ((status = quire_swap_boot(q)) != QUIRE_OK) {
+        goto undo_kmem;
+    }
+    if ((status = quire_vm_boot(q)) != QUIRE_OK) {
+        goto undo_swap;
+    }
+    if ((status = quire_reclaim_boot(q, config->swappiness)) != QUIRE_OK) {
+        goto undo_vm;
+    }
+    return QUIRE_OK;
+
+undo_vm:
+    quire_vm_shutdown(q);
+undo_swap:
+    quire_swap_shutdown(q);
+undo_kmem:
+    quire_kmem_shutdown(q);
+undo_phys:
+    quire_phys_shutdown(q);
+    return status;
+}
+
+enum quire_status quire_create(const struct quire_config *config, struct quire **out) {
+    if (!config->machine || config->swappiness > SWAPPINESS_MAX) {
+        return QUIRE_INVAL;
+    }
+    struct quire_memblock memblock;
+    enum quire_status status = quire_memblock_init(&memblock, config->machine);
+    if (status != QUIRE_OK) {
+        return status;
+    }
+    struct quire *q = quire_memblock_take(&memblock, sizeof *q, _Alignof(struct quire));
+    if (!q) {
+        return QUIRE_NOMEM;
+    }
+    q->machine = config->machine;
+    status = bring_up(q, &memblock, config);
+    if (status == QUIRE_OK) {
+        *out = q;
+    }
+    return status;
+}
+
+void quire_destroy(struct quire *q) {
+    quire_reclaim_shutdown(q); /* I1 */
+    quire_vm_shutdown(q);
+    quire_swap_shutdown(q);
+    quire_kmem_shutdown(q);
+    quire_phys_shutdown(q);
+}
+
+void quire_fail_every(struct quire *q, uint64_t nth) {
+    q->fail_every = nth;
+    q->fail_count = 0;
+}

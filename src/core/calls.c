@@ -1,0 +1,219 @@
+/* calls.c: the calls of space.h that may need memory: vm/ does them once, here they are tried
+ * again.
+ *
+ * Owns no state. Each call is its one-shot twin in vm/ in the retry loop of retry.h; what is more
+ * than that (populate, read-ahead, page-out) is done page by page on top, because it is a favour to
+ * the program, not part of what the call promises.
+ *
+ *     os/ ─▶ quire_map ─▶ quire_vm_map ── NOMEM ─▶ reclaim ─▶ again … ─▶ QUIRE_NOMEM to the program
+ *                              └── OK ─▶ populate: faults until the first refusal
+ *
+ * I1. No program is ever killed for a call: unlike a fault, a call can be refused.
+ * I2. A refused call has left no trace (vm/ promises it for each of its attempts).
+ *
+ * Fails as space.h says. Called by os/ and embedders.
+ */
+#include "core/retry.h"
+#include "reclaim/reclaim.h"
+#include "vm/vm.h"
+
+/* ---- spaces and objects ------------------------------------------------------------------------
+ */
+
+enum quire_status quire_space_create(struct quire *q, const struct quire_space_config *config,
+                                     struct quire_space **out) {
+    enum quire_status status;
+    WITH_MEMORY(q, status, quire_vm_space_create(q, config, out));
+    return status;
+}
+
+enum quire_status quire_space_fork(struct quire_space *parent, void *owner,
+                                   struct quire_space **child) {
+    struct quire *q = quire_space_system(parent);
+    enum quire_status status;
+    WITH_MEMORY(q, status, quire_vm_space_fork(parent, owner, child));
+    return status;
+}
+
+enum quire_status quire_object_create_file(struct quire *q, const struct quire_pager *pager,
+                                           void *context, const struct quire_object_info *info,
+                                           struct quire_object **out) {
+    enum quire_status status;
+    if (!pager) {
+        return QUIRE_INVAL;
+    }
+    WITH_MEMORY(q, status, quire_vm_object_create(q, pager, context, 0, info, out));
+    return status;
+}
+
+enum quire_status quire_object_create_shm(struct quire *q, uint64_t size_bytes,
+                                          const struct quire_object_info *info,
+                                          struct quire_object **out) {
+    enum quire_status status;
+    WITH_MEMORY(q, status, quire_vm_object_create(q, NULL, NULL, size_bytes, info, out));
+    return status;
+}
+
+/* ---- regions ------------------------------------------------------------------------------------
+ */
+
+/* As Linux's populate_vma_page_range: private writable memory is made the program's own at once,
+ * everything else is only read in. */
+static void populate(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+                     unsigned prot, unsigned flags) {
+    enum quire_access access = QUIRE_ACCESS_READ;
+    if ((prot & QUIRE_PROT_WRITE) && !(flags & QUIRE_MAP_SHARED)) {
+        access = QUIRE_ACCESS_WRITE;
+    } else if (!(prot & QUIRE_PROT_READ)) {
+        access = QUIRE_ACCESS_EXEC;
+    }
+    if (!(prot & (unsigned)access)) {
+        return;
+    }
+    for (uint64_t done = 0; done < length_bytes; done += QUIRE_PAGE_SIZE) {
+        if (quire_fault_try(space, quire_va(va.value + done), access) != QUIRE_OK) {
+            return;
+        }
+    }
+}
+
+enum quire_status quire_map(struct quire_space *space, quire_vaddr *va, uint64_t length_bytes,
+                            unsigned prot, unsigned flags, struct quire_object *object,
+                            uint64_t offset_bytes) {
+    struct quire *q = quire_space_system(space);
+    enum quire_status status;
+    WITH_MEMORY(q, status,
+                quire_vm_map(space, va, length_bytes, prot, flags, object, offset_bytes));
+    if (status == QUIRE_OK && (flags & QUIRE_MAP_POPULATE)) {
+        populate(space, *va, quire_round_up(length_bytes), prot, flags);
+    }
+    return status;
+}
+
+enum quire_status quire_unmap(struct quire_space *space, quire_vaddr va, uint64_t length_bytes) {
+    struct quire *q = quire_space_system(space);
+    enum quire_status status;
+    WITH_MEMORY(q, status, quire_vm_unmap(space, va, length_bytes));
+    return status;
+}
+
+enum quire_status quire_protect(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+                                unsigned prot) {
+    struct quire *q = quire_space_system(space);
+    enum quire_status status;
+    WITH_MEMORY(q, status, quire_vm_protect(space, va, length_bytes, prot));
+    return status;
+}
+
+enum quire_status quire_remap(struct quire_space *space, quire_vaddr old_va, uint64_t old_bytes,
+                              uint64_t new_bytes, bool may_move, bool fixed, quire_vaddr *new_va) {
+    struct quire *q = quire_space_system(space);
+    enum quire_status status;
+    WITH_MEMORY(q, status,
+                quire_vm_remap(space, old_va, old_bytes, new_bytes, may_move, fixed, new_va));
+    return status;
+}
+
+quire_vaddr quire_brk(struct quire_space *space, quire_vaddr end) {
+    struct quire *q = quire_space_system(space);
+    enum quire_status status;
+    quire_vaddr result = end;
+    WITH_MEMORY(q, status, quire_vm_brk(space, &result));
+    if (status == QUIRE_OK) {
+        return result;
+    }
+    result = quire_va(0); /* below the heap: cannot be had, so the answer is where the end is now */
+    quire_vm_brk(space, &result);
+    return result;
+}
+
+/* ---- advice -------------------------------------------------------------------------------------
+ */
+
+/* Pages asked about at a time: the answers lie on the stack. */
+#define ADVICE_BATCH 256
+
+/* Read in what lies on swap or in the file, while memory is free anyway. False: it is not. */
+static bool read_ahead(struct quire_space *space, const struct quire_region_info *region,
+                       quire_vaddr start, quire_vaddr end) {
+    struct quire *q = quire_space_system(space);
+    uint8_t resident[ADVICE_BATCH];
+    if (!(region->prot & QUIRE_PROT_READ)) {
+        return true;
+    }
+    while (start.value < end.value) {
+        uint64_t npages = (end.value - start.value) >> QUIRE_PAGE_SHIFT;
+        npages = npages < ADVICE_BATCH ? npages : ADVICE_BATCH;
+        if (quire_incore(space, start, npages << QUIRE_PAGE_SHIFT, resident) != QUIRE_OK) {
+            return true;
+        }
+        for (uint64_t i = 0; i < npages; i++) {
+            if (resident[i]) {
+                continue;
+            }
+            if (quire_page_count(q, QUIRE_USE_FREE) <= quire_page_watermark(q, QUIRE_WMARK_HIGH)) {
+                return false;
+            }
+            quire_vaddr va = quire_va(start.value + (i << QUIRE_PAGE_SHIFT));
+            if (quire_fault_try(space, va, QUIRE_ACCESS_READ) != QUIRE_OK) {
+                return true;
+            }
+        }
+        start.value += npages << QUIRE_PAGE_SHIFT;
+    }
+    return true;
+}
+
+/* As Linux, leave pages alone that another mapping uses too. */
+static bool page_out(struct quire_space *space, const struct quire_region_info *region,
+                     quire_vaddr start, quire_vaddr end) {
+    struct quire *q = quire_space_system(space);
+    (void)region;
+    for (; start.value < end.value; start.value += QUIRE_PAGE_SIZE) {
+        struct quire_page *page = quire_vm_page_at(space, start);
+        if (page && page->nmaps <= 1) {
+            quire_reclaim_page(q, page);
+        }
+    }
+    return true;
+}
+
+/* Do it to each region of the range; holes are passed over and reported, as madvise does. */
+static enum quire_status each_region(
+    struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+    bool (*act)(struct quire_space *, const struct quire_region_info *, quire_vaddr, quire_vaddr)) {
+    uint64_t length = quire_round_up(length_bytes);
+    if ((va.value & QUIRE_PAGE_MASK) || length < length_bytes || va.value + length < va.value) {
+        return QUIRE_INVAL;
+    }
+    quire_vaddr end = quire_va(va.value + length);
+    struct quire_region_info region;
+    bool holes = false, going = true;
+    while (va.value < end.value) {
+        if (!quire_region_at_or_after(space, va, false, &region) ||
+            region.start.value >= end.value) {
+            holes = true;
+            break;
+        }
+        holes |= region.start.value > va.value;
+        quire_vaddr from = region.start.value > va.value ? region.start : va;
+        quire_vaddr to = region.end.value < end.value ? region.end : end;
+        going = going && act(space, &region, from, to); /* but all holes are reported */
+        va = to;
+    }
+    return holes ? QUIRE_UNMAPPED : QUIRE_OK;
+}
+
+enum quire_status quire_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+                               enum quire_advice advice) {
+    struct quire *q = quire_space_system(space);
+    enum quire_status status;
+    if (advice == QUIRE_ADVISE_WILLNEED) {
+        return each_region(space, va, length_bytes, read_ahead);
+    }
+    if (advice == QUIRE_ADVISE_PAGEOUT) {
+        return each_region(space, va, length_bytes, page_out);
+    }
+    WITH_MEMORY(q, status, quire_vm_advise(space, va, length_bytes, advice));
+    return status;
+}

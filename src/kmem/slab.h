@@ -1,0 +1,31 @@
+/* slab.h: object caches, for the rooms above. The public half is quire/kmem.h. */
+#ifndef QUIRE_KMEM_SLAB_H
+#define QUIRE_KMEM_SLAB_H
+
+#include <quire/kmem.h>
+
+#include "base/system.h"
+
+/* Build q->kmem: the cache of caches and the general caches behind kmalloc. */
+enum quire_status quire_kmem_boot(struct quire *q);
+/* => every cache of the rooms above was destroyed. Panics on objects that are still out. */
+void quire_kmem_shutdown(struct quire *q);
+/* Reap: give empty slabs of all caches back. Returns frames freed. */
+uint64_t quire_kmem_shrink(struct quire *q);
+/* Recount slabs, objects and frames. Panics. */
+void quire_kmem_audit(struct quire *q);
+
+/* A cache as the node memory of a base/ structure (struct quire_radix_memory): context is the
+ * cache. */
+void *quire_slab_node_alloc(void *cache);
+void quire_slab_node_free(void *cache, void *node);
+
+struct quire_cache_info {
+    const char *name;
+    uint64_t objects_active, objects_total, slabs_active, slabs_total;
+    unsigned object_bytes, objects_per_slab, pages_per_slab;
+};
+/* The index-th cache in order of creation; false past the last. */
+bool quire_kmem_info(const struct quire *q, unsigned index, struct quire_cache_info *info);
+
+#endif

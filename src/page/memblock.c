@@ -1,0 +1,83 @@
+/* memblock.c: the allocator before the allocator.
+ *
+ * The frame table must lie in RAM before there is anything that could allocate it, and struct
+ * quire, which everything hangs off, before even that. This does the least that serves: it
+ * remembers the machine's ranges and takes from their tops.
+ *
+ *     range 0                              range 1
+ *     |start                  end=limit|   |start       limit|######end|
+ *      ------------- free -------------     ----- free ------  taken
+ *
+ * From the top of the highest range, because low memory is what weak DMA controllers reach: it
+ * should go to the zones, not to tables that live for ever. General free lists with merging (as
+ * Linux's memblock) were rejected: boot takes three things and gives none back.
+ *
+ * Invariants:
+ *   I1  ranges ascend, do not touch, consist of whole pages, and end below frame 2^32 - 1
+ *   I2  start <= limit <= end; what is taken lies in [limit, end) of its range
+ *   I3  nothing taken crosses a range: windows are linear only within one
+ *
+ * What may fail: init on a map that breaks I1; take, when no range has room. Called by core/boot.c
+ * and phys.c. The frame table's audit counts what was taken here as RESERVED.
+ */
+#include "page/memblock.h"
+
+/* Frame numbers are 32 bits, and the last one means "none". */
+#define ADDRESS_END ((uint64_t)UINT32_MAX << QUIRE_PAGE_SHIFT)
+
+enum quire_status quire_memblock_init(struct quire_memblock *memblock,
+                                      struct quire_machine *machine) {
+    struct quire_ram_range range;
+    uint64_t previous_end = 0;
+
+    memblock->machine = machine;
+    memblock->nranges = 0;
+    for (unsigned i = 0; quire_mach_ram_range(machine, i, &range); i++) {
+        uint64_t start = range.start.value, length = range.length_bytes;
+        if (i == QUIRE_MEMBLOCK_RANGES || length == 0 || ((start | length) & QUIRE_PAGE_MASK) ||
+            start > ADDRESS_END || length > ADDRESS_END - start ||
+            (i > 0 && start <= previous_end)) {
+            return QUIRE_INVAL; /* I1 */
+        }
+        previous_end = start + length;
+        memblock->ranges[i].start = start;
+        memblock->ranges[i].end = memblock->ranges[i].limit = previous_end;
+        memblock->nranges = i + 1;
+    }
+    return memblock->nranges > 0 ? QUIRE_OK : QUIRE_INVAL;
+}
+
+void *quire_memblock_take(struct quire_memblock *memblock, uint64_t nbytes, uint64_t align) {
+    for (unsigned i = memblock->nranges; i-- > 0;) {
+        uint64_t start = memblock->ranges[i].start, limit = memblock->ranges[i].limit;
+        if (nbytes > limit - start) {
+            continue;
+        }
+        uint64_t place = (limit - nbytes) & ~(align - 1);
+        if (place < start) { /* rounding down left the range: I2 */
+            continue;
+        }
+        memblock->ranges[i].limit = place;
+        char *window = quire_mach_window(memblock->machine, quire_frame_at((quire_paddr){place}));
+        window += place & QUIRE_PAGE_MASK;
+        __builtin_memset(window, 0, (size_t)nbytes); /* I3 */
+        return window;
+    }
+    return NULL;
+}
+
+uint64_t quire_memblock_total(const struct quire_memblock *memblock) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < memblock->nranges; i++) {
+        sum += memblock->ranges[i].end - memblock->ranges[i].start;
+    }
+    return sum;
+}
+
+uint64_t quire_memblock_taken(const struct quire_memblock *memblock) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < memblock->nranges; i++) {
+        sum += memblock->ranges[i].end - (memblock->ranges[i].limit & ~QUIRE_PAGE_MASK);
+    }
+    return sum;
+}

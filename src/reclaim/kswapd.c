@@ -1,0 +1,58 @@
+/* kswapd.c: background reclaim, so that programs find frames free when they need them.
+ *
+ * Owns the hysteresis between two watermarks; there is no thread, the machine's tick lends its
+ * time.
+ *
+ *     free:  high ── rest ─────────────────────────╮   ╭── rest
+ *                                                   ╲ ╱
+ *            low  ───────────── wake ────────────────╳── work, a batch a tick, up to high
+ *            min  ───────────── programs reclaim by themselves (direct.c) ──────────────
+ *
+ * I1. A tick does at most one batch: the time a tick takes is bounded.
+ * I2. After sixteen batches in a row that freed nothing it gives up (Linux: MAX_RECLAIM_RETRIES in
+ *     mm/internal.h) until direct reclaim succeeds or memory becomes free by itself: an impossible
+ *     goal must not burn the machine's time in every tick.
+ *
+ * Never fails. Called by core/trap.c only. Traced as TICK when it works.
+ */
+#include "reclaim/scan.h"
+
+/* Pages a tick: a few clusters. Ticks come every millisecond; a device that writes a page in 20
+ * microseconds can do no more than 50 in that time, and one much faster is helped by direct
+ * reclaim. */
+#define BATCH_PAGES (4 * RECLAIM_CLUSTER)
+
+#define FAILURES_MAX 16
+
+bool quire_reclaim_wanted(const struct quire *q) {
+    uint64_t free = quire_page_count(q, QUIRE_USE_FREE);
+    if (q->reclaim->failures >= FAILURES_MAX) { /* I2 */
+        return false;
+    }
+    return free <
+           quire_page_watermark(q, q->reclaim->background ? QUIRE_WMARK_HIGH : QUIRE_WMARK_LOW);
+}
+
+void quire_reclaim_background(struct quire *q) {
+    struct quire_reclaim *reclaim = q->reclaim;
+    uint64_t high = quire_page_watermark(q, QUIRE_WMARK_HIGH);
+    uint64_t free = quire_page_count(q, QUIRE_USE_FREE);
+    if (free >= quire_page_watermark(q, QUIRE_WMARK_LOW)) {
+        reclaim->failures = 0; /* I2 */
+    }
+    if (!quire_reclaim_wanted(q)) {
+        reclaim->background = false;
+        return;
+    }
+    reclaim->background = true;
+    uint64_t target = high - free < BATCH_PAGES ? high - free : BATCH_PAGES; /* I1 */
+    quire_trace(&q->trace, QUIRE_EVENT_TICK, free, target);
+    if (quire_scan_shrink(q, target, true) > 0) {
+        reclaim->failures = 0;
+    } else {
+        reclaim->failures++;
+    }
+    if (quire_page_count(q, QUIRE_USE_FREE) >= high) {
+        reclaim->background = false;
+    }
+}

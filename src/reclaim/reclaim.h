@@ -1,0 +1,25 @@
+/* reclaim.h: getting frames back: scan, kswapd, the OOM killer. Called by core/ only. */
+#ifndef QUIRE_RECLAIM_RECLAIM_H
+#define QUIRE_RECLAIM_RECLAIM_H
+
+#include "page/page.h"
+
+/* Direct reclaim: an allocation failed. Frees at least some frames if it can; returns how many. */
+uint64_t quire_reclaim_direct(struct quire *q);
+
+/* kswapd's batch in a tick: works towards `high` after free fell below `low`. */
+void quire_reclaim_background(struct quire *q);
+bool quire_reclaim_wanted(const struct quire *q);
+
+/* Evict one page range's pages now (PAGEOUT) is reclaim over the given page. True if it was freed.
+ */
+bool quire_reclaim_page(struct quire *q, struct quire_page *page);
+
+/* Nothing can be reclaimed: choose the worst space, say why, have it killed. False: nobody may be.
+ */
+bool quire_reclaim_oom(struct quire *q);
+
+enum quire_status quire_reclaim_boot(struct quire *q, unsigned swappiness);
+void quire_reclaim_shutdown(struct quire *q);
+
+#endif

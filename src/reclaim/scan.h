@@ -1,0 +1,48 @@
+/* scan.h: the reclaim room's own state, and what its files want from each other. Internal. */
+#ifndef QUIRE_RECLAIM_SCAN_H
+#define QUIRE_RECLAIM_SCAN_H
+
+#include "reclaim/reclaim.h"
+#include "vm/vm.h"
+
+/* Pages looked at, and freed, in one go: SWAP_CLUSTER_MAX in Linux's include/linux/swap.h. */
+#define RECLAIM_CLUSTER 32
+
+struct quire_reclaim {
+    unsigned swappiness; /* 0 to 200 */
+    bool background;     /* kswapd is at work: free fell below low and has not reached high */
+    unsigned failures;   /* kswapd's batches in a row that freed nothing */
+    /* What lately went wrong on the [anon, file] lists: pages scanned that were still in use, or
+     * had to be written. The list that costs more is scanned less (Linux: lru_note_cost). */
+    uint32_t cost[2];
+};
+
+/* scan.c: who is old. Free target pages, or as many as can be had; returns how many frames were
+ * freed. 0 means that a full forced scan of everything found nothing. */
+uint64_t quire_scan_shrink(struct quire *q, uint64_t target, bool background);
+
+/* evict.c: how a page leaves. */
+enum evict_result {
+    EVICT_FREED,
+    EVICT_NO_SLOT, /* dirty, and swap is full: no sense in trying its like */
+    EVICT_BUSY,    /* the device failed: it stays, dirty, where it is */
+};
+enum evict_result quire_evict(struct quire *q, struct quire_page *page);
+/* Could evicting anonymous pages give anything at all? O(1). */
+bool quire_evict_anon_possible(const struct quire *q);
+
+static inline bool page_is_swapped(const struct quire_page *page) {
+    return page->use == QUIRE_USE_ANON || page->use == QUIRE_USE_SHMEM;
+}
+
+/* part * scale / whole for part <= whole, scale <= 4096, without 64-bit division (which
+ * freestanding 32-bit targets do not have); right to about one in a million. */
+static inline uint32_t reclaim_ratio(uint64_t part, uint64_t whole, uint32_t scale) {
+    while (whole >= (uint64_t)1 << 20) {
+        part >>= 1;
+        whole >>= 1;
+    }
+    return whole == 0 ? 0 : (uint32_t)part * scale / (uint32_t)whole;
+}
+
+#endif

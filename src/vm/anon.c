@@ -1,0 +1,92 @@
+/* anon.c: one page of anonymous memory: what it refers to, and its life.
+ *
+ * An anon is the truth of a page that has no file behind it. Places (spaces' sparse arrays, shm
+ * objects) refer to it and are counted; frames and swap slots come and go below it.
+ *
+ *                      write                        reclaim: detach
+ *     dirty, no slot <-------- clean, page + slot ----------------> slot only
+ *        |   ^                    ^        ^                            |
+ *        |   born here            |        +----------- swap in --------+
+ *        +------ reclaim: clean --+
+ *
+ * Invariants:
+ *   I1  a page, or a slot, or both; both means that they are equal (the swap cache)
+ *   I2  the page has QUIRE_PAGE_DIRTY exactly if there is no slot
+ *   I3  page->owner is the anon, page->use ANON (a space's) or SHMEM (an object's)
+ *   I4  ids are never used twice, so that another page's copy on swap can't pass for this one's
+ *   I5  vm->nanons and vm->swapped (no page) count them
+ *
+ * Why the slot is kept after swap in: a page that is only read need not be written out again
+ * (counter swap_clean). Why it goes at the first write: a stale copy is of use to nobody, and its
+ * slot is to others. What may fail: as the header says. Audited by audit.c.
+ */
+#include "vm/anon.h"
+
+#include "kmem/slab.h"
+#include "page/lru.h"
+#include "vm/space.h"
+
+struct quire_anon *quire_anon_create(struct quire *q, struct quire_page *page) {
+    struct quire_vm *vm = q->vm;
+    struct quire_anon *anon = quire_cache_alloc(vm->anon_cache);
+    if (!anon) {
+        return NULL;
+    }
+    *anon = (struct quire_anon){
+        .page = page, .id = ++vm->next_id, .slot = QUIRE_SLOT_NONE, .refs = 1}; /* I4 */
+    page->owner = anon;
+    page->flags |= QUIRE_PAGE_DIRTY;
+    vm->nanons++;
+    return anon;
+}
+
+void quire_anon_free_page(struct quire *q, struct quire_page *page) {
+    if (page->flags & QUIRE_PAGE_LRU) {
+        quire_lru_remove(q, page);
+    }
+    page->flags &= (uint8_t)~QUIRE_PAGE_DIRTY;
+    quire_page_free(q, page);
+}
+
+void quire_anon_put(struct quire *q, struct quire_anon *anon) {
+    CHECK(q, anon->refs);
+    if (--anon->refs) {
+        return;
+    }
+    if (!quire_slot_is_none(anon->slot)) {
+        quire_swap_release(q, anon->slot);
+    }
+    if (anon->page) {
+        quire_anon_free_page(q, anon->page);
+    } else {
+        q->vm->swapped--;
+    }
+    q->vm->nanons--;
+    quire_cache_free(q->vm->anon_cache, anon);
+}
+
+void quire_anon_dirty(struct quire *q, struct quire_anon *anon) {
+    if (!quire_slot_is_none(anon->slot)) {
+        quire_swap_release(q, anon->slot);
+        anon->slot = QUIRE_SLOT_NONE;
+    }
+    anon->page->flags |= QUIRE_PAGE_DIRTY; /* I2 */
+}
+
+enum quire_status quire_anon_swap_in(struct quire *q, struct quire_anon *anon,
+                                     enum quire_page_use use) {
+    CHECK(q, !anon->page && !quire_slot_is_none(anon->slot)); /* I1 */
+    struct quire_page *page = quire_page_alloc(q, 0, use, QUIRE_ALLOC_USER);
+    if (!page) {
+        return QUIRE_NOMEM;
+    }
+    if (quire_swap_in(q, anon->slot, page, anon->id, anon->seal) != QUIRE_OK) {
+        quire_page_free(q, page);
+        return QUIRE_BUS;
+    }
+    page->owner = anon; /* clean: I2 */
+    anon->page = page;
+    q->vm->swapped--;
+    quire_lru_add(q, page, false); /* inactive: see fault.c on why */
+    return QUIRE_OK;
+}

@@ -1,0 +1,16 @@
+/* change.h: taking pages away from part of a region, for the files of this room. */
+#ifndef QUIRE_VM_CHANGE_H
+#define QUIRE_VM_CHANGE_H
+
+#include "vm/region.h"
+
+/* Forget all pages and mappings of [start, end), which lies in region: private pages are dropped,
+ * the object's are only unmapped. The region stays. */
+void quire_change_drop(struct quire_space *space, struct quire_region *region, uint64_t start,
+                       uint64_t end);
+
+/* Unmap [start, end): cut, drop, destroy. => spares hold the records for its cuts. Cannot fail. */
+void quire_change_unmap(struct quire_space *space, uint64_t start, uint64_t end,
+                        struct quire_spares *spares);
+
+#endif

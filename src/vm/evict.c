@@ -1,0 +1,125 @@
+/* evict.c: what reclaim can do with one page: was it used, make it clean, take it away; and
+ * swapoff.
+ *
+ *     reclaim: tail of a list -> harvest -> clean (swap or file) -> detach -> free
+ *                                  |used       |QUIRE_IO, NOMEM
+ *                                  v           v
+ *                               keep it     keep it, it is whole
+ *
+ * Clean first takes write permission everywhere, then writes: whoever writes after that faults,
+ * which makes the page dirty again (fault.c I1); so a page that is clean when it is detached has
+ * the same bytes in its slot or file. A page is detached only when the copy is safe.
+ *
+ * What may fail: clean and swap_back, as vm.h says. Called by reclaim/ and core/. Audited by
+ * audit.c.
+ */
+#include "page/lru.h"
+#include "vm/anon.h"
+#include "vm/object.h"
+#include "vm/rmap.h"
+#include "vm/space.h"
+
+bool quire_vm_harvest(struct quire *q, struct quire_page *page) {
+    (void)q;
+    return quire_rmap_harvest(page);
+}
+
+bool quire_vm_reclaimable(struct quire *q, struct quire_page *page) {
+    (void)q;
+    bool ours =
+        page->use == QUIRE_USE_ANON || page->use == QUIRE_USE_SHMEM || page->use == QUIRE_USE_FILE;
+    return ours && page->owner && !page->pins;
+}
+
+static enum quire_status clean_anon(struct quire *q, struct quire_page *page) {
+    struct quire_anon *anon = page->owner;
+    quire_slot slot;
+    uint64_t seal;
+    if (!(page->flags & QUIRE_PAGE_DIRTY)) {
+        return QUIRE_OK;
+    }
+    quire_rmap_write_protect(page);
+    enum quire_status status = quire_swap_out(q, page, anon->id, &slot, &seal);
+    if (status == QUIRE_OK) {
+        anon->slot = slot;
+        anon->seal = seal;
+        page->flags &= (uint8_t)~QUIRE_PAGE_DIRTY;
+    }
+    return status;
+}
+
+enum quire_status quire_vm_clean(struct quire *q, struct quire_page *page) {
+    CHECK(q, quire_vm_reclaimable(q, page));
+    if (page->use == QUIRE_USE_FILE) {
+        return quire_file_write_back(page->owner, page);
+    }
+    return clean_anon(q, page);
+}
+
+void quire_vm_detach(struct quire *q, struct quire_page *page) {
+    CHECK(q, quire_vm_reclaimable(q, page));
+    CHECK(q, !(page->flags & (QUIRE_PAGE_DIRTY | QUIRE_PAGE_LRU)));
+    quire_rmap_unmap_all(q, page);
+    if (page->use == QUIRE_USE_FILE) {
+        quire_file_forget(page->owner, page);
+    } else {
+        struct quire_anon *anon = page->owner;
+        CHECK(q, anon->page == page && !quire_slot_is_none(anon->slot));
+        anon->page = NULL;
+        page->owner = NULL;
+        q->vm->swapped++;
+    }
+}
+
+/* ---- swapoff ------------------------------------------------------------------------------- */
+
+/* One anon off the device: into a page if it has none, and the slot goes. */
+static enum quire_status bring_back(struct quire *q, struct quire_anon *anon, unsigned device,
+                                    enum quire_page_use use) {
+    if (quire_slot_is_none(anon->slot) || !quire_swap_slot_on(q, anon->slot, device)) {
+        return QUIRE_OK;
+    }
+    if (!anon->page) {
+        enum quire_status status = quire_anon_swap_in(q, anon, use);
+        if (status != QUIRE_OK) {
+            return status == QUIRE_BUS ? QUIRE_IO : status;
+        }
+    }
+    quire_anon_dirty(q, anon);
+    return QUIRE_OK;
+}
+
+/* All anons of one array. A page that can't be read is passed over, so that the others are saved.
+ */
+static enum quire_status bring_back_all(struct quire *q, struct quire_radix *anons, unsigned device,
+                                        enum quire_page_use use) {
+    enum quire_status result = QUIRE_OK;
+    struct quire_anon *anon;
+    for (uint64_t i = 0; (anon = quire_radix_next(anons, &i)) != NULL; i++) {
+        enum quire_status status = bring_back(q, anon, device, use);
+        if (status == QUIRE_NOMEM) {
+            return status;
+        }
+        result = result == QUIRE_OK ? status : result;
+    }
+    return result;
+}
+
+enum quire_status quire_vm_swap_back(struct quire *q, unsigned device) {
+    enum quire_status result = QUIRE_OK, status = QUIRE_OK;
+    struct quire_list *link = q->vm->spaces.next;
+    for (; link != &q->vm->spaces && status != QUIRE_NOMEM; link = link->next) {
+        struct quire_space *space = QUIRE_CONTAINER(link, struct quire_space, link);
+        status = bring_back_all(q, &space->anons, device, QUIRE_USE_ANON);
+        result = status == QUIRE_OK ? result : status;
+    }
+    link = q->vm->objects.next;
+    for (; link != &q->vm->objects && status != QUIRE_NOMEM; link = link->next) {
+        struct quire_object *object = QUIRE_CONTAINER(link, struct quire_object, link);
+        if (object->shm) {
+            status = bring_back_all(q, &object->pages, device, QUIRE_USE_SHMEM);
+            result = status == QUIRE_OK ? result : status;
+        }
+    }
+    return result;
+}

@@ -1,0 +1,99 @@
+/* fork.c: a copy of a space with copy-on-write.
+ *
+ *     parent  anons:  [A] [B]  .  [C]         child  anons:  [A] [B]  .  [C]
+ *                      |   |       |                          |   |       |
+ *                      +---+-------+---- the same anons, refs = 2 --------+
+ *     parent  pmap: kept, write permission taken      child  pmap: empty, filled by faults
+ *
+ * Only the sparse array is copied: one pointer and one count a page. The page tables are not: they
+ * are a cache, and a child that calls exec at once never needs them. (Linux copies them, 30 ns a
+ * page here, and defers only those of files.)
+ *
+ * Invariants:
+ *   I1  when it returns QUIRE_OK no private page with refs > 1 is writable in any pmap
+ *   I2  when it returns anything else, nothing of the parent has changed
+ *
+ * What may fail: every allocation; the half-made child is destroyed like any space, which takes its
+ * references back. Called by core/calls.c.
+ */
+#include "vm/anon.h"
+#include "vm/object.h"
+#include "vm/space.h"
+
+/* Refer to all pages of the region from the child too. */
+static enum quire_status share_pages(struct quire_space *parent, struct quire_space *child,
+                                     const struct quire_region *region, uint64_t *npages) {
+    uint64_t index = quire_pages(region->start), end = quire_pages(region->end);
+    struct quire_anon *anon;
+    for (; (anon = quire_radix_next(&parent->anons, &index)) != NULL && index < end; index++) {
+        if (quire_radix_set(&child->anons, index, anon) != QUIRE_OK) {
+            return QUIRE_NOMEM;
+        }
+        anon->refs++;
+        ++*npages;
+    }
+    return QUIRE_OK;
+}
+
+static enum quire_status copy_region(struct quire_space *parent, struct quire_space *child,
+                                     const struct quire_region *region, uint64_t *npages) {
+    struct quire_spares spares = {.count = 0};
+    enum quire_status status = quire_spares_take(child, &spares, 1);
+    if (status != QUIRE_OK) {
+        return status;
+    }
+    struct quire_region *copy = quire_spares_pop(&spares);
+    *copy = *region;
+    copy->space = child;
+    if (copy->object) {
+        quire_object_ref(copy->object);
+    }
+    quire_region_insert(child, copy);
+    if (region->flags & QUIRE_MAP_SHARED) {
+        return QUIRE_OK;
+    }
+    return share_pages(parent, child, region, npages);
+}
+
+/* I1. Clean or dirty, all lose it: the next write of either side faults. */
+static void write_protect(struct quire_space *space) {
+    const struct quire_region *region = quire_region_above(space, 0);
+    for (; region; region = quire_region_next(region)) {
+        if ((region->prot & QUIRE_PROT_WRITE) &&
+            !(region->flags & (QUIRE_MAP_SHARED | QUIRE_REGION_DONTFORK))) {
+            quire_mach_pmap_protect(space->pmap, quire_va(region->start),
+                                    quire_pages(region->end - region->start),
+                                    QUIRE_PROT_READ | QUIRE_PROT_EXEC);
+        }
+    }
+}
+
+enum quire_status quire_vm_space_fork(struct quire_space *parent, void *owner,
+                                      struct quire_space **out) {
+    struct quire *q = parent->q;
+    struct quire_space_config config = parent->config;
+    struct quire_space *child;
+    uint64_t npages = 0;
+    config.owner = owner;
+    enum quire_status status = quire_vm_space_create(q, &config, &child);
+    if (status != QUIRE_OK) {
+        return status;
+    }
+    child->brk_start = parent->brk_start;
+    child->brk_end = parent->brk_end;
+    child->oom_score_adj = parent->oom_score_adj;
+    const struct quire_region *region = quire_region_above(parent, 0);
+    for (; region && status == QUIRE_OK; region = quire_region_next(region)) {
+        if (!(region->flags & QUIRE_REGION_DONTFORK)) {
+            status = copy_region(parent, child, region, &npages);
+        }
+    }
+    if (status != QUIRE_OK) {
+        quire_space_destroy(child); /* I2 */
+        return status;
+    }
+    write_protect(parent);
+    quire_trace(&q->trace, QUIRE_EVENT_FORK, child->nregions, npages);
+    *out = child;
+    return QUIRE_OK;
+}

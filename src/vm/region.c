@@ -1,0 +1,395 @@
+/* region.c: the regions of a space in a red-black tree by start address.
+ *
+ * Why a tree with gaps and not a list of holes: a program has regions and holes in equal number,
+ * and every change of a region changes a hole; one record for both can't disagree with itself. Each
+ * node holds the free room just below it (gap), and the largest gap of its subtree, so that the
+ * search for room goes down one path. (A maple tree, as in today's Linux, packs more into a cache
+ * line, but its gain is with many readers at once, which we don't have.)
+ *
+ *     low        A          B      C [stack]                high
+ *      |--gap A--[####]-gap B-[###]-gap C-guard-[####]---free---|
+ *                                                      ^ the one hole without a record
+ *
+ * Invariants:
+ *   I1  regions are page-aligned, not empty, inside [low, high), ascending, and do not overlap
+ *   I2  gap = room between the region before (or low) and start; a stack keeps its guard of it
+ *   I3  largest_gap is the greatest gap of the subtree
+ *   I4  a region with an object holds one reference and is on the object's list
+ *   I5  nregions counts them; last is NULL or one of them
+ *
+ * What may fail: only quire_spares_take. All callers are in vm/. Audited by quire_regions_audit.
+ */
+#include "vm/region.h"
+
+#include "base/check.h"
+#include "kmem/slab.h"
+#include "vm/object.h"
+#include "vm/space.h"
+
+static struct quire_region *region_of(const struct quire_rbnode *node) {
+    return node ? QUIRE_CONTAINER(node, struct quire_region, node) : NULL;
+}
+
+/* I3, from the children: called by the tree. */
+static void augment(struct quire_rbnode *node) {
+    struct quire_region *region = region_of(node);
+    uint64_t largest = region->gap;
+    for (unsigned side = 0; side < 2; side++) {
+        const struct quire_region *child = region_of(node->child[side]);
+        if (child && child->largest_gap > largest) {
+            largest = child->largest_gap;
+        }
+    }
+    region->largest_gap = largest;
+}
+
+void quire_regions_init(struct quire_space *space) {
+    quire_rbtree_init(&space->regions, augment);
+    space->last = NULL;
+    space->nregions = 0;
+}
+
+/* ---- records taken ahead -----------------------------------------------------------------------
+ */
+
+enum quire_status quire_spares_take(struct quire_space *space, struct quire_spares *spares,
+                                    unsigned count) {
+    CHECK(space->q, spares->count + count <= QUIRE_SPARES_MAX);
+    if (space->nregions + count > QUIRE_REGIONS_MAX && count) {
+        quire_spares_return(space, spares);
+        return QUIRE_NOROOM;
+    }
+    for (; count; count--) {
+        struct quire_region *record = quire_cache_alloc(space->q->vm->region_cache);
+        if (!record) {
+            quire_spares_return(space, spares);
+            return QUIRE_NOMEM;
+        }
+        spares->records[spares->count++] = record;
+    }
+    return QUIRE_OK;
+}
+
+struct quire_region *quire_spares_pop(struct quire_spares *spares) {
+    return spares->records[--spares->count];
+}
+
+void quire_spares_return(struct quire_space *space, struct quire_spares *spares) {
+    while (spares->count) {
+        quire_cache_free(space->q->vm->region_cache, spares->records[--spares->count]);
+    }
+}
+
+/* ---- finding ------------------------------------------------------------------------------- */
+
+struct quire_region *quire_region_above(const struct quire_space *space, uint64_t va) {
+    struct quire_rbnode *node = space->regions.root;
+    struct quire_region *best = space->last;
+    if (best && best->start <= va && va < best->end) {
+        return best;
+    }
+    best = NULL;
+    while (node) {
+        struct quire_region *region = region_of(node);
+        if (region->end > va) {
+            best = region;
+            if (region->start <= va) {
+                break;
+            }
+        }
+        node = node->child[region->end <= va];
+    }
+    return best;
+}
+
+struct quire_region *quire_region_find(struct quire_space *space, uint64_t va) {
+    struct quire_region *region = space->last;
+    if (region && region->start <= va && va < region->end) {
+        return region;
+    }
+    region = quire_region_above(space, va);
+    if (!region || region->start > va) {
+        return NULL;
+    }
+    space->last = region;
+    return region;
+}
+
+struct quire_region *quire_region_next(const struct quire_region *region) {
+    return region_of(quire_rbtree_next(&region->node));
+}
+
+struct quire_region *quire_region_prev(const struct quire_region *region) {
+    return region_of(quire_rbtree_prev(&region->node));
+}
+
+bool quire_region_range_free(const struct quire_space *space, uint64_t start, uint64_t end) {
+    const struct quire_region *region = quire_region_above(space, start);
+    return !region || region->start >= end;
+}
+
+bool quire_region_range_full(const struct quire_space *space, uint64_t start, uint64_t end) {
+    const struct quire_region *region = quire_region_above(space, start);
+    while (region && region->start <= start) {
+        start = region->end;
+        if (start >= end) {
+            return true;
+        }
+        region = quire_region_next(region);
+    }
+    return start >= end;
+}
+
+/* ---- changing the tree -------------------------------------------------------------------------
+ */
+
+/* I2: what may be taken below region, given where the room below it begins. */
+static uint64_t gap_of(const struct quire_space *space, const struct quire_region *region,
+                       const struct quire_region *prev) {
+    uint64_t below = prev ? prev->end : space->config.low.value;
+    uint64_t room = region->start - below;
+    uint64_t guard = region->flags & QUIRE_MAP_GROWSDOWN ? space->config.stack_gap_bytes : 0;
+    return room > guard ? room - guard : 0;
+}
+
+/* Something changed around region: mend its gap and the summaries above it. NULL is fine. */
+static void mend_gap(struct quire_space *space, struct quire_region *region,
+                     const struct quire_region *prev) {
+    if (region) {
+        region->gap = gap_of(space, region, prev);
+        quire_rbtree_update(&space->regions, &region->node);
+    }
+}
+
+void quire_region_insert(struct quire_space *space, struct quire_region *region) {
+    struct quire_rbnode *parent = NULL, *node = space->regions.root;
+    struct quire_region *prev = NULL, *next = NULL;
+    unsigned side = 0;
+    while (node) {
+        struct quire_region *other = region_of(node);
+        parent = node;
+        side = region->start >= other->end;
+        if (side) {
+            prev = other;
+        } else {
+            next = other;
+        }
+        node = node->child[side];
+    }
+    CHECK(space->q, region->start < region->end);         /* I1 */
+    CHECK(space->q, !prev || prev->end <= region->start); /* I1 */
+    CHECK(space->q, !next || region->end <= next->start); /* I1 */
+    region->gap = gap_of(space, region, prev);
+    quire_rbtree_insert(&space->regions, &region->node, parent, side);
+    mend_gap(space, next, region);
+    space->nregions++;
+    space->last = region; /* what is mapped is touched or changed next */
+    if (region->object) {
+        quire_list_add_before(&region->object->regions, &region->object_link);
+    }
+    quire_space_account(space, region, 1);
+}
+
+void quire_region_remove(struct quire_space *space, struct quire_region *region) {
+    struct quire_region *prev = quire_region_prev(region), *next = quire_region_next(region);
+    quire_space_account(space, region, -1);
+    quire_rbtree_remove(&space->regions, &region->node);
+    mend_gap(space, next, prev);
+    space->nregions--;
+    if (space->last == region) {
+        space->last = NULL;
+    }
+    if (region->object) {
+        quire_list_remove(&region->object_link);
+    }
+}
+
+void quire_region_destroy(struct quire_space *space, struct quire_region *region) {
+    struct quire_object *object = region->object;
+    quire_region_remove(space, region);
+    quire_cache_free(space->q->vm->region_cache, region);
+    if (object) {
+        quire_object_unref(object);
+    }
+}
+
+void quire_region_resize(struct quire_space *space, struct quire_region *region, uint64_t start,
+                         uint64_t end) {
+    struct quire_region *prev = quire_region_prev(region), *next = quire_region_next(region);
+    CHECK(space->q, start < end);                               /* I1 */
+    CHECK(space->q, !prev || prev->end <= start);               /* I1 */
+    CHECK(space->q, !next || end <= next->start);               /* I1 */
+    CHECK(space->q, !region->object || start == region->start); /* only stacks move their start */
+    quire_space_account(space, region, -1);
+    region->start = start;
+    region->end = end;
+    quire_space_account(space, region, 1);
+    mend_gap(space, region, prev);
+    mend_gap(space, next, region);
+}
+
+/* ---- split and merge ---------------------------------------------------------------------------
+ */
+
+/* Does a region have va inside it, not at a border? */
+static struct quire_region *straddles(const struct quire_space *space, uint64_t va) {
+    struct quire_region *region = quire_region_above(space, va);
+    return region && region->start < va ? region : NULL;
+}
+
+unsigned quire_region_cuts(const struct quire_space *space, uint64_t start, uint64_t end) {
+    const struct quire_region *region = quire_region_above(space, start);
+    if (!region) {
+        return 0;
+    }
+    unsigned cuts = region->start < start;
+    if (region->end > end) { /* the usual case: all in one region, one descent */
+        return cuts + (region->start < end);
+    }
+    return cuts + (region->end < end && straddles(space, end) != NULL);
+}
+
+/* Split region at va: it keeps the lower part. */
+static void split(struct quire_space *space, struct quire_region *region, uint64_t va,
+                  struct quire_region *upper) {
+    *upper = *region;
+    upper->start = va;
+    if (region->object) {
+        upper->page_offset += quire_pages(va - region->start);
+        quire_object_ref(region->object);
+    }
+    quire_region_resize(space, region, region->start, va);
+    quire_region_insert(space, upper);
+}
+
+void quire_region_cut(struct quire_space *space, uint64_t start, uint64_t end,
+                      struct quire_spares *spares) {
+    struct quire_region *region = spares->count ? straddles(space, start) : NULL;
+    if (region) {
+        split(space, region, start, quire_spares_pop(spares));
+    }
+    region = spares->count ? straddles(space, end) : NULL;
+    if (region) {
+        split(space, region, end, quire_spares_pop(spares));
+    }
+}
+
+/* Could left and right be one region? Anonymous neighbours always can: their pages are found by
+ * address, not by an offset. */
+static bool matches(const struct quire_region *left, const struct quire_region *right) {
+    return left->end == right->start && left->prot == right->prot && left->flags == right->flags &&
+           left->object == right->object &&
+           (!left->object ||
+            left->page_offset + quire_pages(left->end - left->start) == right->page_offset);
+}
+
+/* right's pages become left's. */
+static void absorb(struct quire_space *space, struct quire_region *left,
+                   struct quire_region *right) {
+    uint64_t end = right->end;
+    quire_region_destroy(space, right); /* left holds a reference of its own: not the last */
+    quire_region_resize(space, left, left->start, end);
+}
+
+/* Upwards as far as it goes: a cut may have left two that match region and each other. */
+struct quire_region *quire_region_merge(struct quire_space *space, struct quire_region *region) {
+    struct quire_region *next = quire_region_next(region);
+    while (next && matches(region, next)) {
+        absorb(space, region, next);
+        next = quire_region_next(region);
+    }
+    struct quire_region *prev = quire_region_prev(region);
+    if (prev && matches(prev, region)) {
+        absorb(space, prev, region);
+        region = prev;
+    }
+    return region;
+}
+
+/* ---- room for a new region ---------------------------------------------------------------------
+ */
+
+/* The highest start of length free bytes that end at or below top, in the holes below the regions
+ * of this subtree. Recursion is as deep as the tree: 2 log2(65530) = 32 at most. A right subtree
+ * that has a gap of the size can only disappoint at the border of top, so one path is gone down. */
+static bool search_tree(const struct quire_rbnode *node, uint64_t guard, uint64_t top,
+                        uint64_t length, uint64_t *start) {
+    const struct quire_region *region = region_of(node);
+    if (!region || region->largest_gap < length) {
+        return false;
+    }
+    if (region->end + length <= top && search_tree(node->child[1], guard, top, length, start)) {
+        return true;
+    }
+    if (region->gap >= length) {
+        uint64_t kept = region->flags & QUIRE_MAP_GROWSDOWN ? guard : 0;
+        uint64_t gap_end = region->start - kept, gap_start = gap_end - region->gap;
+        uint64_t end = gap_end < top ? gap_end : top;
+        if (end >= gap_start && end - gap_start >= length) {
+            *start = end - length;
+            return true;
+        }
+    }
+    return search_tree(node->child[0], guard, top, length, start);
+}
+
+static bool search_below(const struct quire_space *space, uint64_t top, uint64_t length,
+                         uint64_t *start) {
+    const struct quire_region *last = region_of(quire_rbtree_last(&space->regions));
+    uint64_t free_from = last ? last->end : space->config.low.value;
+    if (top >= free_from && top - free_from >= length) { /* the hole above all regions */
+        *start = top - length;
+        return true;
+    }
+    return search_tree(space->regions.root, space->config.stack_gap_bytes, top, length, start);
+}
+
+bool quire_region_search(const struct quire_space *space, uint64_t length, uint64_t hint,
+                         uint64_t *start) {
+    if (length > space->config.high.value - space->config.low.value) {
+        return false;
+    }
+    if (hint >= space->config.low.value && hint <= space->config.high.value - length) {
+        const struct quire_region *above = quire_region_above(space, hint);
+        uint64_t limit = space->config.high.value;
+        if (above) {
+            limit = above->start;
+            if (above->flags & QUIRE_MAP_GROWSDOWN) {
+                limit = limit > space->config.stack_gap_bytes
+                            ? limit - space->config.stack_gap_bytes
+                            : 0;
+            }
+        }
+        if (hint + length <= limit) {
+            *start = hint;
+            return true;
+        }
+    }
+    return search_below(space, space->config.map_top.value, length, start) ||
+           search_below(space, space->config.high.value, length, start);
+}
+
+/* ---- audit --------------------------------------------------------------------------------- */
+
+void quire_regions_audit(struct quire_space *space) {
+    const struct quire_region *prev = NULL;
+    uint64_t count = 0;
+    bool last_seen = space->last == NULL;
+    CHECK(space->q, quire_rbtree_check(&space->regions));
+    for (struct quire_region *region = region_of(quire_rbtree_first(&space->regions)); region;
+         region = quire_region_next(region)) {
+        CHECK(space->q, region->start < region->end);                                   /* I1 */
+        CHECK(space->q, !((region->start | region->end) & QUIRE_PAGE_MASK));            /* I1 */
+        CHECK(space->q, region->start >= (prev ? prev->end : space->config.low.value)); /* I1 */
+        CHECK(space->q, region->end <= space->config.high.value);                       /* I1 */
+        CHECK(space->q, region->gap == gap_of(space, region, prev));                    /* I2 */
+        uint64_t summary = region->largest_gap;
+        augment(&region->node);
+        CHECK(space->q, region->largest_gap == summary);                             /* I3 */
+        CHECK(space->q, !region->object || !quire_list_empty(&region->object_link)); /* I4 */
+        last_seen = last_seen || space->last == region;
+        count++;
+        prev = region;
+    }
+    CHECK(space->q, count == space->nregions && last_seen); /* I5 */
+}

@@ -1,0 +1,250 @@
+/* model.c: an array that remembers. See model.h for why it is so plain.
+ *
+ * Rules are those of POSIX and Linux's manual pages, as space.h takes them over: mprotect(2)
+ * changes what lies before a hole; madvise(2) passes over holes and reports them; truncate(2) takes
+ * private copies beyond the new end away; a stack grows on an access below it, up to its limit and
+ * keeping its gap; PROT_WRITE implies that one can read.
+ */
+#include "model.h"
+
+#include <string.h>
+
+static const uint8_t zero_cells[MODEL_CELLS];
+
+const uint8_t *model_visible(const struct model *model, const struct model_page *page) {
+    if (page->own)
+        return page->cells;
+    if (page->object >= 0)
+        return model->objects[page->object].cells[page->index];
+    return zero_cells;
+}
+
+/* ---- accesses -------------------------------------------------------------------------------- */
+
+static bool past_end(const struct model *model, const struct model_page *page) {
+    if (page->own || page->object < 0)
+        return false;
+    return page->index >= MODEL_OBJECT_PAGES ||
+           (uint64_t)page->index * MODEL_CELLS >= model->objects[page->object].ncells;
+}
+
+/* Stores imply loads. */
+static bool permits(unsigned prot, enum quire_access access) {
+    return ((prot & QUIRE_PROT_WRITE ? prot | QUIRE_PROT_READ : prot) & access) != 0;
+}
+
+/* An access to an unmapped page: is there a stack above that may grow down to it? FAULT: no.
+ * DENIED: yes, but it would not permit the access, and so it does not grow. */
+static enum quire_status grow_stack(const struct model *model, struct model_space *space,
+                                    unsigned page, enum quire_access access) {
+    unsigned stack = page;
+    while (stack < MODEL_PAGES && !space->pages[stack].mapped)
+        stack++;
+    if (stack == MODEL_PAGES || !(space->pages[stack].flags & QUIRE_MAP_GROWSDOWN))
+        return QUIRE_FAULT;
+    unsigned end = stack + 1;
+    while (end < MODEL_PAGES && model_joined(&space->pages[end - 1], &space->pages[end]))
+        end++;
+    if (end - page > model->stack_limit_pages)
+        return QUIRE_FAULT;
+    for (unsigned below = page; below-- > 0;) {
+        const struct model_page *neighbour = &space->pages[below];
+        if (!neighbour->mapped)
+            continue;
+        if (neighbour->prot && !(neighbour->flags & QUIRE_MAP_GROWSDOWN) &&
+            page - (below + 1) < model->stack_gap_pages)
+            return QUIRE_FAULT;
+        break;
+    }
+    if (!permits(space->pages[stack].prot, access))
+        return QUIRE_DENIED;
+    struct model_page fresh = space->pages[stack];
+    fresh.own = fresh.lazy = false;
+    for (unsigned i = page; i < stack; i++)
+        space->pages[i] = fresh;
+    return QUIRE_OK;
+}
+
+enum quire_status model_access(struct model *model, struct model_space *space, unsigned page,
+                               enum quire_access access) {
+    struct model_page *p = &space->pages[page];
+    if (!p->mapped) {
+        enum quire_status status = grow_stack(model, space, page, access);
+        if (status != QUIRE_OK)
+            return status;
+    }
+    if (!permits(p->prot, access))
+        return QUIRE_DENIED;
+    return past_end(model, p) ? QUIRE_BUS : QUIRE_OK;
+}
+
+void model_write(struct model *model, struct model_page *page, unsigned first, unsigned n,
+                 uint8_t value) {
+    uint8_t *cells = page->cells;
+    if (page->flags & QUIRE_MAP_SHARED) {
+        cells = model->objects[page->object].cells[page->index];
+    } else if (!page->own) {
+        memcpy(page->cells, model_visible(model, page), MODEL_CELLS);
+        page->own = true;
+    }
+    page->lazy = false;
+    memset(cells + first, value, n);
+}
+
+/* ---- regions --------------------------------------------------------------------------------- */
+
+bool model_all_mapped(const struct model_space *space, unsigned page, unsigned n) {
+    for (unsigned i = page; i < page + n; i++) {
+        if (!space->pages[i].mapped)
+            return false;
+    }
+    return true;
+}
+
+bool model_all_free(const struct model_space *space, unsigned page, unsigned n) {
+    for (unsigned i = page; i < page + n; i++) {
+        if (space->pages[i].mapped)
+            return false;
+    }
+    return true;
+}
+
+bool model_joined(const struct model_page *first, const struct model_page *second) {
+    return first->mapped && second->mapped && first->prot == second->prot &&
+           first->flags == second->flags && first->object == second->object &&
+           first->nofork == second->nofork &&
+           (first->object < 0 || first->index + 1 == second->index);
+}
+
+bool model_one_region(const struct model_space *space, unsigned page, unsigned n) {
+    if (!space->pages[page].mapped)
+        return false;
+    for (unsigned i = page + 1; i < page + n; i++) {
+        if (!model_joined(&space->pages[i - 1], &space->pages[i]))
+            return false;
+    }
+    return true;
+}
+
+void model_map(struct model_space *space, unsigned page, unsigned n, unsigned prot, unsigned flags,
+               int object, unsigned index) {
+    for (unsigned i = 0; i < n; i++) {
+        space->pages[page + i] = (struct model_page){
+            .mapped = true,
+            .prot = (unsigned char)prot,
+            .flags = flags,
+            .object = (short)object,
+            .index = object < 0 ? 0 : index + i,
+        };
+    }
+}
+
+void model_unmap(struct model_space *space, unsigned page, unsigned n) {
+    memset(&space->pages[page], 0, n * sizeof space->pages[0]);
+}
+
+enum quire_status model_protect(struct model_space *space, unsigned page, unsigned n,
+                                unsigned prot) {
+    for (unsigned i = page; i < page + n; i++) {
+        struct model_page *p = &space->pages[i];
+        if (!p->mapped)
+            return QUIRE_UNMAPPED;
+        if ((prot & QUIRE_PROT_WRITE) && (p->flags & QUIRE_MAP_DENY_WRITE))
+            return QUIRE_DENIED;
+        p->prot = (unsigned char)prot;
+    }
+    return QUIRE_OK;
+}
+
+static void advise_page(struct model_page *page, enum quire_advice advice) {
+    bool shared = (page->flags & QUIRE_MAP_SHARED) != 0;
+    switch (advice) {
+    case QUIRE_ADVISE_DONTNEED:
+        if (!shared)
+            page->own = page->lazy = false;
+        break;
+    case QUIRE_ADVISE_FREE:
+        page->lazy = page->own;
+        break;
+    case QUIRE_ADVISE_DONTFORK:
+        page->nofork = true;
+        break;
+    case QUIRE_ADVISE_DOFORK:
+        page->nofork = false;
+        break;
+    default: /* the others change no byte and no right */
+        break;
+    }
+}
+
+enum quire_status model_advise(struct model_space *space, unsigned page, unsigned n,
+                               enum quire_advice advice) {
+    enum quire_status status = QUIRE_OK;
+    for (unsigned i = page; i < page + n; i++) {
+        if (space->pages[i].mapped)
+            advise_page(&space->pages[i], advice);
+        else
+            status = QUIRE_UNMAPPED;
+    }
+    return status;
+}
+
+void model_remap(struct model_space *space, unsigned from, unsigned n_old, unsigned to,
+                 unsigned n_new) {
+    struct model_page moved[MODEL_PAGES];
+    unsigned n_kept = n_old < n_new ? n_old : n_new;
+    memcpy(moved, &space->pages[from], n_kept * sizeof moved[0]);
+    for (unsigned i = n_kept; i < n_new; i++) {
+        moved[i] = moved[i - 1];
+        moved[i].own = moved[i].lazy = false;
+        if (moved[i].object >= 0)
+            moved[i].index++;
+    }
+    for (unsigned i = 0; i < n_new && to != from; i++)
+        moved[i].flags &= ~(unsigned)QUIRE_MAP_HEAP_TAG; /* elsewhere it is not the heap */
+    model_unmap(space, from, n_old);
+    memcpy(&space->pages[to], moved, n_new * sizeof moved[0]);
+}
+
+void model_fork(const struct model_space *parent, struct model_space *child) {
+    *child = *parent;
+    for (unsigned i = 0; i < MODEL_PAGES; i++) {
+        if (child->pages[i].nofork)
+            model_unmap(child, i, 1);
+    }
+}
+
+/* ---- objects --------------------------------------------------------------------------------- */
+
+void model_file_write(struct model *model, int object, uint64_t cell, unsigned n, uint8_t value) {
+    struct model_object *file = &model->objects[object];
+    memset(&file->cells[0][0] + cell, value, n);
+    if (cell + n > file->ncells)
+        file->ncells = cell + n;
+}
+
+void model_truncate(struct model *model, int object, uint64_t ncells) {
+    struct model_object *o = &model->objects[object];
+    uint8_t *cells = &o->cells[0][0];
+    memset(cells + ncells, 0, sizeof o->cells - ncells);
+    o->ncells = ncells;
+    uint64_t npages = (ncells + MODEL_CELLS - 1) / MODEL_CELLS;
+    for (unsigned s = 0; s < MODEL_SPACES; s++) {
+        for (unsigned i = 0; i < MODEL_PAGES; i++) {
+            struct model_page *page = &model->spaces[s].pages[i];
+            if (page->mapped && page->object == object && page->index >= npages)
+                page->own = page->lazy = false;
+        }
+    }
+}
+
+bool model_object_mapped(const struct model *model, int object) {
+    for (unsigned s = 0; s < MODEL_SPACES; s++) {
+        for (unsigned i = 0; i < MODEL_PAGES; i++) {
+            const struct model_page *page = &model->spaces[s].pages[i];
+            if (model->spaces[s].alive && page->mapped && page->object == object)
+                return true;
+        }
+    }
+    return false;
+}

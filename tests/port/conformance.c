@@ -1,0 +1,577 @@
+/* conformance.c: what quire/machine.h promises, asked of one machine, function by function.
+ *
+ * Frames are handed out here from the top of RAM downwards, as a manager would hand them; nothing
+ * else owns RAM. The last test is the law itself: mappings are forgotten at random, and nothing may
+ * change but the number of faults.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "port.h"
+
+#define VA0        ((uint64_t)0x10000)
+#define RELEASED_N 64
+
+struct world {
+    struct quire_machine *machine;
+    struct quire_pmap *pmap;
+    struct quire_stash stash;
+    quire_frame root;
+    uint32_t next_frame; /* the last one that was handed out */
+    uint32_t tables[RELEASED_N], released[RELEASED_N];
+    unsigned ntables, nreleased;
+};
+
+static quire_frame take_frame(struct world *world) {
+    return (quire_frame){--world->next_frame};
+}
+
+/* A stash as full as a fault would bring it, of frames that are anything but zero. */
+static void fill_stash(struct world *world) {
+    unsigned depth = quire_mach_pmap_depth(world->machine);
+    while (world->stash.count < depth) {
+        quire_frame frame = take_frame(world);
+        memset(quire_mach_window(world->machine, frame), 0xFF, QUIRE_PAGE_SIZE);
+        world->stash.frames[world->stash.count++] = frame;
+    }
+}
+
+static void enter(struct world *world, uint64_t va, quire_frame frame, unsigned prot) {
+    fill_stash(world);
+    struct quire_stash before = world->stash;
+    quire_mach_pmap_enter(world->pmap, quire_va(va), frame, prot, &world->stash);
+    /* It is a stack: what is gone was on top. */
+    assert_true(world->stash.count <= before.count);
+    for (unsigned i = 0; i < world->stash.count; i++)
+        assert_int_equal(world->stash.frames[i].number, before.frames[i].number);
+    for (unsigned i = world->stash.count; i < before.count; i++)
+        world->tables[world->ntables++] = before.frames[i].number;
+}
+
+static quire_frame new_page(struct world *world, uint8_t fill) {
+    quire_frame frame = take_frame(world);
+    memset(quire_mach_window(world->machine, frame), fill, QUIRE_PAGE_SIZE);
+    return frame;
+}
+
+static uint8_t load(struct world *world, uint64_t va) {
+    uint8_t byte = 0;
+    assert_int_equal(port_fixture_access(world->pmap, va, QUIRE_ACCESS_READ, &byte), QUIRE_OK);
+    return byte;
+}
+
+static void store(struct world *world, uint64_t va, uint8_t byte) {
+    assert_int_equal(port_fixture_access(world->pmap, va, QUIRE_ACCESS_WRITE, &byte), QUIRE_OK);
+}
+
+static void assert_refused(struct world *world, uint64_t va, enum quire_access access) {
+    uint8_t byte = 0x77;
+    unsigned before = port_double.faults;
+    assert_int_equal(port_fixture_access(world->pmap, va, access, &byte), QUIRE_FAULT);
+    assert_int_equal(port_double.faults, before + 1);
+    assert_int_equal(port_double.va & ~QUIRE_PAGE_MASK, va & ~QUIRE_PAGE_MASK);
+    assert_int_equal(port_double.access, access);
+    assert_ptr_equal(port_double.space, (struct quire_space *)world);
+}
+
+static int set_up(void **state) {
+    static struct world world;
+    port_double_reset();
+    world = (struct world){.machine = port_fixture_create()};
+    struct quire_ram_range range;
+    assert_true(quire_mach_ram_range(world.machine, 0, &range));
+    world.next_frame = (uint32_t)((range.start.value + range.length_bytes) >> QUIRE_PAGE_SHIFT);
+    world.root = new_page(&world, 0xFF); /* "not yet zeroed" */
+    /* The machine hands the space back in faults and never looks into it. */
+    world.pmap = quire_mach_pmap_create(world.machine, (struct quire_space *)&world, world.root);
+    assert_non_null(world.pmap);
+    *state = &world;
+    return 0;
+}
+
+static void record_release(void *context, quire_frame frame) {
+    struct world *world = context;
+    assert_true(world->nreleased < RELEASED_N);
+    world->released[world->nreleased++] = frame.number;
+}
+
+static int tear_down(void **state) {
+    struct world *world = *state;
+    if (world->pmap)
+        quire_mach_pmap_destroy(world->pmap, record_release, world);
+    port_fixture_destroy(world->machine);
+    return 0;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static void ram_ranges_ascend(void **state) {
+    struct world *world = *state;
+    struct quire_ram_range range;
+    uint64_t end = 0, total = 0;
+    unsigned index = 0;
+    for (; quire_mach_ram_range(world->machine, index, &range); index++) {
+        assert_int_equal(range.start.value & QUIRE_PAGE_MASK, 0);
+        assert_int_equal(range.length_bytes & QUIRE_PAGE_MASK, 0);
+        assert_true(range.length_bytes > 0);
+        if (index > 0)
+            assert_true(range.start.value > end); /* ascending, and they do not touch */
+        end = range.start.value + range.length_bytes;
+        total += range.length_bytes;
+    }
+    assert_true(total >= (uint64_t)1 << 20);
+    assert_false(quire_mach_ram_range(world->machine, index, &range));
+    assert_false(quire_mach_ram_range(world->machine, index + 100, &range));
+}
+
+static void windows_are_linear(void **state) {
+    struct world *world = *state;
+    struct quire_ram_range range;
+    quire_mach_ram_range(world->machine, 0, &range);
+    quire_frame first = quire_frame_at(range.start);
+    uint8_t *base = quire_mach_window(world->machine, first);
+    uint64_t n = range.length_bytes >> QUIRE_PAGE_SHIFT;
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t *window = quire_mach_window(world->machine, (quire_frame){first.number + i});
+        assert_ptr_equal(window, base + (uint64_t)i * QUIRE_PAGE_SIZE);
+    }
+}
+
+static void zero_and_copy(void **state) {
+    struct world *world = *state;
+    quire_frame low = take_frame(world), middle = take_frame(world), high = take_frame(world);
+    uint8_t *bytes = quire_mach_window(world->machine, middle);
+    memset(quire_mach_window(world->machine, low), 1, QUIRE_PAGE_SIZE);
+    memset(bytes, 2, QUIRE_PAGE_SIZE);
+    memset(quire_mach_window(world->machine, high), 3, QUIRE_PAGE_SIZE);
+    quire_mach_zero(world->machine, middle);
+    for (unsigned i = 0; i < QUIRE_PAGE_SIZE; i++)
+        assert_int_equal(bytes[i], 0);
+    quire_mach_copy(world->machine, middle, high);
+    for (unsigned i = 0; i < QUIRE_PAGE_SIZE; i++)
+        assert_int_equal(bytes[i], 3);
+    /* The neighbours were left alone. */
+    assert_int_equal(*((uint8_t *)quire_mach_window(world->machine, low) + QUIRE_PAGE_MASK), 1);
+    assert_int_equal(*(uint8_t *)quire_mach_window(world->machine, high), 3);
+}
+
+/* ---- page tables ----------------------------------------------------------------------------- */
+
+static void empty_tables_map_nothing(void **state) {
+    struct world *world = *state;
+    struct quire_pmap_entry entry;
+    quire_mach_pmap_query(world->pmap, quire_va(VA0), &entry);
+    assert_false(entry.mapped);
+    assert_false(quire_mach_pmap_harvest(world->pmap, quire_va(VA0)));
+    assert_refused(world, VA0, QUIRE_ACCESS_READ);
+    assert_refused(world, VA0, QUIRE_ACCESS_WRITE);
+    assert_refused(world, VA0, QUIRE_ACCESS_EXEC);
+    assert_refused(world, port_fixture_last_page(), QUIRE_ACCESS_READ);
+}
+
+static void enter_maps_one_page(void **state) {
+    struct world *world = *state;
+    assert_true(quire_mach_pmap_depth(world->machine) <= QUIRE_STASH_MAX);
+    quire_frame frame = new_page(world, 0x5A);
+    enter(world, VA0, frame, QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    assert_int_equal(load(world, VA0), 0x5A);
+    store(world, VA0 + 77, 0x11);
+    assert_int_equal(((uint8_t *)quire_mach_window(world->machine, frame))[77], 0x11);
+    assert_int_equal(load(world, VA0 + QUIRE_PAGE_MASK), 0x5A);
+    assert_int_equal(port_double.faults, 0);
+    assert_refused(world, VA0 + QUIRE_PAGE_SIZE, QUIRE_ACCESS_READ);
+    assert_refused(world, VA0 - 1, QUIRE_ACCESS_READ);
+    struct quire_pmap_entry entry;
+    quire_mach_pmap_query(world->pmap, quire_va(VA0), &entry);
+    if (entry.mapped) {
+        assert_int_equal(entry.frame.number, frame.number);
+        assert_int_equal(entry.prot, QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    }
+}
+
+static void neighbours_share_tables(void **state) {
+    struct world *world = *state;
+    enter(world, VA0, new_page(world, 1), QUIRE_PROT_READ);
+    unsigned before = world->ntables;
+    enter(world, VA0 + QUIRE_PAGE_SIZE, new_page(world, 2), QUIRE_PROT_READ);
+    enter(world, VA0, new_page(world, 3), QUIRE_PROT_READ);
+    assert_int_equal(world->ntables, before);
+    assert_int_equal(load(world, VA0), 3);
+    assert_int_equal(load(world, VA0 + QUIRE_PAGE_SIZE), 2);
+}
+
+/* A fresh table is empty although its frame was full of ones. */
+static void table_frames_need_not_be_zero(void **state) {
+    struct world *world = *state;
+    uint64_t last = port_fixture_last_page();
+    enter(world, last, new_page(world, 9), QUIRE_PROT_READ);
+    assert_int_equal(load(world, last), 9);
+    for (unsigned bit = QUIRE_PAGE_SHIFT; (uint64_t)1 << bit <= last / 2; bit++)
+        assert_refused(world, last ^ (uint64_t)1 << bit, QUIRE_ACCESS_READ);
+}
+
+static void enter_replaces_and_drops_stale_translations(void **state) {
+    struct world *world = *state;
+    quire_frame one = new_page(world, 1), two = new_page(world, 2);
+    enter(world, VA0, one, QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    store(world, VA0, 4); /* now it is in whatever TLB there is, for stores */
+    enter(world, VA0, two, QUIRE_PROT_READ);
+    assert_int_equal(load(world, VA0), 2);
+    assert_refused(world, VA0, QUIRE_ACCESS_WRITE);
+    assert_int_equal(*(uint8_t *)quire_mach_window(world->machine, two), 2);
+    assert_int_equal(*(uint8_t *)quire_mach_window(world->machine, one), 4);
+}
+
+static void permissions_are_exact(void **state) {
+    struct world *world = *state;
+    quire_frame frame = new_page(world, 7);
+    for (unsigned prot = 1; prot < 8; prot++) {
+        if (!port_fixture_exact_prot() && !(prot & QUIRE_PROT_READ))
+            continue;
+        enter(world, VA0, frame, prot);
+        for (unsigned access = 1; access < 8; access <<= 1) {
+            uint8_t byte = 7;
+            enum quire_status want = prot & access ? QUIRE_OK : QUIRE_FAULT;
+            assert_int_equal(port_fixture_access(world->pmap, VA0, access, &byte), want);
+        }
+    }
+}
+
+static void remove_forgets_ranges(void **state) {
+    struct world *world = *state;
+    for (unsigned i = 0; i < 8; i++) {
+        enter(world, VA0 + i * QUIRE_PAGE_SIZE, new_page(world, (uint8_t)i), QUIRE_PROT_READ);
+        load(world, VA0 + i * QUIRE_PAGE_SIZE);
+    }
+    quire_mach_pmap_remove(world->pmap, quire_va(VA0 + 2 * QUIRE_PAGE_SIZE), 3);
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t va = VA0 + i * QUIRE_PAGE_SIZE;
+        if (i >= 2 && i < 5)
+            assert_refused(world, va, QUIRE_ACCESS_READ);
+        else
+            assert_int_equal(load(world, va), i);
+    }
+    /* Nothing there: nothing happens. */
+    quire_mach_pmap_remove(world->pmap, quire_va(VA0 + 2 * QUIRE_PAGE_SIZE), 3);
+    quire_mach_pmap_remove(world->pmap, quire_va(VA0), 0);
+    /* The whole user range at once: bounded by what is mapped, not by its length. */
+    uint64_t end = port_fixture_last_page() + QUIRE_PAGE_SIZE;
+    quire_mach_pmap_remove(world->pmap, quire_va(0), end >> QUIRE_PAGE_SHIFT);
+    for (unsigned i = 0; i < 8; i++)
+        assert_refused(world, VA0 + i * QUIRE_PAGE_SIZE, QUIRE_ACCESS_READ);
+}
+
+static void protect_only_takes_away(void **state) {
+    struct world *world = *state;
+    uint64_t second = VA0 + QUIRE_PAGE_SIZE;
+    enter(world, VA0, new_page(world, 1), QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    enter(world, second, new_page(world, 2), QUIRE_PROT_READ);
+    store(world, VA0, 1);
+    load(world, second);
+    quire_mach_pmap_protect(world->pmap, quire_va(VA0), 2, QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    store(world, VA0, 3);
+    assert_refused(world, second, QUIRE_ACCESS_WRITE); /* never adds */
+    quire_mach_pmap_protect(world->pmap, quire_va(VA0), 2, QUIRE_PROT_READ | QUIRE_PROT_EXEC);
+    assert_refused(world, VA0, QUIRE_ACCESS_WRITE);
+    assert_refused(world, VA0, QUIRE_ACCESS_EXEC);
+    assert_int_equal(load(world, VA0), 3);
+    quire_mach_pmap_protect(world->pmap, quire_va(second), 1, 0);
+    assert_refused(world, second, QUIRE_ACCESS_READ);
+    assert_int_equal(load(world, VA0), 3);
+}
+
+static void harvest_sees_each_access_once(void **state) {
+    struct world *world = *state;
+    quire_vaddr va = quire_va(VA0);
+    enter(world, VA0, new_page(world, 1), QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    (void)quire_mach_pmap_harvest(world->pmap, va); /* enter may count as an access */
+    assert_false(quire_mach_pmap_harvest(world->pmap, va));
+    bool bits = port_fixture_has_referenced();
+    load(world, VA0);
+    assert_int_equal(quire_mach_pmap_harvest(world->pmap, va), bits);
+    assert_false(quire_mach_pmap_harvest(world->pmap, va));
+    load(world, VA0); /* the stale translation is gone, or this would not be seen */
+    assert_int_equal(quire_mach_pmap_harvest(world->pmap, va), bits);
+    store(world, VA0, 2);
+    assert_int_equal(quire_mach_pmap_harvest(world->pmap, va), bits);
+    assert_int_equal(load(world, VA0), 2);
+    assert_int_equal(port_double.faults, 0);
+    quire_mach_pmap_remove(world->pmap, va, 1);
+    assert_false(quire_mach_pmap_harvest(world->pmap, va));
+}
+
+static void spaces_are_apart(void **state) {
+    struct world *world = *state;
+    quire_frame root = new_page(world, 0xFF);
+    struct quire_pmap *other =
+        quire_mach_pmap_create(world->machine, (struct quire_space *)world, root);
+    struct quire_pmap *first = world->pmap;
+    assert_non_null(other);
+    enter(world, VA0, new_page(world, 1), QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    store(world, VA0, 10);
+    world->pmap = other;
+    assert_refused(world, VA0, QUIRE_ACCESS_READ);
+    unsigned tables = world->ntables;
+    enter(world, VA0, new_page(world, 2), QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    tables = world->ntables - tables; /* these are the other's */
+    assert_int_equal(load(world, VA0), 2);
+    store(world, VA0, 20);
+    world->pmap = first;
+    assert_int_equal(load(world, VA0), 10);
+    quire_mach_pmap_destroy(other, record_release, world);
+    assert_int_equal(world->nreleased, tables + 1);
+    assert_int_equal(world->released[tables], root.number);
+    assert_int_equal(load(world, VA0), 10);
+    world->nreleased = 0;
+}
+
+static void destroy_releases_each_table_once(void **state) {
+    struct world *world = *state;
+    quire_frame frame = new_page(world, 1);
+    uint64_t last = port_fixture_last_page();
+    for (uint64_t va = VA0; va < last; va = va * 8)
+        enter(world, va & ~QUIRE_PAGE_MASK, frame, QUIRE_PROT_READ);
+    enter(world, last, frame, QUIRE_PROT_READ);
+    quire_mach_pmap_remove(world->pmap, quire_va(VA0), 1);
+    quire_mach_pmap_destroy(world->pmap, record_release, world);
+    world->pmap = NULL;
+    assert_int_equal(world->nreleased, world->ntables + 1);
+    assert_int_equal(world->released[world->ntables], world->root.number); /* the root last */
+    for (unsigned i = 0; i < world->ntables; i++) {
+        unsigned times = 0;
+        for (unsigned j = 0; j < world->ntables; j++)
+            times += world->released[j] == world->tables[i];
+        assert_int_equal(times, 1);
+    }
+}
+
+/* ---- the door -------------------------------------------------------------------------------- */
+
+struct lazy {
+    struct world *world;
+    quire_frame frame;
+};
+
+static enum quire_status enter_now(void *context, struct quire_space *space, quire_vaddr va,
+                                   enum quire_access access) {
+    struct lazy *lazy = context;
+    (void)space;
+    enter(lazy->world, va.value & ~QUIRE_PAGE_MASK, lazy->frame,
+          QUIRE_PROT_READ | (access & QUIRE_PROT_WRITE));
+    return QUIRE_OK;
+}
+
+static void access_is_tried_again_after_a_fault(void **state) {
+    struct world *world = *state;
+    struct lazy lazy = {world, new_page(world, 6)};
+    port_double.fault = enter_now;
+    port_double.context = &lazy;
+    assert_int_equal(load(world, VA0 + 5), 6);
+    assert_int_equal(port_double.faults, 1);
+    assert_int_equal(load(world, VA0 + 6), 6);
+    assert_int_equal(port_double.faults, 1);
+    store(world, VA0 + 5, 8); /* read-only until now */
+    assert_int_equal(port_double.faults, 2);
+    assert_int_equal(port_double.access, QUIRE_ACCESS_WRITE);
+    assert_int_equal(load(world, VA0 + 5), 8);
+    assert_int_equal(port_double.faults, 2);
+}
+
+static enum quire_status answer(void *context, struct quire_space *space, quire_vaddr va,
+                                enum quire_access access) {
+    (void)space;
+    (void)va;
+    (void)access;
+    return *(enum quire_status *)context;
+}
+
+static void errors_come_back_unchanged(void **state) {
+    struct world *world = *state;
+    enum quire_status errors[] = {QUIRE_FAULT, QUIRE_DENIED, QUIRE_BUS, QUIRE_KILLED};
+    port_double.fault = answer;
+    for (unsigned i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        uint8_t byte = 0;
+        port_double.context = &errors[i];
+        assert_int_equal(port_fixture_access(world->pmap, VA0, QUIRE_ACCESS_WRITE, &byte),
+                         errors[i]);
+    }
+}
+
+/* ---- swap devices, time, words --------------------------------------------------------------- */
+
+static void swap_gives_back_what_it_got(void **state) {
+    struct world *world = *state;
+    quire_frame frame = take_frame(world);
+    uint8_t *bytes = quire_mach_window(world->machine, frame);
+    assert_true(quire_mach_swap_pages(world->machine, 0) >= PORT_SLOTS);
+    assert_int_equal(quire_mach_swap_pages(world->machine, 1000), 0);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned slot = 0; slot < PORT_SLOTS; slot++) {
+            for (unsigned i = 0; i < QUIRE_PAGE_SIZE; i++)
+                bytes[i] = (uint8_t)(slot * 31 + i * 7 + round);
+            assert_int_equal(quire_mach_swap_write(world->machine, 0, slot, frame), QUIRE_OK);
+        }
+        for (unsigned slot = PORT_SLOTS; slot-- > 0;) {
+            memset(bytes, 0xEE, QUIRE_PAGE_SIZE);
+            assert_int_equal(quire_mach_swap_read(world->machine, 0, slot, frame), QUIRE_OK);
+            for (unsigned i = 0; i < QUIRE_PAGE_SIZE; i++)
+                assert_int_equal(bytes[i], (uint8_t)(slot * 31 + i * 7 + round));
+        }
+    }
+}
+
+static void clock_never_goes_back(void **state) {
+    struct world *world = *state;
+    quire_frame frame = new_page(world, 1);
+    uint64_t last = quire_mach_now_ns(world->machine);
+    for (unsigned i = 0; i < 100; i++) {
+        uint8_t byte = 0;
+        quire_mach_swap_write(world->machine, 0, i % PORT_SLOTS, frame);
+        port_fixture_access(world->pmap, VA0, QUIRE_ACCESS_READ, &byte);
+        uint64_t now = quire_mach_now_ns(world->machine);
+        assert_true(now >= last);
+        last = now;
+    }
+}
+
+static void words_are_taken(void **state) {
+    struct world *world = *state;
+    quire_mach_log(world->machine, "conformance: one line for the operator");
+}
+
+static void machines_live_side_by_side(void **state) {
+    struct world *world = *state;
+    struct quire_machine *other = port_fixture_create();
+    quire_frame frame = take_frame(world);
+    memset(quire_mach_window(world->machine, frame), 1, QUIRE_PAGE_SIZE);
+    memset(quire_mach_window(other, frame), 2, QUIRE_PAGE_SIZE);
+    quire_mach_swap_write(world->machine, 0, 3, frame);
+    quire_mach_swap_write(other, 0, 3, frame);
+    quire_mach_swap_read(world->machine, 0, 3, frame);
+    assert_int_equal(*(uint8_t *)quire_mach_window(world->machine, frame), 1);
+    port_fixture_destroy(other);
+    assert_int_equal(*(uint8_t *)quire_mach_window(world->machine, frame), 1);
+}
+
+/* ---- the law --------------------------------------------------------------------------------- */
+
+#define LAW_PAGES 32
+#define LAW_STEPS 20000
+
+/* The manager in small: each page has a frame and a permission, and a fault restores the mapping.
+ */
+struct truth {
+    struct world *world;
+    quire_frame frame[LAW_PAGES];
+    unsigned prot[LAW_PAGES];
+    uint8_t value[LAW_PAGES];
+};
+
+static uint64_t law_va(unsigned page) {
+    /* Spread over several tables. */
+    return VA0 + page * QUIRE_PAGE_SIZE + (uint64_t)(page % 4) * ((uint64_t)1 << 30);
+}
+
+static enum quire_status restore(void *context, struct quire_space *space, quire_vaddr va,
+                                 enum quire_access access) {
+    struct truth *truth = context;
+    (void)space;
+    for (unsigned page = 0; page < LAW_PAGES; page++) {
+        if (law_va(page) != (va.value & ~QUIRE_PAGE_MASK))
+            continue;
+        if (!(truth->prot[page] & access))
+            return QUIRE_DENIED;
+        enter(truth->world, law_va(page), truth->frame[page], truth->prot[page]);
+        return QUIRE_OK;
+    }
+    return QUIRE_FAULT;
+}
+
+static uint32_t next_random(uint32_t *state) {
+    *state = *state * 1664525u + 1013904223u; /* Numerical Recipes' LCG: enough for a test */
+    return *state >> 8;
+}
+
+static void access_and_compare(struct truth *truth, unsigned page, enum quire_access access,
+                               uint8_t value) {
+    uint8_t byte = value;
+    enum quire_status status =
+        port_fixture_access(truth->world->pmap, law_va(page) + page, access, &byte);
+    if (!(truth->prot[page] & access)) {
+        assert_int_equal(status, QUIRE_DENIED);
+        return;
+    }
+    assert_int_equal(status, QUIRE_OK);
+    if (access == QUIRE_ACCESS_WRITE)
+        truth->value[page] = value;
+    else
+        assert_int_equal(byte, truth->value[page]);
+}
+
+static void forgotten_mappings_change_nothing(void **state) {
+    struct world *world = *state;
+    static struct truth truth;
+    truth = (struct truth){.world = world};
+    uint32_t seed = 12345;
+    for (unsigned page = 0; page < LAW_PAGES; page++) {
+        truth.frame[page] = new_page(world, 0);
+        truth.prot[page] = QUIRE_PROT_READ | QUIRE_PROT_WRITE;
+    }
+    port_double.fault = restore;
+    port_double.context = &truth;
+    for (unsigned step = 0; step < LAW_STEPS; step++) {
+        unsigned page = next_random(&seed) % LAW_PAGES;
+        quire_vaddr va = quire_va(law_va(page));
+        switch (next_random(&seed) % 8) {
+        case 0: /* forgotten by the machine */
+            quire_mach_pmap_remove(world->pmap, va, 1 + next_random(&seed) % 4);
+            break;
+        case 1: /* the manager changes the permission */
+            truth.prot[page] = QUIRE_PROT_READ | (next_random(&seed) % 2 ? QUIRE_PROT_WRITE : 0);
+            quire_mach_pmap_protect(world->pmap, va, 1, truth.prot[page]);
+            break;
+        case 2:
+            (void)quire_mach_pmap_harvest(world->pmap, va);
+            break;
+        case 3:
+        case 4:
+            access_and_compare(&truth, page, QUIRE_ACCESS_WRITE, (uint8_t)step);
+            break;
+        default:
+            access_and_compare(&truth, page, QUIRE_ACCESS_READ, 0);
+        }
+    }
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(ram_ranges_ascend),
+        TEST(windows_are_linear),
+        TEST(zero_and_copy),
+        TEST(empty_tables_map_nothing),
+        TEST(enter_maps_one_page),
+        TEST(neighbours_share_tables),
+        TEST(table_frames_need_not_be_zero),
+        TEST(enter_replaces_and_drops_stale_translations),
+        TEST(permissions_are_exact),
+        TEST(remove_forgets_ranges),
+        TEST(protect_only_takes_away),
+        TEST(harvest_sees_each_access_once),
+        TEST(spaces_are_apart),
+        TEST(destroy_releases_each_table_once),
+        TEST(access_is_tried_again_after_a_fault),
+        TEST(errors_come_back_unchanged),
+        TEST(swap_gives_back_what_it_got),
+        TEST(clock_never_goes_back),
+        TEST(words_are_taken),
+        TEST(machines_live_side_by_side),
+        TEST(forgotten_mappings_change_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,54 @@
+/* fixture_soft.c: the software machine for the conformance suite. */
+#include <stdlib.h>
+
+#include "machine/soft/mmu.h"
+#include "port.h"
+
+struct quire_machine *port_fixture_create(void) {
+    struct quire_soft_config config = {
+        .ram_bytes = (uint64_t)4 << 20,
+        .swap_bytes = {PORT_SLOTS * QUIRE_PAGE_SIZE, 8 * QUIRE_PAGE_SIZE},
+        .seed = 1,
+    };
+    struct quire_machine *machine;
+    if (quire_soft_create(&config, &machine) != QUIRE_OK)
+        abort();
+    return machine;
+}
+
+void port_fixture_destroy(struct quire_machine *machine) {
+    quire_soft_destroy(machine);
+}
+
+/* As the processor does it: first the TLB, then the slow path. */
+enum quire_status port_fixture_access(struct quire_pmap *pmap, uint64_t va,
+                                      enum quire_access access, uint8_t *byte) {
+    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
+    uint64_t page = va & ~QUIRE_PAGE_MASK;
+    uint8_t *host;
+    if ((access == QUIRE_ACCESS_READ && slot->read_tag == page) ||
+        (access == QUIRE_ACCESS_WRITE && slot->write_tag == page)) {
+        host = (uint8_t *)(va + slot->addend);
+    } else {
+        enum quire_status status = quire_mmu_access(pmap, va, access, &host);
+        if (status != QUIRE_OK)
+            return status;
+    }
+    if (access == QUIRE_ACCESS_WRITE)
+        *host = *byte;
+    else
+        *byte = *host;
+    return QUIRE_OK;
+}
+
+uint64_t port_fixture_last_page(void) {
+    return ((uint64_t)1 << 47) - QUIRE_PAGE_SIZE;
+}
+
+bool port_fixture_has_referenced(void) {
+    return true;
+}
+
+bool port_fixture_exact_prot(void) {
+    return true;
+}

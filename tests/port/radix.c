@@ -1,0 +1,163 @@
+/* radix.c: the same mappings in each page-table format, and what the tables cost. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "machine/radix/radix.h"
+
+#define MEMORY_FRAMES 4096u
+
+struct tree {
+    struct quire_radix radix;
+    uint32_t next; /* the next free frame */
+    unsigned released[MEMORY_FRAMES];
+    uint32_t last_released;
+};
+
+static const struct quire_radix_format *const formats[] = {&quire_radix_sv48, &quire_radix_sv39,
+                                                           &quire_radix_sv32, &quire_radix_flat};
+#define NFORMATS (sizeof formats / sizeof formats[0])
+
+static void make_tree(struct tree *tree, const struct quire_radix_format *format) {
+    *tree = (struct tree){.radix = {format, calloc(MEMORY_FRAMES, QUIRE_PAGE_SIZE), 0}};
+    assert_non_null(tree->radix.memory);
+    uint64_t root_bytes = radix_entries(format, 0) << format->entry_shift;
+    tree->next = (uint32_t)((root_bytes + QUIRE_PAGE_MASK) >> QUIRE_PAGE_SHIFT);
+    /* Frames from here on are not zero. */
+    uint64_t first = (uint64_t)tree->next << QUIRE_PAGE_SHIFT;
+    memset(tree->radix.memory + first, 0xFF, (MEMORY_FRAMES << QUIRE_PAGE_SHIFT) - first);
+}
+
+static void map(struct tree *tree, uint64_t va, uint32_t frame) {
+    const struct quire_radix_format *format = tree->radix.format;
+    struct quire_stash stash = {0};
+    for (unsigned i = 0; i + 1 < format->levels; i++)
+        stash.frames[stash.count++] = (quire_frame){tree->next++};
+    void *leaf = quire_radix_grow(&tree->radix, va, &stash);
+    assert_non_null(leaf);
+    tree->next -= stash.count; /* not needed after all: they were the lowest of the stash */
+    if (stash.count > 0 && stash.count + 1 < format->levels)
+        tree->next += stash.count; /* part of them were taken from above: skip the rest */
+    radix_store(format, leaf, radix_index(format, format->levels - 1, va),
+                radix_entry((quire_frame){frame}, RADIX_VALID | RADIX_READ));
+}
+
+static uint64_t lookup(struct tree *tree, uint64_t va) {
+    const struct quire_radix_format *format = tree->radix.format;
+    void *leaf = quire_radix_leaf(&tree->radix, va);
+    return leaf ? radix_load(format, leaf, radix_index(format, format->levels - 1, va)) : 0;
+}
+
+static void rows_are_consistent(void **state) {
+    (void)state;
+    for (unsigned f = 0; f < NFORMATS; f++) {
+        const struct quire_radix_format *format = formats[f];
+        unsigned shift = QUIRE_PAGE_SHIFT;
+        for (unsigned level = format->levels; level-- > 0;) {
+            assert_int_equal(format->shift[level], shift);
+            shift += format->bits[level];
+        }
+        /* The 64-bit formats give the lower half to users. */
+        assert_int_equal(format->user_bits, format->entry_shift == 3 ? shift - 1 : shift);
+        assert_true(format->levels <= RADIX_LEVELS_MAX);
+        /* Every table but the flat one is a frame. */
+        if (format->levels > 1)
+            assert_int_equal(radix_entries(format, 0) << format->entry_shift, QUIRE_PAGE_SIZE);
+    }
+}
+
+static void each_format_maps_the_same(void **state) {
+    (void)state;
+    static struct tree tree;
+    for (unsigned f = 0; f < NFORMATS; f++) {
+        make_tree(&tree, formats[f]);
+        uint64_t last = ((uint64_t)1 << formats[f]->user_bits) - QUIRE_PAGE_SIZE;
+        uint64_t vas[] = {0, 0x1000, 0x400000, 0x7FF000, 0x40000000, last - 0x1000, last};
+        for (unsigned i = 0; i < sizeof vas / sizeof vas[0]; i++)
+            map(&tree, vas[i], 100 + i);
+        for (unsigned i = 0; i < sizeof vas / sizeof vas[0]; i++) {
+            assert_int_equal(radix_frame(lookup(&tree, vas[i])).number, 100 + i);
+            assert_true(lookup(&tree, vas[i]) & RADIX_READ);
+        }
+        assert_int_equal(lookup(&tree, 0x2000), 0);
+        assert_int_equal(lookup(&tree, last - 0x2000), 0);
+        free(tree.radix.memory);
+    }
+}
+
+static void next_leaf_skips_holes(void **state) {
+    (void)state;
+    static struct tree tree;
+    make_tree(&tree, &quire_radix_sv48);
+    uint64_t far = (uint64_t)5 << 39, span = (uint64_t)1 << 21;
+    map(&tree, 3 * QUIRE_PAGE_SIZE, 1);
+    map(&tree, far + span, 2);
+    uint64_t va = 0, end = (uint64_t)1 << 47;
+    assert_ptr_equal(quire_radix_next_leaf(&tree.radix, &va, end),
+                     quire_radix_leaf(&tree.radix, 0));
+    assert_int_equal(va, 0);
+    va = span;
+    assert_ptr_equal(quire_radix_next_leaf(&tree.radix, &va, end),
+                     quire_radix_leaf(&tree.radix, far + span));
+    assert_int_equal(va, far + span);
+    va = span;
+    assert_null(quire_radix_next_leaf(&tree.radix, &va, far + span));
+    free(tree.radix.memory);
+}
+
+static void a_dry_stash_is_told(void **state) {
+    (void)state;
+    static struct tree tree;
+    make_tree(&tree, &quire_radix_sv39);
+    struct quire_stash stash = {.count = 1, .frames = {{tree.next}}};
+    assert_null(quire_radix_grow(&tree.radix, 0x1000, &stash));
+    assert_int_equal(stash.count, 0);
+    free(tree.radix.memory);
+}
+
+static void release(void *context, quire_frame frame) {
+    struct tree *tree = context;
+    tree->released[frame.number]++;
+    tree->last_released = frame.number;
+}
+
+/* The textbook's figure: a fifth of the top level in use takes 4 KiB + a fifth of 4 MiB, where one
+ * level always takes 4 MiB. */
+static void two_levels_cost_what_is_used(void **state) {
+    (void)state;
+    static struct tree tree;
+    make_tree(&tree, &quire_radix_sv32);
+    unsigned used = 1024 / 5;
+    for (unsigned i = 0; i < used; i++)
+        map(&tree, (uint64_t)i << 22, 1);
+    quire_radix_release(&tree.radix, release, &tree);
+    unsigned frames = 0;
+    for (unsigned i = 0; i < MEMORY_FRAMES; i++) {
+        assert_true(tree.released[i] <= 1);
+        frames += tree.released[i];
+    }
+    assert_int_equal(frames, 1 + used);
+    assert_int_equal(tree.last_released, 0); /* the root */
+    free(tree.radix.memory);
+
+    make_tree(&tree, &quire_radix_flat);
+    quire_radix_release(&tree.radix, release, &tree);
+    for (unsigned i = 0; i < 1024; i++)
+        assert_int_equal(tree.released[i], 1);
+    assert_int_equal(tree.released[1024], 0);
+    free(tree.radix.memory);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_consistent),          cmocka_unit_test(each_format_maps_the_same),
+        cmocka_unit_test(next_leaf_skips_holes),        cmocka_unit_test(a_dry_stash_is_told),
+        cmocka_unit_test(two_levels_cost_what_is_used),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

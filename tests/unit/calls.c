@@ -1,0 +1,184 @@
+/* calls.c: the calls as programs see them, as far as core/ adds to vm/: populate, read-ahead,
+ * page-out, brk under pressure, fork and its pages with too little memory, the doors' answers. */
+#include "rig.h"
+
+#define RAM (4 * RIG_MIB)
+
+static struct quire_space_usage usage_of(struct rig *rig, unsigned index) {
+    struct quire_space_usage usage;
+    quire_space_usage(rig->spaces[index], &usage);
+    return usage;
+}
+
+static void populate(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, 100 * RIG_PAGE, RIG_RW, QUIRE_MAP_POPULATE);
+    assert_int_equal(usage_of(&rig, 0).resident_anon, 100);
+    uint64_t faults = quire_counters(rig.q)->pgfault;
+    rig_fill(&rig, 0, va, 100, 0);
+    assert_int_equal(quire_counters(rig.q)->pgfault, faults); /* nothing is left to fault in */
+    rig_map(&rig, 0, 100 * RIG_PAGE, QUIRE_PROT_NONE, QUIRE_MAP_POPULATE);
+    rig_map(&rig, 0, 100 * RIG_PAGE, QUIRE_PROT_READ, QUIRE_MAP_POPULATE);
+    assert_int_equal(usage_of(&rig, 0).resident_anon, 100);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+static void page_out_and_will_need(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, RAM);
+    struct quire_space *space = rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, 100 * RIG_PAGE, RIG_RW, 0);
+    rig_fill(&rig, 0, va, 100, 0);
+    quire_vaddr part = quire_va(va + 10 * RIG_PAGE);
+    assert_int_equal(quire_advise(space, part, 50 * RIG_PAGE, QUIRE_ADVISE_PAGEOUT), QUIRE_OK);
+    assert_int_equal(usage_of(&rig, 0).swapped, 50);
+    assert_int_equal(usage_of(&rig, 0).resident_anon, 50);
+    quire_audit(rig.q);
+    assert_int_equal(quire_advise(space, part, 30 * RIG_PAGE, QUIRE_ADVISE_WILLNEED), QUIRE_OK);
+    assert_int_equal(usage_of(&rig, 0).swapped, 20);
+    rig_expect(&rig, 0, va, 100, 0);
+    assert_int_equal(usage_of(&rig, 0).swapped, 0);
+    /* The copies on swap are still good: going out again writes nothing. */
+    uint64_t written = quire_counters(rig.q)->pswpout;
+    assert_int_equal(quire_advise(space, part, 50 * RIG_PAGE, QUIRE_ADVISE_PAGEOUT), QUIRE_OK);
+    assert_int_equal(quire_counters(rig.q)->pswpout, written);
+    assert_int_equal(quire_counters(rig.q)->swap_clean, 50);
+    rig_expect(&rig, 0, va, 100, 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+static void advice_on_holes(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, RAM);
+    struct quire_space *space = rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, 30 * RIG_PAGE, RIG_RW, 0);
+    rig_fill(&rig, 0, va, 30, 0);
+    assert_int_equal(quire_unmap(space, quire_va(va + 10 * RIG_PAGE), 10 * RIG_PAGE), QUIRE_OK);
+    const enum quire_advice both[] = {QUIRE_ADVISE_PAGEOUT, QUIRE_ADVISE_WILLNEED};
+    for (unsigned i = 0; i < 2; i++) {
+        enum quire_advice advice = both[i];
+        assert_int_equal(quire_advise(space, quire_va(va), 30 * RIG_PAGE, advice), QUIRE_UNMAPPED);
+        assert_int_equal(usage_of(&rig, 0).swapped, advice == QUIRE_ADVISE_PAGEOUT ? 20 : 0);
+        assert_int_equal(quire_advise(space, quire_va(va), 10 * RIG_PAGE, advice), QUIRE_OK);
+        assert_int_equal(quire_advise(space, quire_va(va + 1), RIG_PAGE, advice), QUIRE_INVAL);
+        assert_int_equal(quire_advise(space, quire_va(va), UINT64_MAX, advice), QUIRE_INVAL);
+        assert_int_equal(quire_advise(space, quire_va(va), 0, advice), QUIRE_OK);
+    }
+    rig_expect(&rig, 0, va, 10, 0);
+    rig_expect(&rig, 0, va + 20 * RIG_PAGE, 10, 0);
+    rig_down(&rig);
+}
+
+static void brk_moves(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, RAM);
+    struct quire_space *space = rig_space(&rig, 0);
+    quire_brk_start(space, quire_va(0x100000));
+    assert_int_equal(quire_brk(space, quire_va(0)).value, 0x100000);
+    assert_int_equal(quire_brk(space, quire_va(0x121000)).value, 0x121000); /* malloc's first */
+    rig_fill(&rig, 0, 0x100000, 0x21, 0);
+    assert_int_equal(quire_brk(space, quire_va(0x110000)).value, 0x110000);
+    uint64_t value;
+    assert_int_equal(rig_load(&rig, 0, 0x110000, &value), QUIRE_FAULT);
+    assert_int_equal(quire_brk(space, quire_va((uint64_t)1 << 50)).value, 0x110000);
+    /* Larger than RAM is fine: nothing is given yet. */
+    assert_int_equal(quire_brk(space, quire_va(0x100000 + 2 * RAM)).value, 0x100000 + 2 * RAM);
+    rig_expect(&rig, 0, 0x100000, 0x10, 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+/* fork makes room for its tables by reclaiming; parent and child then disagree page by page. */
+static void fork_under_pressure(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 6 * RAM);
+    rig_space(&rig, 0);
+    const uint64_t npages = 2 * RAM / RIG_PAGE;
+    uint64_t va = rig_map(&rig, 0, npages * RIG_PAGE, RIG_RW, 0);
+    rig_fill(&rig, 0, va, npages, 0);
+    assert_int_equal(quire_space_fork(rig.spaces[0], &rig.spaces[1], &rig.spaces[1]), QUIRE_OK);
+    quire_audit(rig.q);
+    for (uint64_t n = 0; n < npages; n++)
+        rig_fill(&rig, n % 2, va + n * RIG_PAGE, 1, 1);
+    for (uint64_t n = 0; n < npages; n++) {
+        rig_expect(&rig, 0, va + n * RIG_PAGE, 1, n % 2 == 0);
+        rig_expect(&rig, 1, va + n * RIG_PAGE, 1, n % 2 == 1);
+    }
+    assert_int_equal(rig.kills, 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+/* Refused allocations anywhere in map, protect, unmap, fork: the call fails or works, all else is
+ * as before. */
+static void calls_with_failing_allocations(void **state) {
+    (void)state;
+    for (uint64_t nth = 1; nth < 40; nth += 3) {
+        struct rig rig;
+        rig_up(&rig, RAM, RAM);
+        struct quire_space *space = rig_space(&rig, 0);
+        uint64_t va = rig_map(&rig, 0, 64 * RIG_PAGE, RIG_RW, 0);
+        rig_fill(&rig, 0, va, 64, 0);
+        quire_fail_every(rig.q, nth);
+        for (unsigned i = 0; i < 16; i++) {
+            quire_vaddr more = quire_va(0);
+            enum quire_status status =
+                quire_map(space, &more, 8 * RIG_PAGE, QUIRE_PROT_READ, 0, NULL, 0);
+            assert_true(status == QUIRE_OK || status == QUIRE_NOMEM);
+            quire_vaddr middle = quire_va(va + (4 * i + 1) * RIG_PAGE);
+            status = quire_protect(space, middle, 2 * RIG_PAGE, QUIRE_PROT_READ);
+            assert_true(status == QUIRE_OK || status == QUIRE_NOMEM);
+            struct quire_space *child = NULL;
+            status = quire_space_fork(space, NULL, &child);
+            if (status == QUIRE_OK)
+                quire_space_destroy(child);
+            else
+                assert_int_equal(status, QUIRE_NOMEM);
+            if (i % 4 == 0)
+                quire_audit(rig.q);
+        }
+        quire_fail_every(rig.q, 0);
+        rig_expect(&rig, 0, va, 64, 0);
+        assert_int_equal(rig.kills, 0);
+        rig_down(&rig);
+    }
+}
+
+static void answers_of_the_fault_door(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, RAM);
+    struct quire_space *space = rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, RIG_PAGE, QUIRE_PROT_READ, 0);
+    assert_int_equal(quire_fault(space, quire_va(va), QUIRE_ACCESS_READ), QUIRE_OK);
+    assert_int_equal(quire_fault(space, quire_va(va), QUIRE_ACCESS_WRITE), QUIRE_DENIED);
+    assert_int_equal(quire_fault(space, quire_va(va), QUIRE_ACCESS_EXEC), QUIRE_DENIED);
+    assert_int_equal(quire_fault(space, quire_va(va + RIG_PAGE), QUIRE_ACCESS_READ), QUIRE_FAULT);
+    assert_int_equal(quire_fault(space, quire_va(0), QUIRE_ACCESS_READ), QUIRE_FAULT);
+    assert_int_equal(quire_fault(space, quire_va(UINT64_MAX), QUIRE_ACCESS_READ), QUIRE_FAULT);
+    assert_false(quire_wants_tick(rig.q));
+    quire_tick(rig.q);
+    rig_down(&rig);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(populate),
+        cmocka_unit_test(page_out_and_will_need),
+        cmocka_unit_test(advice_on_holes),
+        cmocka_unit_test(brk_moves),
+        cmocka_unit_test(fork_under_pressure),
+        cmocka_unit_test(calls_with_failing_allocations),
+        cmocka_unit_test(answers_of_the_fault_door),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,159 @@
+/* memblock.c: boot memory: what ranges are accepted, what is taken from where, and the frame table
+ * that grows out of it on machines of many shapes. */
+#include "port_double.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void take(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_holes();
+    struct quire_memblock memblock;
+    assert_int_equal(quire_memblock_init(&memblock, machine), QUIRE_OK);
+    assert_int_equal(memblock.nranges, 3);
+    assert_int_equal(quire_memblock_total(&memblock), 0x9E000 + 0x503000 + 0x301000);
+    assert_int_equal(quire_memblock_taken(&memblock), 0);
+
+    char *first = quire_memblock_take(&memblock, 100, 64); /* from the top of the highest range */
+    assert_ptr_equal(first, machine->memory[2] + 0x301000 - 128);
+    assert_int_equal(quire_memblock_taken(&memblock), 4096);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(first[i], 0);
+    }
+    char *second = quire_memblock_take(&memblock, 3, 1);
+    assert_ptr_equal(second, first - 3);
+    char *page = quire_memblock_take(&memblock, 4096, 4096);
+    assert_int_equal((uintptr_t)page & 4095, 0);
+    assert_int_equal(quire_memblock_taken(&memblock), 8192);
+
+    /* Too large for what is left of the highest range: the next lower one gives it. */
+    char *large = quire_memblock_take(&memblock, 0x301000, 4096);
+    assert_ptr_equal(large, machine->memory[1] + 0x503000 - 0x301000);
+    assert_null(quire_memblock_take(&memblock, 0x400000, 4096));
+    /* All of a range, to the last byte, and then nothing more from it. */
+    assert_ptr_equal(quire_memblock_take(&memblock, 0x2FF000, 16), machine->memory[2]);
+    assert_ptr_equal(quire_memblock_take(&memblock, 0x202000, 4096), machine->memory[1]);
+    assert_ptr_equal(quire_memblock_take(&memblock, 0x9E000, 8), machine->memory[0]);
+    assert_null(quire_memblock_take(&memblock, 1, 1));
+    assert_int_equal(quire_memblock_taken(&memblock), quire_memblock_total(&memblock));
+    double_release(machine);
+}
+
+/* Maps that break the port's promise are refused, not repaired. */
+static void bad_maps(void **state) {
+    (void)state;
+    static const struct quire_ram_range bad[][2] = {
+        {{{0x1000}, 0x1001}, {{0}, 0}},
+        {{{0x1001}, 0x1000}, {{0}, 0}},
+        {{{0x1000}, 0x1000}, {{0x2000}, 0x1000}}, /* they touch */
+        {{{0x9000}, 0x1000}, {{0x1000}, 0x1000}}, /* they descend */
+        {{{0x1000}, 0x9000}, {{0x3000}, 0x1000}}, /* they overlap */
+        {{{(uint64_t)UINT32_MAX << 12}, 0x1000}, {{0}, 0}},
+        {{{0xFFFFFFFFFFFFF000u}, 0x1000}, {{0}, 0}},
+        {{{0}, 0}, {{0}, 0}},
+    };
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct quire_machine machine = {.nranges = bad[i][1].length_bytes ? 2 : 1};
+        machine.ranges[0] = bad[i][0];
+        machine.ranges[1] = bad[i][1];
+        struct quire_memblock memblock;
+        assert_int_equal(quire_memblock_init(&memblock, &machine), QUIRE_INVAL);
+    }
+    struct quire_machine none = {.nranges = 0};
+    struct quire_memblock memblock;
+    assert_int_equal(quire_memblock_init(&memblock, &none), QUIRE_INVAL);
+}
+
+/* Every frame count from 3 on: either it boots and adds up, or it says that it cannot. */
+static void small_machines(void **state) {
+    (void)state;
+    unsigned booted = 0;
+    for (uint64_t npages = 1; npages < 400; npages++) {
+        struct quire_machine *machine = double_plain(npages * 4096);
+        struct quire *q = double_boot(machine, 0);
+        if (q) {
+            booted++;
+            quire_phys_audit(q);
+            assert_int_equal(quire_page_total(q), npages);
+            assert_int_equal(quire_page_count(q, QUIRE_USE_FREE) +
+                                 quire_page_count(q, QUIRE_USE_RESERVED),
+                             npages);
+            assert_true(quire_page_watermark(q, QUIRE_WMARK_MIN) >= 8);
+            assert_true(quire_page_watermark(q, QUIRE_WMARK_LOW) >
+                        quire_page_watermark(q, QUIRE_WMARK_MIN));
+            assert_true(quire_page_watermark(q, QUIRE_WMARK_HIGH) >
+                        quire_page_watermark(q, QUIRE_WMARK_LOW));
+            quire_phys_shutdown(q);
+        } else {
+            assert_true(npages < 32);
+        }
+        double_release(machine);
+    }
+    assert_true(booted > 360);
+}
+
+/* Watermarks are Linux's where Linux has them: 4 * sqrt(KiB) KiB. */
+static void watermarks(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t mib, least, most; /* of min, in pages */
+    } cases[] = {{1, 8, 8}, {4, 30, 32}, {16, 120, 128}, {64, 250, 256}, {256, 500, 512}};
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct quire_machine *machine = double_plain(cases[i].mib << 20);
+        struct quire *q = double_boot(machine, 0);
+        assert_non_null(q);
+        uint64_t min = quire_page_watermark(q, QUIRE_WMARK_MIN);
+        assert_in_range(min, cases[i].least, cases[i].most);
+        assert_int_equal(quire_page_watermark(q, QUIRE_WMARK_LOW), min + min / 4);
+        assert_int_equal(quire_page_watermark(q, QUIRE_WMARK_HIGH), min + 2 * (min / 4));
+        double_release(machine);
+    }
+    struct quire_machine *machine = double_plain((uint64_t)1 << 20);
+    assert_null(double_boot(machine, 240)); /* nothing would be left */
+    assert_null(double_boot(machine, 1000000));
+    struct quire *q = double_boot(machine, 20);
+    assert_non_null(q);
+    assert_int_equal(quire_page_watermark(q, QUIRE_WMARK_MIN), 20);
+    double_release(machine);
+}
+
+/* Page, frame, window and address lead to each other, across holes too. */
+static void frames_and_windows(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_holes();
+    struct quire *q = double_boot(machine, 0);
+    assert_non_null(q);
+    for (unsigned i = 0; i < machine->nranges; i++) {
+        uint32_t first = quire_frame_at(machine->ranges[i].start).number;
+        uint32_t n = (uint32_t)(machine->ranges[i].length_bytes >> 12);
+        for (uint32_t k = 0; k < n; k++) {
+            quire_frame frame = {first + k};
+            struct quire_page *page = quire_page_at(q, frame);
+            char *window = machine->memory[i] + (size_t)k * 4096;
+            assert_int_equal(quire_page_frame(q, page).number, frame.number);
+            assert_ptr_equal(quire_page_window(q, page), window);
+            assert_ptr_equal(quire_frame_window(q, frame), window);
+            assert_ptr_equal(quire_page_under(q, window), page);
+            assert_ptr_equal(quire_page_under(q, window + 4095), page);
+        }
+        assert_null(quire_page_under(q, machine->memory[i] + machine->ranges[i].length_bytes));
+    }
+    assert_null(quire_page_under(q, &machine));
+    assert_true(PANICS(machine, quire_frame_window(q, (quire_frame){0x700}))); /* in a hole */
+    assert_true(PANICS(machine, quire_page_at(q, (quire_frame){0x9000})));
+    assert_true(PANICS(machine, quire_page_at(q, (quire_frame){0})));
+    double_release(machine);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(take),
+        cmocka_unit_test(bad_maps),
+        cmocka_unit_test(small_machines),
+        cmocka_unit_test(watermarks),
+        cmocka_unit_test(frames_and_windows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

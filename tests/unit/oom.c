@@ -1,0 +1,152 @@
+/* oom.c: who is killed when nothing is left, who never is, and what it says. */
+#include "rig.h"
+
+#define RAM (8 * RIG_MIB)
+
+/* Fill memory in a space until something else than OK happens or all is done. */
+static enum quire_status eat(struct rig *rig, unsigned index, uint64_t va, uint64_t npages) {
+    for (uint64_t n = 0; n < npages; n++) {
+        enum quire_status status = rig_store(rig, index, va + n * RIG_PAGE, n);
+        if (status != QUIRE_OK)
+            return status;
+    }
+    return QUIRE_OK;
+}
+
+static void the_largest_dies(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    for (unsigned i = 0; i < 3; i++)
+        rig_space(&rig, i);
+    uint64_t small = rig_map(&rig, 0, RAM, RIG_RW, 0);
+    uint64_t large = rig_map(&rig, 1, RAM, RIG_RW, 0);
+    uint64_t mine = rig_map(&rig, 2, RAM, RIG_RW, 0);
+    rig_fill(&rig, 0, small, 100, 0);
+    assert_int_equal(eat(&rig, 1, large, 1000), QUIRE_OK);
+    assert_int_equal(eat(&rig, 2, mine, 990), QUIRE_OK); /* the bystander's fault needs memory */
+    assert_int_equal(rig.kills, 1);
+    assert_int_equal(rig.last_killed, 1);
+    assert_int_equal(quire_counters(rig.q)->oom_kill, 1);
+    assert_non_null(
+        strstr(rig.why, "Out of memory: Killed process total-vm:8192kB, anon-rss:4000kB"));
+    assert_non_null(strstr(rig.why, "oom_score_adj:0"));
+    rig_expect(&rig, 0, small, 100, 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+static void adj_decides(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    for (unsigned i = 0; i < 3; i++)
+        rig_space(&rig, i);
+    assert_int_equal(quire_space_set_oom_score_adj(rig.spaces[0], 1000), QUIRE_OK);
+    assert_int_equal(quire_space_set_oom_score_adj(rig.spaces[1], -1000), QUIRE_OK);
+    assert_int_equal(quire_space_set_oom_score_adj(rig.spaces[1], -1001), QUIRE_INVAL);
+    uint64_t small = rig_map(&rig, 0, RAM, RIG_RW, 0);
+    uint64_t large = rig_map(&rig, 1, RAM, RIG_RW, 0);
+    uint64_t mine = rig_map(&rig, 2, RAM, RIG_RW, 0);
+    rig_fill(&rig, 0, small, 50, 0);
+    rig_fill(&rig, 1, large, 1000, 0);
+    assert_int_equal(quire_space_oom_score(rig.spaces[1]), 0);
+    assert_true(quire_space_oom_score(rig.spaces[0]) > 1300);
+    assert_in_range(quire_space_oom_score(rig.spaces[2]), 660, 680);
+    /* First the volunteer, then the one that eats itself; never the protected one. */
+    assert_int_equal(eat(&rig, 2, mine, RAM / RIG_PAGE), QUIRE_KILLED);
+    assert_int_equal(rig.kills, 2);
+    assert_null(rig.spaces[0]);
+    assert_int_equal(rig.last_killed, 2);
+    uint64_t value;
+    assert_int_equal(rig_load(&rig, 2, mine, &value), QUIRE_KILLED);
+    rig_expect(&rig, 1, large, 1000, 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+static void nobody_may_be_killed(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    rig_space(&rig, 0);
+    assert_int_equal(quire_space_set_oom_score_adj(rig.spaces[0], -1000), QUIRE_OK);
+    uint64_t va = rig_map(&rig, 0, 2 * RAM, RIG_RW, 0);
+    assert_int_equal(eat(&rig, 0, va, 2 * RAM / RIG_PAGE), QUIRE_BUS);
+    assert_int_equal(rig.kills, 0);
+    uint64_t value;
+    assert_int_equal(rig_load(&rig, 0, va, &value), QUIRE_OK); /* it lives on */
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+/* A machine that cannot end the program at once: its memory is taken all the same. */
+static void reaped(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    rig.lazy = true;
+    rig_space(&rig, 0);
+    rig_space(&rig, 1);
+    uint64_t victim = rig_map(&rig, 0, RAM, RIG_RW, 0);
+    uint64_t mine = rig_map(&rig, 1, RAM, RIG_RW, 0);
+    assert_int_equal(eat(&rig, 0, victim, 1000), QUIRE_OK);
+    assert_int_equal(eat(&rig, 1, mine, 950), QUIRE_OK);
+    assert_int_equal(rig.kills, 1);
+    assert_int_equal(rig.last_killed, 0);
+    struct quire_space_usage usage;
+    quire_space_usage(rig.spaces[0], &usage);
+    assert_int_equal(usage.resident_anon, 0);
+    uint64_t value;
+    assert_int_equal(rig_load(&rig, 0, victim, &value), QUIRE_KILLED);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+/* With swap: killed only when that is full too, and everybody else's pages are intact. */
+static void after_swap_is_full(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, RAM);
+    rig_space(&rig, 0);
+    rig_space(&rig, 1);
+    uint64_t small = rig_map(&rig, 0, RAM, RIG_RW, 0);
+    uint64_t mine = rig_map(&rig, 1, 4 * RAM, RIG_RW, 0);
+    rig_fill(&rig, 0, small, 700, 0);
+    uint64_t eaten = 0;
+    while (rig_store(&rig, 1, mine + eaten * RIG_PAGE, 1) == QUIRE_OK)
+        eaten++;
+    assert_true(eaten + 700 > RAM / RIG_PAGE * 17 / 10);
+    assert_int_equal(rig.last_killed, 1);
+    quire_space_destroy(rig.spaces[1]);
+    rig.spaces[1] = NULL;
+    rig_expect(&rig, 0, small, 700, 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+/* A call is refused, not paid for with somebody's life. */
+static void calls_do_not_kill(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, 4 * RAM, RIG_RW, QUIRE_MAP_POPULATE);
+    assert_int_equal(rig.kills, 0);
+    enum quire_status status = QUIRE_OK;
+    for (unsigned i = 1; i < RIG_SPACES && status == QUIRE_OK; i++)
+        status = quire_space_fork(rig.spaces[0], &rig.spaces[i], &rig.spaces[i]);
+    assert_int_equal(rig.kills, 0);
+    quire_audit(rig.q);
+    assert_int_equal(quire_unmap(rig.spaces[0], quire_va(va), 4 * RAM), QUIRE_OK);
+    rig_down(&rig);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_largest_dies),     cmocka_unit_test(adj_decides),
+        cmocka_unit_test(nobody_may_be_killed), cmocka_unit_test(reaped),
+        cmocka_unit_test(after_swap_is_full),   cmocka_unit_test(calls_do_not_kill),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,337 @@
+/* slab.c: object caches against a map of who has what: sizes from 1 byte to 128 KiB, alignments,
+ * constructors, exhaustion, the failing switch, shrinking, misuse. Audited as it goes. */
+#include "port_double.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "kmem/cache.h"
+
+#define LIVE_MAX 2000u
+#define RAM      ((uint64_t)8 << 20)
+
+struct live {
+    unsigned char *object;
+    unsigned char stamp;
+};
+
+static struct quire *boot(struct quire_machine *machine) {
+    struct quire *q = double_boot(machine, 0);
+    assert_non_null(q);
+    assert_int_equal(quire_kmem_boot(q), QUIRE_OK);
+    return q;
+}
+
+static void down(struct quire_machine *machine, struct quire *q) {
+    quire_kmem_audit(q);
+    quire_kmem_shutdown(q);
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
+static void fill(const struct live *live, size_t nbytes) {
+    memset(live->object, live->stamp, nbytes);
+}
+
+static void check(const struct live *live, size_t nbytes) {
+    assert_int_equal(live->object[0], live->stamp);
+    assert_int_equal(live->object[nbytes / 2], live->stamp);
+    assert_int_equal(live->object[nbytes - 1], live->stamp);
+}
+
+static void churn(size_t nbytes, size_t align, uint64_t seed, unsigned steps) {
+    static struct live live[LIVE_MAX];
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = boot(machine);
+    struct quire_cache *cache;
+    unsigned nlive = 0, most = nbytes > 4096 ? 200 : LIVE_MAX;
+    assert_int_equal(quire_cache_create(q, "churn", nbytes, align, NULL, &cache), QUIRE_OK);
+    assert_true(cache->objects_per_slab > 0);
+    for (unsigned step = 0; step < steps; step++) {
+        uint64_t random = double_random(&seed);
+        bool grow = (step / 500) % 2 == 0;
+        if (nlive == 0 || (nlive < most && random % 8 < (grow ? 7 : 2))) {
+            live[nlive].object = quire_cache_alloc(cache);
+            if (live[nlive].object) { /* else RAM is full: fine */
+                assert_int_equal((uintptr_t)live[nlive].object & (align > 16 ? align - 1 : 15), 0);
+                live[nlive].stamp = (unsigned char)(random >> 40);
+                fill(&live[nlive++], nbytes);
+            }
+        } else {
+            unsigned k = (unsigned)(random >> 20) % nlive;
+            check(&live[k], nbytes);
+            quire_cache_free(cache, live[k].object);
+            live[k] = live[--nlive];
+        }
+        assert_int_equal(cache->in_use - cache->nhot, nlive);
+        if (step % 64 == 0) {
+            quire_kmem_audit(q);
+            quire_phys_audit(q);
+        }
+        if (step % 400 == 0) {
+            quire_kmem_shrink(q);
+        }
+    }
+    if (nlive > 0) {
+        assert_int_equal(quire_cache_destroy(cache), QUIRE_BUSY);
+    }
+    while (nlive > 0) {
+        check(&live[--nlive], nbytes);
+        quire_cache_free(cache, live[nlive].object);
+    }
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    down(machine, q);
+}
+
+static void random_lifetimes(void **state) {
+    (void)state;
+    static const struct {
+        size_t nbytes, align;
+    } shapes[] = {{1, 0},     {16, 0},     {24, 8},    {64, 0},    {65, 0},     {72, 64},
+                  {200, 128}, {511, 0},    {512, 512}, {536, 0},   {1000, 0},   {4096, 4096},
+                  {4097, 0},  {5000, 256}, {20000, 0}, {65536, 0}, {131071, 0}, {131072, 4096}};
+    for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        churn(shapes[i].nbytes, shapes[i].align, 31 + i, 4000);
+    }
+}
+
+/* Less than an eighth of a block is lost where a block of 128 KiB or less can do it, and each
+ * object of a slab lies in its block, in its place. */
+static void shapes(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = boot(machine);
+    for (size_t nbytes = 1; nbytes <= 131072; nbytes += 1 + nbytes / 23) {
+        struct quire_cache *cache;
+        assert_int_equal(quire_cache_create(q, "shape", nbytes, 0, NULL, &cache), QUIRE_OK);
+        uint64_t block = QUIRE_PAGE_SIZE << cache->order;
+        uint64_t used = (uint64_t)cache->objects_per_slab * cache->stride + cache->header_bytes;
+        assert_true(used <= block);
+        assert_true(block - used <= block / 8 || cache->order == 5);
+        assert_true(cache->stride >= nbytes && cache->stride < nbytes + 64);
+        void *object = quire_cache_alloc(cache);
+        assert_non_null(object);
+        memset(object, 1, nbytes);
+        quire_cache_free(cache, object);
+        quire_kmem_audit(q);
+        assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    }
+    struct quire_cache *cache;
+    assert_int_equal(quire_cache_create(q, "none", 0, 0, NULL, &cache), QUIRE_INVAL);
+    assert_int_equal(quire_cache_create(q, "large", 131073, 0, NULL, &cache), QUIRE_INVAL);
+    assert_int_equal(quire_cache_create(q, "odd", 64, 24, NULL, &cache), QUIRE_INVAL);
+    assert_int_equal(quire_cache_create(q, "far", 64, 8192, NULL, &cache), QUIRE_INVAL);
+    down(machine, q);
+}
+
+static void construct(void *object) {
+    memset(object, 0xC7, 100);
+}
+
+/* Once an object, when its slab is made; free objects stay constructed, audit builds included. */
+static void constructors(void **state) {
+    (void)state;
+    static unsigned char *objects[500];
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = boot(machine);
+    struct quire_cache *cache;
+    assert_int_equal(quire_cache_create(q, "built", 100, 0, construct, &cache), QUIRE_OK);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 500; i++) {
+            objects[i] = quire_cache_alloc(cache);
+            for (unsigned k = 0; k < 100; k++) {
+                assert_int_equal(objects[i][k], 0xC7);
+            }
+            memset(objects[i], 0, 100);
+        }
+        for (unsigned i = 0; i < 500; i++) {
+            memset(objects[i], 0xC7, 100); /* back to the constructed state, as is the rule */
+            quire_cache_free(cache, objects[i]);
+        }
+    }
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    down(machine, q);
+}
+
+/* The first objects of successive slabs do not all begin at the same place of a page. */
+static void colours(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = boot(machine);
+    struct quire_cache *cache;
+    uint64_t seen = 0;
+    unsigned different = 0;
+    assert_int_equal(quire_cache_create(q, "colour", 192, 64, NULL, &cache), QUIRE_OK);
+    assert_true(cache->ncolours > 1);
+    static void *objects[40 * 64];
+    unsigned n = 0;
+    while (cache->nslabs < 40) {
+        objects[n] = quire_cache_alloc(cache);
+        struct slab *slab = quire_page_under(q, objects[n++])->owner;
+        seen |= (uint64_t)1 << ((uintptr_t)slab->first / 64 % 64);
+    }
+    for (unsigned i = 0; i < 64; i++) {
+        different += seen >> i & 1;
+    }
+    assert_int_equal(different, cache->ncolours);
+    while (n > 0) {
+        quire_cache_free(cache, objects[--n]);
+    }
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    down(machine, q);
+}
+
+/* To the last frame that the mode may take; all of it comes back. */
+static void exhaustion(void **state) {
+    (void)state;
+    static void *objects[40000];
+    for (size_t nbytes = 200; nbytes < 20000; nbytes *= 3) {
+        struct quire_machine *machine = double_plain(RAM);
+        struct quire *q = boot(machine);
+        struct quire_cache *cache;
+        unsigned n = 0;
+        assert_int_equal(quire_cache_create(q, "all", nbytes, 0, NULL, &cache), QUIRE_OK);
+        uint64_t free = quire_page_count(q, QUIRE_USE_FREE);
+        while ((objects[n] = quire_cache_alloc(cache)) != NULL) {
+            n++;
+        }
+        assert_null(quire_cache_alloc(cache));
+        quire_kmem_audit(q);
+        quire_phys_audit(q);
+        assert_true(n * nbytes > RAM / 2);
+        while (n > 0) {
+            quire_cache_free(cache, objects[--n]);
+        }
+        assert_true(quire_kmem_shrink(q) > 0);
+        assert_int_equal(quire_kmem_shrink(q), 0);
+        assert_int_equal(quire_page_count(q, QUIRE_USE_SLAB) > 1, true); /* the caches themselves */
+        assert_true(quire_page_count(q, QUIRE_USE_FREE) >= free - 2);
+        assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+        down(machine, q);
+    }
+}
+
+/* The switch is asked once an allocation, whether or not it needs a slab and a header for it. */
+static void failing_switch(void **state) {
+    (void)state;
+    static void *objects[300];
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = boot(machine);
+    struct quire_cache *cache;
+    assert_int_equal(quire_cache_create(q, "fail", 600, 0, NULL, &cache), QUIRE_OK);
+    q->fail_every = 5;
+    q->fail_count = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        objects[i] = quire_cache_alloc(cache);
+        assert_int_equal(objects[i] == NULL, i % 5 == 4);
+    }
+    struct quire_cache *other;
+    q->fail_every = 1;
+    assert_int_equal(quire_cache_create(q, "not", 600, 0, NULL, &other), QUIRE_NOMEM);
+    q->fail_every = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        if (objects[i]) {
+            quire_cache_free(cache, objects[i]);
+        }
+    }
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    down(machine, q);
+}
+
+/* Boot with every possible first failure: it says so and leaves nothing behind. */
+static void failing_boot(void **state) {
+    (void)state;
+    for (uint64_t nth = 1; nth < 40; nth++) {
+        struct quire_machine *machine = double_plain(RAM);
+        struct quire *q = double_boot(machine, 0);
+        q->fail_every = nth;
+        enum quire_status status = quire_kmem_boot(q);
+        q->fail_every = 0;
+        if (status == QUIRE_OK) {
+            quire_kmem_shutdown(q);
+        } else {
+            assert_int_equal(status, QUIRE_NOMEM);
+            assert_true(nth < 20);
+        }
+        quire_phys_audit(q);
+        quire_phys_shutdown(q);
+        double_release(machine);
+    }
+}
+
+static void misuse(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = boot(machine);
+    struct quire_cache *cache, *other;
+    assert_int_equal(quire_cache_create(q, "one", 128, 0, NULL, &cache), QUIRE_OK);
+    assert_int_equal(quire_cache_create(q, "two", 128, 0, NULL, &other), QUIRE_OK);
+    char *object = quire_cache_alloc(cache);
+
+    /* Into another cache, or not the start of an object: found when it leaves the hot stack. */
+    quire_cache_free(other, object);
+    assert_true(PANICS(machine, quire_cache_shrink(other)));
+    other->nhot = 0;
+    quire_cache_free(cache, object + 16);
+    assert_true(PANICS(machine, quire_cache_shrink(cache)));
+    cache->nhot = 0;
+    quire_kmem_audit(q);
+
+    /* Twice: audit builds see it at once, others in the audit. */
+    quire_cache_free(cache, object);
+    if (!PANICS(machine, quire_cache_free(cache, object))) {
+        assert_true(PANICS(machine, quire_kmem_audit(q)));
+        cache->nhot--;
+    }
+    quire_kmem_audit(q);
+    if (QUIRE_AUDITING) { /* written after it was freed */
+        object[5] = 1;
+        assert_true(PANICS(machine, quire_cache_alloc(cache)));
+    }
+    double_release(machine);
+}
+
+/* What the views are told. */
+static void info(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = boot(machine);
+    struct quire_cache_info info;
+    struct quire_cache *cache;
+    unsigned n = 0;
+    while (quire_kmem_info(q, n, &info)) {
+        assert_non_null(info.name);
+        n++;
+    }
+    assert_int_equal(quire_cache_create(q, "told", 256, 0, NULL, &cache), QUIRE_OK);
+    void *object = quire_cache_alloc(cache);
+    assert_true(quire_kmem_info(q, n, &info));
+    assert_string_equal(info.name, "told");
+    assert_int_equal(info.objects_active, 1);
+    assert_int_equal(info.object_bytes, 256);
+    assert_int_equal(info.slabs_total, 1);
+    assert_int_equal(info.objects_total, info.objects_per_slab);
+    assert_false(quire_kmem_info(q, n + 1, &info));
+    quire_cache_free(cache, object);
+    assert_int_equal(quire_cache_shrink(cache), info.pages_per_slab);
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    down(machine, q);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_lifetimes),
+        cmocka_unit_test(shapes),
+        cmocka_unit_test(constructors),
+        cmocka_unit_test(colours),
+        cmocka_unit_test(exhaustion),
+        cmocka_unit_test(failing_switch),
+        cmocka_unit_test(failing_boot),
+        cmocka_unit_test(misuse),
+        cmocka_unit_test(info),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
