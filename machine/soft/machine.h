@@ -76,7 +76,7 @@ static inline void soft_count_instructions(struct quire_machine *machine, uint64
 uint8_t *quire_ram_reserve(uint64_t bytes);
 enum quire_status quire_ram_create(struct quire_machine *machine);
 void quire_ram_destroy(struct quire_machine *machine);
-/* One page, both page-aligned, faster than the C library's for pages out of the cache: ram.c. */
+/* page_x86.c or page_plain.c: one page, both page-aligned. */
 void quire_ram_zero_page(void *page);
 void quire_ram_copy_page(void *restrict target, const void *restrict source);
 

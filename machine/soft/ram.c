@@ -62,34 +62,6 @@ void *quire_mach_window(struct quire_machine *machine, quire_frame frame) {
     return soft_host(machine, frame);
 }
 
-/* Pages in steps of two cache lines, in loops that the compiler may not turn back into memset
- * or memcpy. Those use `rep stosb` and `rep movsb` for this size, which on the hosts measured take
- * twice as long for a page that is not in the cache (910 against 485 ns for zeros, 1150 against 810
- * for a copy) and as long for one that is. */
-typedef uint64_t wide __attribute__((vector_size(16), may_alias));
-#define STEP         8
-#define WIDE_IN_PAGE (QUIRE_PAGE_SIZE / sizeof(wide))
-#define KEEP_LOOP()  __asm__ volatile("" ::: "memory")
-
-void quire_ram_zero_page(void *page) {
-    wide *to = page;
-    for (wide *end = to + WIDE_IN_PAGE; to < end; to += STEP) {
-        for (int i = 0; i < STEP; i++)
-            to[i] = (wide){0, 0};
-        KEEP_LOOP();
-    }
-}
-
-void quire_ram_copy_page(void *restrict target, const void *restrict source) {
-    wide *to = target;
-    const wide *from = source;
-    for (wide *end = to + WIDE_IN_PAGE; to < end; to += STEP, from += STEP) {
-        for (int i = 0; i < STEP; i++)
-            to[i] = from[i];
-        KEEP_LOOP();
-    }
-}
-
 void quire_mach_zero(struct quire_machine *machine, quire_frame frame) {
     SOFT_CHECK(machine, frame.number < machine->nframes); /* I1 */
     quire_ram_zero_page(soft_host(machine, frame));
