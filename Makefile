@@ -4,12 +4,13 @@
 #   make test       every test                  make bench      speed, measured beside native
 #   make install    PREFIX=/usr/local           make clean
 #   make check-asan, check-tsan, check-debug    the tests in other builds (CMakePresets.json)
+#   make coverage   what the tests run through  make mutants    what they would notice
 PREFIX ?= /usr/local
 PRESET ?= release
 # Optional; the tests that need a thing that is missing say so and are counted as skipped.
 CTEST_FLAGS ?= --output-on-failure
 
-.PHONY: all quire run test bench install clean
+.PHONY: all quire run test bench coverage mutants install clean
 .PRECIOUS: build/%/build.ninja
 
 all: quire
@@ -45,6 +46,14 @@ bench:
 	@tools/need.sh build bench
 	@$(MAKE) --no-print-directory quire
 	@bench/run.sh build/release
+
+coverage:
+	@tools/need.sh build test coverage
+	@tools/coverage.sh
+
+mutants:
+	@tools/need.sh build test
+	@tools/mutate.py
 
 install: quire
 	@cmake --install build/release --prefix $(PREFIX)

@@ -3,12 +3,12 @@
 
     tools/mutate.py [--count 500] [--seed 1] [--jobs 2] [--only REGEX] [--list]
 
-A mutant is the core with one operator, constant or statement changed (DeMillo, Lipton, Sayward 1978:
-"Hints on test data selection"). From all that the rules below can make, `count` are drawn with `seed`.
-Each is compiled, linked into a copy of the core as a shared library, and given to the test programs
-until one fails, crashes or hangs: killed. What no test notices survives, and is a question: is a test
-missing, or does the change make no difference? tests/mutants.txt holds the answers for survivors that
-were looked at; the others are printed.
+A mutant is the core with one operator, constant or statement changed (DeMillo, Lipton, Sayward
+1978: "Hints on test data selection"). From all that the rules below can make, `count` are drawn
+with `seed`. Each is compiled, linked into a copy of the core as a shared library, and given to the
+test programs until one fails, crashes or hangs: killed. What no test notices survives, and is a
+question: is a test missing, or does the change make no difference? tests/mutants.txt holds the
+answers for survivors that were looked at.
 
 Lines of checks and audits are left alone: they only speak when something else is wrong.
 Uses the preset `mutants` (the core as a shared library). Exit: 0 if at least 90 % are killed.
@@ -239,8 +239,9 @@ def main():
     print("killed by: " + ", ".join(f"{name} {n}" for name, n in
                                     sorted(killed.items(), key=lambda item: -item[1])))
     total = sum(killed.values())
-    print(f"{done} mutants of {len(pool)} possible (seed {options.seed}; {void} more were no change or "
-          f"no C): {total} killed, {len(survivors)} survive: {100 * total / max(done, 1):.1f} %")
+    print(f"{done} mutants of {len(pool)} possible (seed {options.seed}; {void} more were no "
+          f"change or no C): {total} killed, {len(survivors)} survive: "
+          f"{100 * total / max(done, 1):.1f} %")
     return 0 if total >= WANTED * done else 1
 
 
