@@ -49,8 +49,10 @@ struct quire_stash {
     quire_frame frames[QUIRE_STASH_MAX];
 };
 
-/* How many table frames pmap_enter may need at most (3 for Sv48: the root is made by create). */
-unsigned quire_mach_pmap_depth(struct quire_machine *machine);
+/* How many table frames pmap_enter may need at most (3 for Sv48: the root is made by create); less
+ * than QUIRE_STASH_MAX. *large_order: the other order that enter takes, 9 for blocks of 2 MiB; 0 if
+ * there is none, and nothing larger than a page is ever entered. */
+unsigned quire_mach_pmap_depth(struct quire_machine *machine, unsigned *large_order);
 
 /* Make empty page tables for space; root is a frame for the top level, not yet zeroed. Returns NULL
  * when the machine has no room for its own bookkeeping; root then still belongs to the caller. */
@@ -61,14 +63,18 @@ struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct 
 void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *context, quire_frame),
                              void *context);
 
-/* Map va to frame with exactly prot (a mask of enum quire_prot, not 0), replacing what was there,
- * and drop stale translations. access is what the fault wanted: the machine may enter the mapping
- * as referenced. Table frames are popped from the stash as needed; they need not be zero. */
+/* Map 2^order pages from va on to as many frames from frame on, all three numbers multiples of it,
+ * with exactly prot (a mask of enum quire_prot, not 0), replacing what was there, and drop stale
+ * translations. The machine may enter the mapping as referenced. order is 0 or large_order. Table
+ * frames are popped from the stash as needed; they need not be zero. A large mapping may push one:
+ * the table whose place it takes. A page entered inside a large mapping splits it: the pages around
+ * stay mapped as they were, or are forgotten. */
 void quire_mach_pmap_enter(struct quire_pmap *pmap, quire_vaddr va, quire_frame frame,
-                           unsigned prot, struct quire_stash *stash);
+                           unsigned order, unsigned prot, struct quire_stash *stash);
 
 /* Forget the mappings of npages from va on; where there is none, nothing happens. Tables that
- * become empty may stay until destroy, or until pmap_trim. */
+ * become empty may stay until destroy. A large mapping that lies only partly in the range is
+ * forgotten whole, here and by protect, if anything of it would change. */
 void quire_mach_pmap_remove(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages);
 
 /* Take permissions away: every mapping in the range keeps at most prot. 0 removes it. */
@@ -79,12 +85,13 @@ void quire_mach_pmap_protect(struct quire_pmap *pmap, quire_vaddr va, uint64_t n
 struct quire_pmap_entry {
     quire_frame frame;
     unsigned prot;
+    unsigned order; /* of the mapping that va is in */
     bool mapped, referenced, modified;
 };
 void quire_mach_pmap_query(struct quire_pmap *pmap, quire_vaddr va, struct quire_pmap_entry *entry);
 
 /* Was va accessed since the last harvest? Clears the bit and drops the stale translation. A machine
- * without such bits answers false. */
+ * without such bits answers false. A large mapping has one bit: all its pages are asked at once. */
 bool quire_mach_pmap_harvest(struct quire_pmap *pmap, quire_vaddr va);
 
 /* ---- swap devices: 3 ------------------------------------------------------------------------- */

@@ -11,10 +11,16 @@
  *     root  [..x..]->[..x..]->[..x..]->[..x..]-> frame
  *              0        1        2        3      level; the last one is called the leaf table
  *
+ * An entry above the last level may also map memory by itself, all that the table in its place
+ * would map: 2 MiB in the table of level 2, 1 GiB in that of level 1. Which levels may do so is in
+ * the row too (leaf_levels). A block becomes a table when something smaller has to be mapped inside
+ * it.
+ *
  * Invariants:
- *   I1  A valid entry above the last level points to a table that belongs to this tree alone.
+ *   I1  A valid entry without permissions points to a table that belongs to this tree alone.
  *   I2  Entries that are not valid are 0.
- *   I3  Pages are mapped at the last level only: no huge pages yet.
+ *   I3  An entry with permissions is at a level that the format allows, its frame a multiple of
+ * what it maps.
  *
  * What may fail: growing, when the stash holds too few frames. The port promises a stash with
  * enough of them, so the machine treats that as a broken invariant. Called by machine/soft/pmap.c.
@@ -33,6 +39,7 @@ const struct quire_radix_format quire_radix_sv48 = {
     .shift = {39, 30, 21, 12},
     .entry_shift = 3,
     .user_bits = 47,
+    .leaf_levels = 0xE, /* all but 512 GiB, which the manual allows and no machine here has */
 };
 
 /* The same, 4.4.1: sign-extended from bit 38. */
@@ -43,6 +50,7 @@ const struct quire_radix_format quire_radix_sv39 = {
     .shift = {30, 21, 12},
     .entry_shift = 3,
     .user_bits = 38,
+    .leaf_levels = 0x7,
 };
 
 /* The same, 4.3.1: also the shape of two-level paging on 32-bit x86. */
@@ -53,6 +61,7 @@ const struct quire_radix_format quire_radix_sv32 = {
     .shift = {22, 12},
     .entry_shift = 2,
     .user_bits = 32,
+    .leaf_levels = 0x3, /* 4 MiB */
 };
 
 /* The textbook's single level: 2^20 entries of 4 bytes, 4 MiB for each process. */
@@ -63,6 +72,7 @@ const struct quire_radix_format quire_radix_flat = {
     .shift = {12},
     .entry_shift = 2,
     .user_bits = 32,
+    .leaf_levels = 0x1,
 };
 
 static uint8_t *root_table(const struct quire_radix *radix) {
@@ -74,54 +84,67 @@ static uint8_t *child_table(const struct quire_radix *radix, uint64_t entry) {
     return radix->memory + quire_frame_address(radix_frame(entry)).value;
 }
 
-void *quire_radix_leaf(const struct quire_radix *radix, uint64_t va) {
+void *quire_radix_walk(const struct quire_radix *radix, uint64_t va, unsigned *level) {
     const struct quire_radix_format *format = radix->format;
     uint8_t *table = root_table(radix);
-    for (unsigned level = 0; level + 1 < format->levels; level++) {
-        uint64_t entry = radix_load(format, table, radix_index(format, level, va));
-        if (!(entry & RADIX_VALID))
-            return NULL;
+    for (*level = 0; *level + 1 < format->levels; ++*level) {
+        uint64_t entry = radix_load(format, table, radix_index(format, *level, va));
+        if (!(entry & RADIX_VALID) || radix_maps(entry))
+            break;
         table = child_table(radix, entry);
     }
     return table;
 }
 
-void *quire_radix_grow(const struct quire_radix *radix, uint64_t va, struct quire_stash *stash) {
+void *quire_radix_leaf(const struct quire_radix *radix, uint64_t va) {
+    unsigned level;
+    void *table = quire_radix_walk(radix, va, &level);
+    return level + 1 == radix->format->levels ? table : NULL;
+}
+
+/* What was in the place of a new table, none or a block, as the entries of that table. */
+static void fill_table(const struct quire_radix_format *format, unsigned level, void *table,
+                       uint64_t old) {
+    memset(table, 0, QUIRE_PAGE_SIZE); /* I2 */
+    if (!(old & RADIX_VALID))
+        return;
+    uint64_t step = (uint64_t)1 << (radix_order(format, level) + RADIX_PPN_SHIFT);
+    for (uint64_t index = 0; index < radix_entries(format, level); index++)
+        radix_store(format, table, index, old + index * step);
+}
+
+void *quire_radix_grow(const struct quire_radix *radix, uint64_t va, unsigned level,
+                       struct quire_stash *stash) {
     const struct quire_radix_format *format = radix->format;
     uint8_t *table = root_table(radix);
-    for (unsigned level = 0; level + 1 < format->levels; level++) {
-        uint64_t index = radix_index(format, level, va);
+    for (unsigned at = 0; at < level; at++) {
+        uint64_t index = radix_index(format, at, va);
         uint64_t entry = radix_load(format, table, index);
-        if (!(entry & RADIX_VALID)) {
+        if (!(entry & RADIX_VALID) || radix_maps(entry)) {
             if (stash->count == 0)
                 return NULL;
             quire_frame frame = stash->frames[--stash->count];
-            entry = radix_entry(frame, RADIX_VALID);
-            /* Empty before it can be found (I2). */
-            memset(child_table(radix, entry), 0, QUIRE_PAGE_SIZE);
-            radix_store(format, table, index, entry);
+            uint64_t link = radix_entry(frame, RADIX_VALID);
+            /* Whole before it can be found. */
+            fill_table(format, at + 1, child_table(radix, link), entry);
+            radix_store(format, table, index, link);
+            entry = link;
         }
         table = child_table(radix, entry);
     }
     return table;
 }
 
-void *quire_radix_next_leaf(const struct quire_radix *radix, uint64_t *va, uint64_t end) {
+void *quire_radix_next_table(const struct quire_radix *radix, uint64_t *va, uint64_t end,
+                             unsigned *level) {
     const struct quire_radix_format *format = radix->format;
     while (*va < end) {
-        uint8_t *table = root_table(radix);
-        unsigned level = 0;
-        while (level + 1 < format->levels) {
-            uint64_t entry = radix_load(format, table, radix_index(format, level, *va));
-            if (!(entry & RADIX_VALID))
-                break;
-            table = child_table(radix, entry);
-            level++;
-        }
-        if (level + 1 == format->levels)
+        void *table = quire_radix_walk(radix, *va, level);
+        uint64_t entry = radix_load(format, table, radix_index(format, *level, *va));
+        if (*level + 1 == format->levels || (entry & RADIX_VALID))
             return table;
         /* Nothing below this entry: go on where the next one of the same level begins. */
-        uint64_t span = (uint64_t)1 << format->shift[level];
+        uint64_t span = (uint64_t)1 << format->shift[*level];
         *va = (*va | (span - 1)) + 1;
     }
     return NULL;
@@ -135,7 +158,7 @@ static void release_below(const struct quire_radix *radix, const uint8_t *table,
         return;
     for (uint64_t index = 0; index < radix_entries(format, level); index++) {
         uint64_t entry = radix_load(format, table, index);
-        if (!(entry & RADIX_VALID))
+        if (!(entry & RADIX_VALID) || radix_maps(entry))
             continue;
         release_below(radix, child_table(radix, entry), level + 1, release, context);
         release(context, radix_frame(entry));

@@ -19,6 +19,7 @@ struct quire_radix_format {
     unsigned shift[RADIX_LEVELS_MAX]; /* where these begin: 12 + the bits of the levels below */
     unsigned entry_shift;             /* log2 of an entry's bytes */
     unsigned user_bits;               /* user addresses lie below 2^user_bits */
+    unsigned leaf_levels;             /* bit l: an entry of level l may map memory by itself */
 };
 
 extern const struct quire_radix_format quire_radix_sv48; /* 9/9/9/9/12, user half */
@@ -26,7 +27,8 @@ extern const struct quire_radix_format quire_radix_sv39; /* 9/9/9/12, user half 
 extern const struct quire_radix_format quire_radix_sv32; /* 10/10/12 */
 extern const struct quire_radix_format quire_radix_flat; /* 20/12: one table of 4 MiB */
 
-/* A valid entry without R, W and X points to the next table; with any of them it maps a page. */
+/* A valid entry without R, W and X points to the next table; with any of them it maps a page, or
+ * above the last level a block as large as what the table that it replaces would cover. */
 enum quire_radix_bit {
     RADIX_VALID = 1 << 0,
     RADIX_READ = 1 << 1,
@@ -61,6 +63,16 @@ static inline uint64_t radix_entries(const struct quire_radix_format *format, un
     return (uint64_t)1 << format->bits[level];
 }
 
+/* An entry of this level maps 2^order frames: 0 at the last, in Sv48 9 (2 MiB) and 18 (1 GiB) above
+ * it. Address and first frame are multiples of that. */
+static inline unsigned radix_order(const struct quire_radix_format *format, unsigned level) {
+    return format->shift[level] - QUIRE_PAGE_SHIFT;
+}
+
+static inline bool radix_maps(uint64_t entry) {
+    return (entry & RADIX_VALID) && (entry & RADIX_PROT);
+}
+
 /* Where va's entry is in a table of this level. */
 static inline uint64_t radix_index(const struct quire_radix_format *format, unsigned level,
                                    uint64_t va) {
@@ -83,16 +95,24 @@ static inline void radix_store(const struct quire_radix_format *format, void *ta
         ((uint32_t *)table)[index] = (uint32_t)entry;
 }
 
-/* The last-level table that covers va, NULL if there is none. O(levels). => a user address. */
+/* The table in which the walk of va ends, and its level: va's entry there maps something or is not
+ * valid. O(levels). => a user address. */
+void *quire_radix_walk(const struct quire_radix *radix, uint64_t va, unsigned *level);
+
+/* The last-level table that covers va, NULL if there is none or a larger block is mapped there. */
 void *quire_radix_leaf(const struct quire_radix *radix, uint64_t va);
 
-/* The same, but tables that are missing are popped from the stash and zeroed. NULL only when the
- * stash ran dry; what was linked by then stays. */
-void *quire_radix_grow(const struct quire_radix *radix, uint64_t va, struct quire_stash *stash);
+/* The table of this level that covers va. Tables that are missing are popped from the stash and
+ * zeroed; a larger block that is in the way is split: its new table maps the same frames with the
+ * same bits. NULL only when the stash ran dry; what was linked by then stays. */
+void *quire_radix_grow(const struct quire_radix *radix, uint64_t va, unsigned level,
+                       struct quire_stash *stash);
 
-/* The first last-level table that covers anything of [*va, end). *va moves up to where that begins.
- * NULL: none. Holes are skipped at the level where they are. */
-void *quire_radix_next_leaf(const struct quire_radix *radix, uint64_t *va, uint64_t end);
+/* The first place at or after *va, before end, where something may be mapped: a last-level table,
+ * or the table whose entry for *va maps a larger block; *level says which. *va moves up to where
+ * that begins, but not down. NULL: none. Holes are skipped at the level where they are. */
+void *quire_radix_next_table(const struct quire_radix *radix, uint64_t *va, uint64_t end,
+                             unsigned *level);
 
 /* Hand each table's frame to release, children before parents, the root last. */
 void quire_radix_release(const struct quire_radix *radix,

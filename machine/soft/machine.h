@@ -88,8 +88,10 @@ static inline uint8_t *soft_host(const struct quire_machine *machine, quire_fram
 enum quire_status quire_disk_create(struct quire_machine *machine);
 void quire_disk_destroy(struct quire_machine *machine);
 
-/* pmap.c: the leaf entry for va, NULL where no leaf table is. => va is a user address. */
-uint64_t *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va);
+/* pmap.c: the entry that maps va or, in a leaf table, could; NULL where no leaf table is. *order:
+ * 0, or SOFT_LARGE_ORDER for a valid entry that maps a whole block. => va is a user address. */
+#define SOFT_LARGE_ORDER 9u
+uint64_t *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va, unsigned *order);
 /* User addresses lie below this. */
 uint64_t quire_pmap_limit(void);
 

@@ -1,6 +1,8 @@
 /* mmu.c: the memory unit's slow path: what happens when the TLB has no answer.
  *
  *     quire_mmu_access(va, access)
+ *        a large TLB entry ------- yes: fill the small one, done (no miss)
+ *            | no
  *        walk the tables ---- entry allows it? ---- yes: set A (and D), fill the TLB, done
  *            ^                     | no
  *            |                quire_fault ---- an error: the program's, done
@@ -15,7 +17,8 @@
  * and then the loop goes round once more. At most one tick an access, so the loop ends (I2).
  *
  * Invariants:
- *   I1  A TLB entry is filled from a valid leaf entry with A set; its write tag only with W and D.
+ *   I1  A TLB entry, small or large, is filled from a valid leaf entry with A set; it lets stores
+ *       pass only with W and D.
  *   I2  An access ends after RETRIES_MAX resolved faults: the manager promised that the access can
  * be tried again on QUIRE_OK, and mappings that vanish on purpose (inject.c) are not this one.
  *
@@ -45,18 +48,54 @@ static void fill_tlb(struct quire_pmap *pmap, uint64_t page, uint64_t entry, con
     slot->addend = (uintptr_t)host - (uintptr_t)page;
 }
 
+/* I1, for the block that the entry maps; page is one of it. */
+static void fill_large(struct quire_pmap *pmap, uint64_t page, uint64_t entry,
+                       const uint8_t *host) {
+    struct tlb_large *slot = tlb_large_slot(&pmap->tlb, page);
+    slot->tag = page >> TLB_LARGE_SHIFT << TLB_LARGE_SHIFT;
+    slot->loads = entry & RADIX_READ;
+    slot->stores = (entry & RADIX_WRITE) && (entry & RADIX_DIRTY);
+    slot->addend = (uintptr_t)host - (uintptr_t)page;
+    pmap->machine->counters.tlb_large_fills++;
+}
+
+/* The bank of large entries: fill the small slot of this page from it. */
+static bool large_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
+                      uint8_t **host) {
+    const struct tlb_large *large = tlb_large_slot(&pmap->tlb, va);
+    uint64_t page = va & ~QUIRE_PAGE_MASK;
+    if (large->tag != va >> TLB_LARGE_SHIFT << TLB_LARGE_SHIFT ||
+        !(access == QUIRE_ACCESS_WRITE ? large->stores
+                                       : large->loads && access == QUIRE_ACCESS_READ))
+        return false;
+    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
+    slot->read_tag = large->loads ? page : TLB_NO_TAG;
+    slot->write_tag = large->stores ? page : TLB_NO_TAG;
+    slot->addend = large->addend;
+    *host = (uint8_t *)(uintptr_t)(va + large->addend);
+    pmap->machine->counters.tlb_large_hits++;
+    return true;
+}
+
 /* The walk: where the byte lies, or NULL where the tables do not allow the access. */
 static uint8_t *walk(struct quire_pmap *pmap, uint64_t va, enum quire_access access) {
     if (va >= quire_pmap_limit())
         return NULL;
-    uint64_t *entry = quire_pmap_entry(pmap, va);
+    unsigned order;
+    uint64_t page = va & ~QUIRE_PAGE_MASK;
+    uint64_t *entry = quire_pmap_entry(pmap, va, &order);
     uint64_t needed = needed_bits(access);
     if (!entry || (*entry & needed) != needed)
         return NULL;
     *entry |= RADIX_ACCESSED | (access == QUIRE_ACCESS_WRITE ? RADIX_DIRTY : 0);
-    uint8_t *host = soft_host(pmap->machine, radix_frame(*entry));
-    if (access != QUIRE_ACCESS_EXEC)
-        fill_tlb(pmap, va & ~QUIRE_PAGE_MASK, *entry, host);
+    quire_frame frame = radix_frame(*entry);
+    frame.number += (uint32_t)(va >> QUIRE_PAGE_SHIFT) & ((1u << order) - 1);
+    uint8_t *host = soft_host(pmap->machine, frame);
+    if (access != QUIRE_ACCESS_EXEC) {
+        fill_tlb(pmap, page, *entry, host);
+        if (order > 0)
+            fill_large(pmap, page, *entry, host);
+    }
     return host + (va & QUIRE_PAGE_MASK);
 }
 
@@ -64,6 +103,8 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
                                    uint8_t **host) {
     struct quire_machine *machine = pmap->machine;
     bool ticked = false;
+    if (large_hit(pmap, va, access, host))
+        return QUIRE_OK;
     machine->counters.tlb_misses++;
     for (unsigned attempt = 0; attempt <= RETRIES_MAX; attempt++) {
         uint8_t *found = walk(pmap, va, access);

@@ -25,8 +25,8 @@ struct quire_pmap {
 /* Translate va for one access that stays within its page: walk the tables, set accessed (and dirty
  * for a write), fill the TLB; where the tables have no answer, call quire_fault and walk again.
  * QUIRE_OK: *host is where the byte lies, valid until the next call that may fault. Otherwise
- * QUIRE_FAULT, QUIRE_DENIED, QUIRE_BUS or QUIRE_KILLED. Counts a TLB miss. An EXEC access fills no
- * data entry. */
+ * QUIRE_FAULT, QUIRE_DENIED, QUIRE_BUS or QUIRE_KILLED. Counts a TLB miss, unless a large TLB entry
+ * has the answer. An EXEC access fills no data entry. */
 enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                                    uint8_t **host);
 

@@ -12,7 +12,7 @@
 
 #include <quire/machine.h>
 
-#define QUIRE_SOFT_SWAPS 8
+#define QUIRE_SOFT_SWAPS     8
 #define QUIRE_SOFT_INTERPRET UINT32_MAX /* translate_after: never */
 
 struct quire_soft_config {
@@ -90,6 +90,8 @@ bool quire_soft_tick_if_due(struct quire_machine *machine, struct quire *q);
 struct quire_soft_counters {
     uint64_t instructions, loads, stores;
     uint64_t tlb_misses, tlb_flushes; /* a miss: a table walk; hits are loads + stores - misses */
+    /* Entries of 2 MiB: how many were filled, and hits that only they could give. */
+    uint64_t tlb_large_fills, tlb_large_hits;
     uint64_t faults;                  /* walks that ended in quire_fault */
     uint64_t disk_reads, disk_writes; /* pages */
     uint64_t stall_ns;                /* clock time that programs waited for the disk */

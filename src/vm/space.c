@@ -65,7 +65,7 @@ void quire_space_enter(struct quire_space *space, uint64_t va, struct quire_page
     struct quire *q = space->q;
     struct quire_stash *stash = &q->vm->stash;
     unsigned before = stash->count;
-    quire_mach_pmap_enter(space->pmap, quire_va(va), quire_page_frame(q, page), prot, stash);
+    quire_mach_pmap_enter(space->pmap, quire_va(va), quire_page_frame(q, page), 0, prot, stash);
     if (stash->count != before) {
         charge_tables(space, before);
     }

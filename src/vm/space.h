@@ -19,7 +19,8 @@ struct quire_vm {
      * pmap_enter popped is found by the count. use is KERNEL here, TABLE once in a space. */
     struct quire_stash stash;
     struct quire_page *stash_pages[QUIRE_STASH_MAX];
-    unsigned depth; /* how many one pmap_enter may pop */
+    unsigned depth;       /* how many one pmap_enter may pop */
+    unsigned large_order; /* what the machine can map with one entry; 0: only pages */
 
     uint64_t next_id; /* of anons */
 

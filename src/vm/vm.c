@@ -67,8 +67,8 @@ enum quire_status quire_vm_boot(struct quire *q) {
     q->vm = vm;
     quire_list_init(&vm->spaces);
     quire_list_init(&vm->objects);
-    vm->depth = quire_mach_pmap_depth(q->machine);
-    CHECK(q, vm->depth <= QUIRE_STASH_MAX);
+    vm->depth = quire_mach_pmap_depth(q->machine, &vm->large_order);
+    CHECK(q, vm->depth < QUIRE_STASH_MAX);
     plan_caches(vm, plan);
     for (unsigned i = 0; i < NCACHES; i++) {
         if (quire_cache_create(q, plan[i].name, plan[i].object_bytes, 0, plan[i].constructor,

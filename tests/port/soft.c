@@ -189,7 +189,7 @@ static void mappings_vanish_as_told(void **state) {
     struct quire_stash stash = {.count = 3, .frames = {{254}, {253}, {252}}};
     quire_soft_inject(machine, QUIRE_SOFT_DROP_MAPPING, 1);
     for (unsigned i = 0; i < 200; i++) {
-        quire_mach_pmap_enter(pmap, quire_va(i * QUIRE_PAGE_SIZE), (quire_frame){i},
+        quire_mach_pmap_enter(pmap, quire_va(i * QUIRE_PAGE_SIZE), (quire_frame){i}, 0,
                               QUIRE_PROT_READ, &stash);
         struct quire_pmap_entry entry;
         quire_mach_pmap_query(pmap, quire_va(i * QUIRE_PAGE_SIZE), &entry);
@@ -220,8 +220,8 @@ static void bits_and_tlb_follow_accesses(void **state) {
     struct quire_pmap_entry entry;
     struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
     uint8_t *host;
-    quire_mach_pmap_enter(pmap, quire_va(va), (quire_frame){9}, QUIRE_PROT_READ | QUIRE_PROT_WRITE,
-                          &stash);
+    quire_mach_pmap_enter(pmap, quire_va(va), (quire_frame){9}, 0,
+                          QUIRE_PROT_READ | QUIRE_PROT_WRITE, &stash);
     assert_int_equal(quire_mmu_access(pmap, va + 3, QUIRE_ACCESS_READ, &host), QUIRE_OK);
     assert_ptr_equal(host, (uint8_t *)quire_mach_window(machine, (quire_frame){9}) + 3);
     assert_int_equal(slot->read_tag, va);
@@ -250,6 +250,76 @@ static void bits_and_tlb_follow_accesses(void **state) {
     quire_soft_destroy(machine);
 }
 
+/* One walk for 512 pages, however the small bank forgets them; and what takes it away. */
+static void a_large_entry_reaches_far(void **state) {
+    (void)state;
+    port_double_reset();
+    struct quire_soft_config config = plain_config();
+    config.ram_bytes = (uint64_t)8 << 20;
+    struct quire_machine *machine = make(&config);
+    struct quire_pmap *pmap = quire_mach_pmap_create(machine, NULL, (quire_frame){255});
+    struct quire_stash stash = {.count = 3, .frames = {{254}, {253}, {252}}};
+    struct quire_soft_counters counters;
+    struct quire_pmap_entry entry;
+    uint64_t va = (uint64_t)6 << 21;
+    uint8_t *host;
+    quire_mach_pmap_enter(pmap, quire_va(va), (quire_frame){512}, 9,
+                          QUIRE_PROT_READ | QUIRE_PROT_WRITE, &stash);
+    assert_int_equal(stash.count, 1); /* no leaf table */
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 512; i++) {
+            uint64_t at = va + i * QUIRE_PAGE_SIZE + 3;
+            assert_int_equal(quire_mmu_access(pmap, at, QUIRE_ACCESS_READ, &host), QUIRE_OK);
+            uint8_t *window = quire_mach_window(machine, (quire_frame){512 + i});
+            assert_ptr_equal(host, window + 3);
+            assert_ptr_equal((uint8_t *)(at + tlb_slot(&pmap->tlb, at)->addend), host);
+        }
+    }
+    quire_soft_counters(machine, &counters);
+    assert_int_equal(counters.tlb_misses, 1);
+    assert_int_equal(counters.tlb_large_fills, 1);
+    assert_int_equal(counters.tlb_large_hits, 1023);
+
+    /* The first store has to come by for the D bit, the next ones not. */
+    for (unsigned i = 0; i < 512; i++)
+        quire_mmu_access(pmap, va + i * QUIRE_PAGE_SIZE, QUIRE_ACCESS_WRITE, &host);
+    quire_soft_counters(machine, &counters);
+    assert_int_equal(counters.tlb_misses, 2);
+    quire_mach_pmap_query(pmap, quire_va(va + 9 * QUIRE_PAGE_SIZE), &entry);
+    assert_true(entry.modified && entry.referenced && entry.order == 9);
+
+    /* A fetch fills no data entry, nor asks the large one. */
+    assert_int_equal(quire_mmu_access(pmap, va, QUIRE_ACCESS_EXEC, &host), QUIRE_FAULT);
+
+    /* After a harvest nothing of the block is in either bank. */
+    assert_true(quire_mach_pmap_harvest(pmap, quire_va(va + 5 * QUIRE_PAGE_SIZE)));
+    for (unsigned i = 0; i < TLB_ENTRIES; i++)
+        assert_true(pmap->tlb.entries[i].read_tag == TLB_NO_TAG &&
+                    pmap->tlb.entries[i].write_tag == TLB_NO_TAG);
+    for (unsigned i = 0; i < TLB_LARGE_ENTRIES; i++)
+        assert_true(pmap->tlb.large[i].tag == TLB_NO_TAG);
+
+    /* A page of its own: the others keep their bits, and what the small bank has of them. */
+    quire_mmu_access(pmap, va + 7 * QUIRE_PAGE_SIZE, QUIRE_ACCESS_WRITE, &host);
+    quire_mach_pmap_enter(pmap, quire_va(va), (quire_frame){3}, 0, QUIRE_PROT_READ, &stash);
+    assert_int_equal(stash.count, 0);
+    quire_mach_pmap_query(pmap, quire_va(va + 7 * QUIRE_PAGE_SIZE), &entry);
+    assert_true(entry.mapped && entry.order == 0 && entry.modified && entry.referenced);
+    assert_int_equal(entry.frame.number, 519);
+    assert_true(tlb_large_slot(&pmap->tlb, va)->tag == TLB_NO_TAG);
+    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va + 7 * QUIRE_PAGE_SIZE);
+    assert_int_equal(slot->write_tag, va + 7 * QUIRE_PAGE_SIZE);
+    /* And a block again: the table comes back. */
+    quire_mach_pmap_enter(pmap, quire_va(va), (quire_frame){1024}, 9, QUIRE_PROT_READ, &stash);
+    assert_int_equal(stash.count, 1);
+    assert_int_equal(stash.frames[0].number, 254);
+    assert_true(slot->write_tag == TLB_NO_TAG);
+    unsigned tables = 0;
+    quire_mach_pmap_destroy(pmap, release, &tables);
+    assert_int_equal(tables, 3);
+    quire_soft_destroy(machine);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configurations_are_checked),
@@ -259,6 +329,7 @@ int main(void) {
         cmocka_unit_test(failures_follow_the_seed),
         cmocka_unit_test(mappings_vanish_as_told),
         cmocka_unit_test(bits_and_tlb_follow_accesses),
+        cmocka_unit_test(a_large_entry_reaches_far),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

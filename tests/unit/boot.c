@@ -47,8 +47,9 @@ void quire_mach_copy(struct quire_machine *machine, quire_frame to, quire_frame 
     memcpy(quire_mach_window(machine, to), quire_mach_window(machine, from), PAGE);
 }
 
-unsigned quire_mach_pmap_depth(struct quire_machine *machine) {
+unsigned quire_mach_pmap_depth(struct quire_machine *machine, unsigned *large_order) {
     (void)machine;
+    *large_order = 0;
     return 3;
 }
 
@@ -68,10 +69,11 @@ void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *, qu
 }
 
 void quire_mach_pmap_enter(struct quire_pmap *pmap, quire_vaddr va, quire_frame frame,
-                           unsigned prot, struct quire_stash *stash) {
+                           unsigned order, unsigned prot, struct quire_stash *stash) {
     (void)pmap;
     (void)va;
     (void)frame;
+    (void)order;
     (void)prot;
     (void)stash;
 }
