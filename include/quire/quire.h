@@ -92,7 +92,17 @@ uint64_t quire_trace_hash(const struct quire *q);
  * on the first difference. O(frames + regions + pages mapped). For tests and for the suspicious. */
 void quire_audit(struct quire *q);
 
-/* Test switch: every nth allocation of a frame or kernel object fails (0: none). Deterministic. */
+/* Test switches: allocations of frames and kernel objects that fail on purpose. Deterministic; each
+ * call replaces what the one before it set. What reclaim needs to make progress never fails.
+ *
+ * Every nth one; 0: none. An operation that needs n of them fails however often it is tried. */
 void quire_fail_every(struct quire *q, uint64_t nth);
+/* One in `one_in` (1 to 2^32 - 1) on average, drawn from the seed. */
+void quire_fail_random(struct quire *q, uint32_t one_in, uint64_t seed);
+/* Number `first` from now on (1 is the next) and those after it, `count` in all; UINT64_MAX: for
+ * ever. first UINT64_MAX: none, they are only counted. */
+void quire_fail_range(struct quire *q, uint64_t first, uint64_t count);
+/* How many were asked for since one of the three was called with a number other than 0. */
+uint64_t quire_fail_asked(const struct quire *q);
 
 #endif

@@ -29,6 +29,18 @@ void quire_soft_inject(struct quire_machine *machine, enum quire_soft_injection 
     machine->one_in[what] = one_in;
 }
 
+void quire_soft_fail_io(struct quire_machine *machine, uint64_t first, uint64_t count) {
+    machine->io_asked = 0;
+    machine->io_first = first;
+    machine->io_length = count;
+}
+
+bool quire_inject_fails_io(struct quire_machine *machine) {
+    machine->io_asked++;
+    return machine->io_asked >= machine->io_first &&
+           machine->io_asked - machine->io_first < machine->io_length;
+}
+
 bool quire_inject_now(struct quire_machine *machine, enum quire_soft_injection what) {
     uint32_t one_in = machine->one_in[what];
     return one_in > 0 && splitmix64(&machine->random[what]) % one_in == 0;

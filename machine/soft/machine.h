@@ -17,6 +17,13 @@ struct soft_disk {
     uint8_t *bytes; /* host memory, committed by the host page by page as it is written */
     uint64_t npages;
     uint64_t busy_until_ns; /* the transfer unit is free again then */
+    /* Injected: a page that was written late and is not there yet, and what one slot held before it
+     * was last written. Each one page of host memory, made when first needed. */
+    struct soft_held {
+        uint8_t *bytes;
+        uint64_t slot;
+        unsigned left; /* operations until it is on the device; of an old page: 1, it is valid */
+    } late, old;
 };
 
 struct soft_mapping {
@@ -42,6 +49,7 @@ struct quire_machine {
     /* ---- inject.c: one stream of random numbers for each kind ---- */
     uint64_t random[QUIRE_SOFT_INJECTIONS];
     uint32_t one_in[QUIRE_SOFT_INJECTIONS];
+    uint64_t io_asked, io_first, io_length; /* quire_soft_fail_io */
 
     /* ---- pmap.c ---- */
     struct soft_mapping entered[SOFT_DROP_RING];
@@ -101,5 +109,7 @@ void quire_inject_seed(struct quire_machine *machine, uint64_t seed);
 bool quire_inject_now(struct quire_machine *machine, enum quire_soft_injection what);
 uint64_t quire_inject_draw(struct quire_machine *machine, enum quire_soft_injection what,
                            uint64_t bound);
+/* One swap operation begins: does quire_soft_fail_io want it to fail? */
+bool quire_inject_fails_io(struct quire_machine *machine);
 
 #endif

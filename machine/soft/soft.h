@@ -109,11 +109,18 @@ enum quire_soft_injection {
     QUIRE_SOFT_BIT_FLIP,     /* one bit of a page read is wrong, status OK */
     QUIRE_SOFT_LOST_WRITE,   /* the device keeps the old page, status OK */
     QUIRE_SOFT_MISDIRECTED,  /* the page goes to a neighbouring slot, status OK */
+    QUIRE_SOFT_TORN_WRITE,   /* only half of the page is written, status OK */
+    QUIRE_SOFT_STALE_READ,   /* what the slot held before its last write, status OK */
+    QUIRE_SOFT_LATE_WRITE,   /* status OK, but on the device only after the next few operations */
     QUIRE_SOFT_DROP_MAPPING, /* a random unwired mapping is forgotten before an enter */
     QUIRE_SOFT_INJECTIONS
 };
 /* Let it happen once in every `one_in` operations on average, drawn from the seed; 0: never. */
 void quire_soft_inject(struct quire_machine *machine, enum quire_soft_injection what,
                        uint32_t one_in);
+
+/* Swap operation number `first` from now on (1 is the next) and those after it, `count` in all
+ * (UINT64_MAX: for ever), end in QUIRE_IO; count 0: none. Reads and writes of all devices count. */
+void quire_soft_fail_io(struct quire_machine *machine, uint64_t first, uint64_t count);
 
 #endif

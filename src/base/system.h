@@ -19,7 +19,10 @@ struct quire {
     struct quire_reclaim *reclaim; /* reclaim/ */
     struct quire_counters counters;
     struct quire_trace trace;
-    uint64_t fail_every, fail_count; /* quire_fail_every */
+    /* The test switches quire_fail_...: every 0: all are off, UINT64_MAX: another one is on. */
+    uint64_t fail_every, fail_count;
+    uint64_t fail_asked, fail_first, fail_length, fail_seed;
+    uint32_t fail_one_in;
 };
 
 #endif

@@ -83,7 +83,28 @@ void quire_destroy(struct quire *q) {
     quire_phys_shutdown(q);
 }
 
+/* ---- test switches ----------------------------------------------------------------------------
+ */
+
 void quire_fail_every(struct quire *q, uint64_t nth) {
     q->fail_every = nth;
-    q->fail_count = 0;
+    q->fail_count = q->fail_asked = 0;
+    q->fail_first = q->fail_length = 0;
+    q->fail_one_in = 0;
+}
+
+void quire_fail_random(struct quire *q, uint32_t one_in, uint64_t seed) {
+    quire_fail_every(q, UINT64_MAX);
+    q->fail_one_in = one_in;
+    q->fail_seed = seed;
+}
+
+void quire_fail_range(struct quire *q, uint64_t first, uint64_t count) {
+    quire_fail_every(q, UINT64_MAX);
+    q->fail_first = first;
+    q->fail_length = count;
+}
+
+uint64_t quire_fail_asked(const struct quire *q) {
+    return q->fail_asked;
 }

@@ -21,6 +21,25 @@ struct quire_page *quire_page_alloc(struct quire *q, unsigned order, enum quire_
     return quire_zone_alloc(q, order, use, mode);
 }
 
+bool quire_page_fails_now(struct quire *q) {
+    q->fail_asked++;
+    if (q->fail_length > 0 && q->fail_asked >= q->fail_first &&
+        q->fail_asked - q->fail_first < q->fail_length) {
+        return true;
+    }
+    if (q->fail_one_in >
+        0) { /* the upper bits of a product are as random as it: Fibonacci hashing */
+        uint64_t hash = (q->fail_seed ^ q->fail_asked) * 0x9E3779B97F4A7C15u;
+        hash = (hash ^ (hash >> 32)) * 0xBF58476D1CE4E5B9u;
+        return (hash >> 32) * q->fail_one_in >> 32 == 0;
+    }
+    if (++q->fail_count < q->fail_every) {
+        return false;
+    }
+    q->fail_count = 0;
+    return true;
+}
+
 struct quire_page *quire_page_at(struct quire *q, quire_frame frame) {
     struct quire_phys *phys = q->phys;
     CHECK(q, frame.number - phys->first < phys->end - phys->first);

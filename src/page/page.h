@@ -92,17 +92,13 @@ uint64_t quire_page_free_blocks(const struct quire *q, unsigned order);
 enum quire_watermark { QUIRE_WMARK_MIN, QUIRE_WMARK_LOW, QUIRE_WMARK_HIGH, QUIRE_NWMARKS };
 uint64_t quire_page_watermark(const struct quire *q, enum quire_watermark mark);
 
-/* True if the test switch quire_fail_every says that this allocation fails. Frame and slab
- * allocation ask it once each (not twice when a slab needs a frame, not for mode RECLAIM). */
+/* A test switch is on: does this allocation fail? */
+bool quire_page_fails_now(struct quire *q);
+
+/* True if a test switch (quire_fail_...) says that this allocation fails. Frame and slab allocation
+ * ask it once each (not twice when a slab needs a frame, not for mode RECLAIM). */
 static inline bool quire_page_should_fail(struct quire *q) {
-    if (__builtin_expect(q->fail_every == 0, 1)) {
-        return false;
-    }
-    if (++q->fail_count < q->fail_every) {
-        return false;
-    }
-    q->fail_count = 0;
-    return true;
+    return __builtin_expect(q->fail_every != 0, 0) && quire_page_fails_now(q);
 }
 
 /* Boot: build q->phys over the RAM that memblock describes; takes the frame table from it and all

@@ -146,6 +146,61 @@ static void disks_fail_as_told(void **state) {
     quire_soft_destroy(machine);
 }
 
+/* Lies that only what was stored before can show: half a page, the old page, a page that is late.
+ */
+static void disks_lie_as_told(void **state) {
+    (void)state;
+    struct quire_soft_config config = plain_config();
+    struct quire_machine *machine = make(&config);
+    quire_frame out = {5}, in = {6};
+    fill(machine, out, 1);
+    for (unsigned slot = 0; slot < 16; slot++)
+        assert_int_equal(quire_mach_swap_write(machine, 0, slot, out), QUIRE_OK);
+    fill(machine, out, 2);
+
+    quire_soft_inject(machine, QUIRE_SOFT_TORN_WRITE, 1);
+    assert_int_equal(quire_mach_swap_write(machine, 0, 0, out), QUIRE_OK);
+    quire_soft_inject(machine, QUIRE_SOFT_TORN_WRITE, 0);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, in), QUIRE_OK);
+    assert_int_equal(count_byte(machine, in, 2), QUIRE_PAGE_SIZE / 2);
+
+    quire_soft_inject(machine, QUIRE_SOFT_STALE_READ, 1);
+    assert_int_equal(quire_mach_swap_write(machine, 0, 1, out), QUIRE_OK);
+    quire_soft_inject(machine, QUIRE_SOFT_STALE_READ, 0);
+    quire_mach_swap_read(machine, 0, 1, in);
+    assert_int_equal(count_byte(machine, in, 1), QUIRE_PAGE_SIZE);
+    quire_mach_swap_read(machine, 0, 1, in); /* but once only */
+    assert_int_equal(count_byte(machine, in, 2), QUIRE_PAGE_SIZE);
+
+    quire_soft_inject(machine, QUIRE_SOFT_LATE_WRITE, 1);
+    assert_int_equal(quire_mach_swap_write(machine, 0, 2, out), QUIRE_OK);
+    quire_soft_inject(machine, QUIRE_SOFT_LATE_WRITE, 0);
+    quire_mach_swap_read(machine, 0, 2, in);
+    assert_int_equal(count_byte(machine, in, 1), QUIRE_PAGE_SIZE);
+    for (unsigned i = 0; i < 16; i++)
+        quire_mach_swap_read(machine, 0, 2, in);
+    assert_int_equal(count_byte(machine, in, 2), QUIRE_PAGE_SIZE);
+    quire_soft_destroy(machine);
+}
+
+static void the_nth_operation_fails(void **state) {
+    (void)state;
+    struct quire_soft_config config = plain_config();
+    struct quire_machine *machine = make(&config);
+    quire_frame frame = {5};
+    quire_soft_fail_io(machine, 2, 2);
+    assert_int_equal(quire_mach_swap_write(machine, 0, 0, frame), QUIRE_OK);
+    assert_int_equal(quire_mach_swap_write(machine, 0, 0, frame), QUIRE_IO);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, frame), QUIRE_IO);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, frame), QUIRE_OK);
+    quire_soft_fail_io(machine, 1, UINT64_MAX);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(quire_mach_swap_read(machine, 0, 0, frame), QUIRE_IO);
+    quire_soft_fail_io(machine, 1, 0);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, frame), QUIRE_OK);
+    quire_soft_destroy(machine);
+}
+
 /* The same seed fails in the same places; about one in n; kinds do not disturb each other. */
 static uint64_t failures(uint64_t seed, bool flips_too) {
     struct quire_soft_config config = plain_config();
@@ -326,6 +381,8 @@ int main(void) {
         cmocka_unit_test(waiting_is_charged),
         cmocka_unit_test(ticks_come_each_millisecond_or_when_wanted),
         cmocka_unit_test(disks_fail_as_told),
+        cmocka_unit_test(disks_lie_as_told),
+        cmocka_unit_test(the_nth_operation_fails),
         cmocka_unit_test(failures_follow_the_seed),
         cmocka_unit_test(mappings_vanish_as_told),
         cmocka_unit_test(bits_and_tlb_follow_accesses),

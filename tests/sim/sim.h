@@ -1,7 +1,9 @@
 /* sim.h: one world of the simulation: a manager on a software machine, and the model beside it.
  *
- * A world is a function of its seed; step number i of it draws from a stream made of (seed, i)
- * only, so that leaving steps out (shrink.c) does not change what the others do.
+ * A world is made from a plan (a dozen numbers) and then takes steps; each step is an operation
+ * with up to eight numbers. Plan and operations are drawn from a seed (steps.c), or read from a
+ * script (script.c): what is run is the same, so every failure can be written down, cut shorter,
+ * and kept.
  */
 #ifndef QUIRE_TESTS_SIM_H
 #define QUIRE_TESTS_SIM_H
@@ -16,13 +18,43 @@
 #define FILE_BYTES_MAX (MODEL_OBJECT_PAGES * QUIRE_PAGE_SIZE)
 #define SIM_DEVICES    2
 
+/* ---- what a world is made of ----------------------------------------------------------------- */
+
+enum sim_plan_field {
+    SIM_SEED, /* of the machine's injections, the ballast's orders, the pager's failures */
+    SIM_RAM,  /* pages */
+    SIM_SWAP0,
+    SIM_SWAP1, /* pages of the two devices */
+    SIM_SWAPPINESS,
+    SIM_MIN_FREE,
+    SIM_FREE,    /* pages that the ballast leaves */
+    SIM_SWAPON,  /* 1: the first device is in use from the start */
+    SIM_FAILING, /* 1: steps may switch failing allocations on */
+    SIM_PAGER,   /* one in so many operations of a file's pager fails; 0: none */
+    SIM_INJECT,  /* from here on one field for each enum quire_soft_injection */
+    SIM_AUDIT = SIM_INJECT + QUIRE_SOFT_INJECTIONS, /* audit every so many steps */
+    SIM_PLAN_FIELDS
+};
+struct sim_plan {
+    uint64_t field[SIM_PLAN_FIELDS];
+};
+extern const char *const sim_plan_names[SIM_PLAN_FIELDS];
+
+#define SIM_ARGS 8
+struct sim_op {
+    int kind; /* index into sim_steps */
+    int a[SIM_ARGS];
+};
+
+/* ---- a world --------------------------------------------------------------------------------- */
+
 /* What a file object's pager moves bytes to and from. */
 struct sim_file {
     struct sim *sim;
     uint64_t size_bytes;
     bool released; /* the manager dropped its last reference */
     bool refused;  /* a write failed since it was opened: the last ones may be lost with it */
-    uint8_t bytes[FILE_BYTES_MAX];
+    _Alignas(32) uint8_t bytes[FILE_BYTES_MAX];
 };
 
 /* What the kernel holds: a block of frames, or from kmalloc. */
@@ -42,12 +74,8 @@ struct sim_owner { /* of a space: what the manager hands back when it wants it k
 };
 
 struct sim {
-    /* ---- set at creation, from the seed ---- */
-    uint64_t seed;
-    uint64_t ram_bytes, swap_bytes[SIM_DEVICES];
-    bool lossy;    /* disks lie and fail: a page may be lost, with QUIRE_BUS, but never be wrong */
-    bool failing;  /* allocations fail now and then */
-    bool dropping; /* mappings vanish */
+    struct sim_plan plan;
+    bool lossy; /* disks lie and fail: a page may be lost, with QUIRE_BUS, but never be wrong */
     /* ---- the two that are compared ---- */
     struct quire_machine *machine;
     struct quire *q;
@@ -65,28 +93,33 @@ struct sim {
     int in_space;          /* the space that the manager is working for, -1: none */
     bool killed;           /* it was chosen by the OOM killer: destroyed when the call is back */
     uint64_t pager_random; /* decides which of the pager's operations fail */
+    bool faulted;          /* the last access did */
+    uint64_t regions_due;  /* a bit a space: its regions changed in this step */
     /* ---- figures ---- */
-    uint64_t hash, refused_nomem, lost_bus, oom_kills;
+    uint64_t hash, refused_nomem, lost_bus, oom_kills, accesses;
     struct quire_counters counters; /* the manager's last ones */
     bool verbose;
+    uint64_t audit_every; /* overrides the plan's; 0: the plan's */
 };
 
 /* world.c */
-void sim_world_create(struct sim *sim, uint64_t seed, bool verbose);
+void sim_world_create(struct sim *sim, const struct sim_plan *plan, bool verbose);
 void sim_world_destroy(struct sim *sim); /* checks that nothing is left */
 bool sim_block_alloc(struct sim *sim, struct sim_block *block, bool small, unsigned order,
-                     size_t nbytes);
+                     size_t nbytes, uint8_t value);
 void sim_block_free(struct sim *sim, struct sim_block *block); /* checks its bytes */
-bool sim_space_create(struct sim *sim, unsigned s);
+bool sim_space_create(struct sim *sim, unsigned s, unsigned brk_page);
 void sim_space_destroy(struct sim *sim, unsigned s);
 void sim_reap(struct sim *sim); /* after each step: end the space that the killer chose */
 void sim_object_create(struct sim *sim, int object);
 /* Drop the last reference and compare what the file holds then. => no region maps it */
 void sim_object_drop(struct sim *sim, int object);
 
-/* The state of every page of a space is compared, by reading it all. */
+/* compare.c. The state of every page of a space is compared, by reading it all. */
 void sim_verify_space(struct sim *sim, unsigned s);
 void sim_verify_regions(struct sim *sim, unsigned s);
+/* The counts that the model can say too: virtual pages of each space, promised pages, sums. */
+void sim_verify_usage(struct sim *sim);
 /* What the pager stored is what the model holds, page by page. */
 void sim_verify_file(struct sim *sim, int object, unsigned index, unsigned n);
 
@@ -94,22 +127,42 @@ void sim_verify_file(struct sim *sim, int object, unsigned index, unsigned n);
 bool sim_access(struct sim *sim, unsigned s, unsigned page, unsigned offset,
                 enum quire_access access, uint8_t **host);
 void sim_settle_copy(struct sim *sim, unsigned s, unsigned page);
-/* Compare 4096 bytes with what the model sees there; settles what ADVISE_FREE left open. */
-void sim_compare_page(struct sim *sim, unsigned s, unsigned page, const uint8_t *bytes);
-
-/* steps.c */
-void sim_step(struct sim *sim, uint64_t step);
+/* Compare 4096 bytes with what the model sees there; settles what ADVISE_FREE left open. Only the
+ * quarter around offset where the last access did not fault: nothing has moved since it did.
+ */
+void sim_compare_page(struct sim *sim, unsigned s, unsigned page, unsigned offset,
+                      const uint8_t *bytes);
 
 /* Helpers of all. */
 uint64_t sim_va(unsigned page);
-uint32_t sim_random(struct sim *sim);
-unsigned sim_pick(struct sim *sim, unsigned n); /* 0 to n-1 */
-bool sim_chance(struct sim *sim, unsigned percent);
+uint64_t sim_splitmix64(uint64_t *state);
 /* Compare a call's answer with the model's. QUIRE_NOMEM is always allowed and means that nothing
  * has happened. Returns whether the call did its work. */
 bool sim_did(struct sim *sim, const char *what, enum quire_status got, enum quire_status want);
 _Noreturn void sim_fail(struct sim *sim, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void sim_say(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* steps.c: the plan of world `seed`; draw step number `step` of it, given where the world stands;
+ * take a step. */
+void sim_plan_draw(struct sim_plan *plan, uint64_t seed);
+void sim_draw(struct sim *sim, uint64_t step, struct sim_op *op);
+void sim_take(struct sim *sim, uint64_t step, const struct sim_op *op);
+
+/* script.c: plan and operations as text: one a line, `name number ...`; # begins a comment. */
+struct sim_script {
+    struct sim_plan plan;
+    struct sim_op *ops;
+    uint64_t nops, capacity;
+};
+void sim_script_print(const struct sim_script *script, void *file);
+bool sim_script_read(struct sim_script *script, const char *path);
+
+/* shrink.c: run a script in a process of its own. */
+bool sim_script_fails(const struct sim_script *script, bool verbose, bool audit);
+/* Leave out what is not needed for it to fail. => it fails */
+void sim_script_shrink(struct sim_script *script);
+/* The operations of world `seed` up to its failure or nsteps. False: it does not fail. */
+bool sim_script_record(struct sim_script *script, uint64_t seed, uint64_t nsteps);
 
 #endif

@@ -1,4 +1,9 @@
-/* steps.h: what the files of steps share. */
+/* steps.h: what the files of steps share.
+ *
+ * A step has two halves. Its dice draw the operation's numbers, with an eye on the model so that
+ * most operations mean something. Its act carries the operation out on both sides, from the numbers
+ * alone: it must hold in any state, since a script that was cut shorter brings it there.
+ */
 #ifndef QUIRE_TESTS_SIM_STEPS_H
 #define QUIRE_TESTS_SIM_STEPS_H
 
@@ -6,7 +11,17 @@
 
 #define RUN_PAGES_MAX 24 /* longest range of a call */
 
-/* The range that a step is about, and the space it lies in. */
+struct sim_step {
+    const char *name; /* as scripts have it */
+    unsigned nargs;
+    unsigned weight; /* how often it is drawn, against the sum of all */
+    void (*draw)(struct sim *sim, int *a);
+    void (*act)(struct sim *sim, const int *a);
+};
+extern const struct sim_step sim_steps[];
+extern const unsigned sim_nsteps;
+
+/* The range that a step is about, and the space it lies in: the first three numbers of a step. */
 struct range {
     unsigned s, page, n;
     quire_vaddr va;
@@ -14,33 +29,42 @@ struct range {
     struct quire_space *real;
     struct model_space *model;
 };
+/* False: the space does not live, or the numbers are none of a range. Sets sim->in_space. */
+bool sim_range(struct sim *sim, const int *a, struct range *r);
 
-/* steps.c. Any space that lives and any range in it; mapped: mostly where something is mapped.
- * False: none lives. */
-bool sim_pick_range(struct sim *sim, struct range *r);
-bool sim_pick_mapped(struct sim *sim, struct range *r);
+/* ---- dice ------------------------------------------------------------------------------------ */
+
+unsigned sim_pick(struct sim *sim, unsigned n); /* 0 to n-1 */
+bool sim_chance(struct sim *sim, unsigned percent);
+/* Any space that lives and any range in it, into a[0] to a[2]; mapped: mostly where something is
+ * mapped. */
+void sim_draw_range(struct sim *sim, int *a);
+void sim_draw_mapped(struct sim *sim, int *a);
+/* The same, mostly near where the space was used lately. */
+void sim_draw_near(struct sim *sim, int *a);
 /* The byte that this step stores: not 0. */
-uint8_t sim_step_value(const struct sim *sim);
+int sim_draw_value(const struct sim *sim);
 
-/* steps_access.c */
-void sim_step_load(struct sim *sim);
-void sim_step_store(struct sim *sim);
-void sim_step_sweep(struct sim *sim);
-void sim_step_copy_in(struct sim *sim);
-void sim_step_copy_out(struct sim *sim);
-void sim_step_copy_force(struct sim *sim);
-void sim_step_verify(struct sim *sim);
-void sim_step_regions(struct sim *sim);
-
-/* steps_map.c */
-void sim_step_map(struct sim *sim);
-void sim_step_unmap(struct sim *sim);
-void sim_step_protect(struct sim *sim);
-void sim_step_advise(struct sim *sim);
-void sim_step_brk(struct sim *sim);
-void sim_step_remap(struct sim *sim);
-void sim_step_spawn(struct sim *sim);
-void sim_step_exit(struct sim *sim);
-void sim_step_fork(struct sim *sim);
+/* steps_access.c and steps_map.c: rows of the table. */
+#define SIM_STEP(name)                             \
+    void sim_draw_##name(struct sim *sim, int *a); \
+    void sim_act_##name(struct sim *sim, const int *a)
+SIM_STEP(load);
+SIM_STEP(store);
+SIM_STEP(sweep);
+SIM_STEP(copy_in);
+SIM_STEP(copy_out);
+SIM_STEP(copy_force);
+SIM_STEP(verify);
+SIM_STEP(drop);
+SIM_STEP(map);
+SIM_STEP(unmap);
+SIM_STEP(protect);
+SIM_STEP(advise);
+SIM_STEP(brk);
+SIM_STEP(remap);
+SIM_STEP(spawn);
+SIM_STEP(exit);
+SIM_STEP(fork);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "steps.h"
 
+#define COPY_PAGES 5 /* a copy of up to four pages' bytes touches at most so many */
+
 static bool any_lazy(const struct range *r) {
     for (unsigned i = r->page; i < r->page + r->n; i++) {
         if (r->model->pages[i].lazy)
@@ -23,65 +25,111 @@ static bool beyond_file(const struct sim *sim, const struct model_page *page, un
            (uint64_t)page->index * MODEL_CELLS + end_cell > sim->model.objects[page->object].ncells;
 }
 
-/* ---- accesses -------------------------------------------------------------------------------- */
+/* ---- accesses: space page n | ... ------------------------------------------------------------ */
 
-void sim_step_load(struct sim *sim) {
-    struct range r;
-    uint8_t *host;
-    unsigned offset = sim_pick(sim, QUIRE_PAGE_SIZE);
-    enum quire_access access = sim_chance(sim, 10) ? QUIRE_ACCESS_EXEC : QUIRE_ACCESS_READ;
-    if (!sim_pick_mapped(sim, &r))
-        return;
-    sim_say(sim, "space %u: load page %u access %d", r.s, r.page, (int)access);
-    if (sim_access(sim, r.s, r.page, offset, access, &host))
-        sim_compare_page(sim, r.s, r.page, host - offset);
+/* offset access */
+void sim_draw_load(struct sim *sim, int *a) {
+    sim_draw_near(sim, a);
+    a[2] = 1;
+    a[3] = (int)sim_pick(sim, QUIRE_PAGE_SIZE);
+    a[4] = sim_chance(sim, 10) ? QUIRE_ACCESS_EXEC : QUIRE_ACCESS_READ;
 }
 
-void sim_step_store(struct sim *sim) {
+void sim_act_load(struct sim *sim, const int *a) {
     struct range r;
     uint8_t *host;
-    unsigned first = sim_pick(sim, MODEL_CELLS), n = 1 + sim_pick(sim, 8);
-    if (first + n > MODEL_CELLS)
-        n = MODEL_CELLS - first;
-    if (!sim_pick_mapped(sim, &r))
+    unsigned offset = (unsigned)a[3] & QUIRE_PAGE_MASK;
+    enum quire_access access = a[4] == QUIRE_ACCESS_EXEC ? QUIRE_ACCESS_EXEC : QUIRE_ACCESS_READ;
+    if (sim_range(sim, a, &r) && sim_access(sim, r.s, r.page, offset, access, &host))
+        sim_compare_page(sim, r.s, r.page, offset, host - offset);
+}
+
+/* cell cells value */
+void sim_draw_store(struct sim *sim, int *a) {
+    sim_draw_near(sim, a);
+    a[2] = 1;
+    a[3] = (int)sim_pick(sim, MODEL_CELLS);
+    a[4] = 1 + (int)sim_pick(sim, 8);
+    a[5] = sim_draw_value(sim);
+}
+
+void sim_act_store(struct sim *sim, const int *a) {
+    struct range r;
+    uint8_t *host;
+    unsigned first = (unsigned)a[3] % MODEL_CELLS, n = (unsigned)a[4];
+    if (!sim_range(sim, a, &r))
         return;
+    if (n > MODEL_CELLS - first)
+        n = MODEL_CELLS - first;
     struct model_page *page = &r.model->pages[r.page];
     if (beyond_file(sim, page, first + n))
         return;
-    sim_say(sim, "space %u: store page %u cells %u+%u = 0x%02x", r.s, r.page, first, n,
-            sim_step_value(sim));
     unsigned offset = first * MODEL_CELL_BYTES;
     if (!sim_access(sim, r.s, r.page, offset, QUIRE_ACCESS_WRITE, &host))
         return;
-    sim_compare_page(sim, r.s, r.page, host - offset); /* and settle what was lazy */
-    memset(host, sim_step_value(sim), n * MODEL_CELL_BYTES);
-    model_write(&sim->model, page, first, n, sim_step_value(sim));
+    sim_compare_page(sim, r.s, r.page, offset, host - offset); /* and settle what was lazy */
+    memset(host, a[5], n * MODEL_CELL_BYTES);
+    model_write(&sim->model, page, first, n, (uint8_t)a[5]);
 }
 
-/* A program fills a range, or reads through it: that is where memory goes. */
-void sim_step_sweep(struct sim *sim) {
+/* A program fills a range, or reads through it: that is where memory goes. cell value; 0: read */
+void sim_draw_sweep(struct sim *sim, int *a) {
+    sim_draw_mapped(sim, a);
+    a[3] = (int)sim_pick(sim, MODEL_CELLS);
+    a[4] = sim_chance(sim, 70) ? sim_draw_value(sim) : 0;
+}
+
+void sim_act_sweep(struct sim *sim, const int *a) {
     struct range r;
     uint8_t *host;
-    bool write = sim_chance(sim, 70);
-    unsigned cell = sim_pick(sim, MODEL_CELLS);
-    if (!sim_pick_mapped(sim, &r))
+    unsigned offset = (unsigned)a[3] % MODEL_CELLS * MODEL_CELL_BYTES;
+    enum quire_access access = a[4] ? QUIRE_ACCESS_WRITE : QUIRE_ACCESS_READ;
+    if (!sim_range(sim, a, &r))
         return;
-    sim_say(sim, "space %u: %s page %u+%u cell %u = 0x%02x", r.s, write ? "fill" : "scan", r.page,
-            r.n, cell, sim_step_value(sim));
     for (unsigned i = r.page; i < r.page + r.n && !sim->killed; i++) {
         struct model_page *page = &r.model->pages[i];
         if (!page->mapped || beyond_file(sim, page, MODEL_CELLS))
             continue;
-        enum quire_access access = write ? QUIRE_ACCESS_WRITE : QUIRE_ACCESS_READ;
-        unsigned offset = cell * MODEL_CELL_BYTES;
         if (!sim_access(sim, r.s, i, offset, access, &host))
             continue;
-        sim_compare_page(sim, r.s, i, host - offset);
-        if (!write)
+        sim_compare_page(sim, r.s, i, offset, host - offset);
+        if (!a[4])
             continue;
-        memset(host, sim_step_value(sim), MODEL_CELL_BYTES);
-        model_write(&sim->model, page, cell, 1, sim_step_value(sim));
+        memset(host, a[4], MODEL_CELL_BYTES);
+        model_write(&sim->model, page, offset / MODEL_CELL_BYTES, 1, (uint8_t)a[4]);
     }
+}
+
+/* The machine forgets mappings, as the law allows it to at any time: nothing may change by it. */
+void sim_draw_drop(struct sim *sim, int *a) {
+    sim_draw_mapped(sim, a);
+}
+
+void sim_act_drop(struct sim *sim, const int *a) {
+    struct range r;
+    if (sim_range(sim, a, &r))
+        quire_mach_pmap_remove(quire_space_pmap(r.real), r.va, r.n);
+}
+
+/* ---- the kernel's copies: space page n | cell cells value ------------------------------------ */
+
+void sim_draw_copy_in(struct sim *sim, int *a) {
+    sim_draw_mapped(sim, a);
+    a[2] = COPY_PAGES;
+    if (a[1] + COPY_PAGES > MODEL_PAGES)
+        a[1] = MODEL_PAGES - COPY_PAGES;
+    a[3] = (int)sim_pick(sim, MODEL_CELLS);
+    /* Mostly short, as system calls' buffers are. */
+    a[4] = 1 + (int)sim_pick(sim, sim_chance(sim, 75) ? MODEL_CELLS : 4 * MODEL_CELLS);
+    a[5] = sim_draw_value(sim);
+}
+
+void sim_draw_copy_out(struct sim *sim, int *a) {
+    sim_draw_copy_in(sim, a);
+}
+
+void sim_draw_copy_force(struct sim *sim, int *a) {
+    sim_draw_copy_in(sim, a);
 }
 
 /* How many cells from (page, cell) on the model lets through; n at most. */
@@ -111,18 +159,22 @@ static unsigned copied_cells(struct sim *sim, const char *what, unsigned n, size
     return got;
 }
 
-void sim_step_copy_in(struct sim *sim) {
+/* The range of a copy, its first cell and how many; false: not a copy that can be judged. */
+static bool copy_range(struct sim *sim, const int *a, struct range *r, unsigned *cell,
+                       unsigned *n) {
+    *cell = (unsigned)a[3] % MODEL_CELLS;
+    *n = (unsigned)a[4];
+    if (*n == 0 || *n > (COPY_PAGES - 1) * MODEL_CELLS)
+        return false;
+    return sim_range(sim, a, r) && r->n == COPY_PAGES && !any_lazy(r);
+}
+
+void sim_act_copy_in(struct sim *sim, const int *a) {
     struct range r;
-    uint8_t buffer[4 * QUIRE_PAGE_SIZE];
-    unsigned cell = sim_pick(sim, MODEL_CELLS), n = 1 + sim_pick(sim, 4 * MODEL_CELLS);
-    if (!sim_pick_mapped(sim, &r) || any_lazy(&r))
+    uint8_t buffer[(COPY_PAGES - 1) * QUIRE_PAGE_SIZE];
+    unsigned cell, n;
+    if (!copy_range(sim, a, &r, &cell, &n))
         return;
-    if (r.page + 5 > MODEL_PAGES)
-        return;
-    r.n = 5;
-    if (any_lazy(&r))
-        return;
-    sim_say(sim, "space %u: copy_in page %u cells %u+%u", r.s, r.page, cell, n);
     size_t left = quire_copy_in(r.real, buffer, quire_va(r.va.value + cell * MODEL_CELL_BYTES),
                                 n * MODEL_CELL_BYTES);
     unsigned want = model_reach(sim, &r, cell, n, QUIRE_ACCESS_READ, false);
@@ -130,24 +182,20 @@ void sim_step_copy_in(struct sim *sim) {
     for (unsigned i = 0; i < got; i++) {
         unsigned at = cell + i;
         const struct model_page *page = &r.model->pages[r.page + at / MODEL_CELLS];
-        uint8_t value = model_visible(&sim->model, page)[at % MODEL_CELLS];
-        for (unsigned b = 0; b < MODEL_CELL_BYTES; b++) {
-            if (buffer[i * MODEL_CELL_BYTES + b] != value)
-                sim_fail(sim, "copy_in page %u byte %u: 0x%02x, the model says 0x%02x",
-                         r.page + at / MODEL_CELLS, at % MODEL_CELLS * MODEL_CELL_BYTES + b,
-                         buffer[i * MODEL_CELL_BYTES + b], value);
-        }
+        uint8_t expected[MODEL_CELL_BYTES];
+        memset(expected, model_visible(&sim->model, page)[at % MODEL_CELLS], sizeof expected);
+        if (memcmp(buffer + i * MODEL_CELL_BYTES, expected, sizeof expected) != 0)
+            sim_fail(sim, "copy_in page %u cell %u: 0x%02x..., the model says 0x%02x",
+                     r.page + at / MODEL_CELLS, at % MODEL_CELLS, buffer[i * MODEL_CELL_BYTES],
+                     expected[0]);
     }
 }
 
-static void copy_out(struct sim *sim, bool forced) {
+static void copy_out(struct sim *sim, const int *a, bool forced) {
     struct range r;
-    uint8_t buffer[4 * QUIRE_PAGE_SIZE];
-    unsigned cell = sim_pick(sim, MODEL_CELLS), n = 1 + sim_pick(sim, 4 * MODEL_CELLS);
-    if (!sim_pick_mapped(sim, &r) || r.page + 5 > MODEL_PAGES)
-        return;
-    r.n = 5;
-    if (any_lazy(&r))
+    uint8_t buffer[(COPY_PAGES - 1) * QUIRE_PAGE_SIZE];
+    unsigned cell, n;
+    if (!copy_range(sim, a, &r, &cell, &n))
         return;
     for (unsigned i = r.page; i < r.page + r.n; i++) {
         const struct model_page *page = &r.model->pages[i];
@@ -157,12 +205,11 @@ static void copy_out(struct sim *sim, bool forced) {
         if (forced && (!page->mapped || page->object >= 0))
             return;
     }
-    sim_say(sim, "space %u: copy_%s page %u cells %u+%u = 0x%02x", r.s, forced ? "force" : "out",
-            r.page, cell, n, sim_step_value(sim));
-    memset(buffer, sim_step_value(sim), sizeof buffer);
+    size_t nbytes = n * MODEL_CELL_BYTES;
+    memset(buffer, a[5], nbytes);
     quire_vaddr to = quire_va(r.va.value + cell * MODEL_CELL_BYTES);
-    size_t left = forced ? quire_copy_force(r.real, to, buffer, n * MODEL_CELL_BYTES)
-                         : quire_copy_out(r.real, to, buffer, n * MODEL_CELL_BYTES);
+    size_t left = forced ? quire_copy_force(r.real, to, buffer, nbytes)
+                         : quire_copy_out(r.real, to, buffer, nbytes);
     unsigned want = model_reach(sim, &r, cell, n, QUIRE_ACCESS_WRITE, forced);
     unsigned got = copied_cells(sim, "copy_out", n, left, want);
     if (got < want && !sim->killed)
@@ -170,28 +217,26 @@ static void copy_out(struct sim *sim, bool forced) {
     for (unsigned i = 0; i < got; i++) {
         unsigned at = cell + i;
         model_write(&sim->model, &r.model->pages[r.page + at / MODEL_CELLS], at % MODEL_CELLS, 1,
-                    sim_step_value(sim));
+                    (uint8_t)a[5]);
     }
 }
 
-void sim_step_copy_out(struct sim *sim) {
-    copy_out(sim, false);
+void sim_act_copy_out(struct sim *sim, const int *a) {
+    copy_out(sim, a, false);
 }
 
-void sim_step_copy_force(struct sim *sim) {
-    copy_out(sim, true);
+void sim_act_copy_force(struct sim *sim, const int *a) {
+    copy_out(sim, a, true);
 }
 
-void sim_step_verify(struct sim *sim) {
+/* ---- looking at everything ------------------------------------------------------------------- */
+
+void sim_draw_verify(struct sim *sim, int *a) {
+    sim_draw_range(sim, a);
+}
+
+void sim_act_verify(struct sim *sim, const int *a) {
     struct range r;
-    if (!sim_pick_range(sim, &r))
-        return;
-    sim_say(sim, "space %u: verify everything", r.s);
-    sim_verify_space(sim, r.s);
-}
-
-void sim_step_regions(struct sim *sim) {
-    struct range r;
-    if (sim_pick_range(sim, &r))
-        sim_verify_regions(sim, r.s);
+    if (sim_range(sim, a, &r))
+        sim_verify_space(sim, r.s);
 }

@@ -3,16 +3,18 @@
  * Where the manager may choose (an address without a hint, how much of a refused call was done),
  * the model checks that the choice was allowed and follows it; everything else must be as it says.
  */
+#include <string.h>
+
 #include "steps.h"
+
+/* The regions of this space changed: they are compared at the end of the step. */
+static void note_change(struct sim *sim, unsigned s) {
+    sim->regions_due |= (uint64_t)1 << s;
+}
 
 /* ---- mapping --------------------------------------------------------------------------------- */
 
-struct mapping {
-    unsigned prot, flags, index;
-    int object;
-};
-
-static unsigned pick_prot(struct sim *sim) {
+static int draw_prot(struct sim *sim) {
     static const unsigned char prots[] = {
         QUIRE_PROT_READ | QUIRE_PROT_WRITE,
         QUIRE_PROT_READ | QUIRE_PROT_WRITE,
@@ -27,24 +29,25 @@ static unsigned pick_prot(struct sim *sim) {
     return prots[sim_pick(sim, sizeof prots)];
 }
 
-static struct mapping pick_mapping(struct sim *sim) {
-    struct mapping m = {.prot = pick_prot(sim), .object = -1};
+/* What a new mapping is of: a[3] prot, a[4] flags, a[5] object, a[6] index. */
+static void draw_mapping(struct sim *sim, int *a) {
     unsigned kind = sim_pick(sim, 100), object = sim_pick(sim, MODEL_OBJECTS);
-    unsigned index = sim_pick(sim, MODEL_OBJECT_PAGES);
     bool deny = sim_chance(sim, 20), grows = sim_chance(sim, 8), noreserve = sim_chance(sim, 10);
+    a[3] = draw_prot(sim);
+    a[4] = 0;
+    a[5] = -1;
     if (kind >= 55 && sim->objects[object]) {
-        m.object = (int)object;
-        m.index = index;
+        a[5] = (int)object;
+        a[6] = (int)sim_pick(sim, MODEL_OBJECT_PAGES);
         if (kind >= 75)
-            m.flags |= QUIRE_MAP_SHARED;
-        if (kind >= 75 && deny && !(m.prot & QUIRE_PROT_WRITE))
-            m.flags |= QUIRE_MAP_DENY_WRITE;
+            a[4] |= QUIRE_MAP_SHARED;
+        if (kind >= 75 && deny && !(a[3] & QUIRE_PROT_WRITE))
+            a[4] |= QUIRE_MAP_DENY_WRITE;
     } else if (grows) {
-        m.flags |= QUIRE_MAP_GROWSDOWN;
+        a[4] |= QUIRE_MAP_GROWSDOWN;
     } else if (noreserve) {
-        m.flags |= QUIRE_MAP_NORESERVE;
+        a[4] |= QUIRE_MAP_NORESERVE;
     }
-    return m;
 }
 
 /* Where the manager put it must have been free. */
@@ -76,27 +79,40 @@ static bool has_hole(const struct model_space *space, unsigned n) {
     return false;
 }
 
-void sim_step_map(struct sim *sim) {
-    struct range r;
-    struct mapping m = pick_mapping(sim);
+#define PLACES     ((unsigned)(QUIRE_MAP_FIXED | QUIRE_MAP_NOREPLACE))
+#define NO_HINT    1 /* a[7]: anywhere, and no wish either */
+#define NOT_STAYED (PLACES | (unsigned)QUIRE_MAP_POPULATE)
+
+/* space page n prot flags object index nohint */
+void sim_draw_map(struct sim *sim, int *a) {
     unsigned how = sim_pick(sim, 100);
-    bool populate = sim_chance(sim, 10);
-    if (!sim_pick_range(sim, &r))
-        return;
+    sim_draw_range(sim, a);
+    draw_mapping(sim, a);
+    bool copies = a[5] >= 0 && !(a[4] & QUIRE_MAP_SHARED) && (a[3] & QUIRE_PROT_WRITE);
     /* Populating private pages of a file copies them, now or later: seen from the file, no promise.
      */
-    if (m.object >= 0 && !(m.flags & QUIRE_MAP_SHARED) && (m.prot & QUIRE_PROT_WRITE))
-        populate = false;
-    unsigned place = how < 60 ? QUIRE_MAP_FIXED : how < 75 ? QUIRE_MAP_NOREPLACE : 0;
-    quire_vaddr va = place || how < 85 ? r.va : quire_va(0);
+    if (sim_chance(sim, 10) && !copies)
+        a[4] |= QUIRE_MAP_POPULATE;
+    a[4] |= how < 60 ? QUIRE_MAP_FIXED : how < 75 ? QUIRE_MAP_NOREPLACE : 0;
+    a[7] = how >= 85 ? NO_HINT : 0;
+}
+
+void sim_act_map(struct sim *sim, const int *a) {
+    struct range r;
+    unsigned prot = (unsigned)a[3], flags = (unsigned)a[4], place = flags & PLACES;
+    unsigned index = a[6] < 0 ? 0 : (unsigned)a[6];
+    int object = a[5];
+    if (!sim_range(sim, a, &r) || object >= MODEL_OBJECTS)
+        return;
+    if (object >= 0 && !sim->objects[object])
+        return;
+    quire_vaddr va = !place && a[7] == NO_HINT ? quire_va(0) : r.va;
     enum quire_status want = QUIRE_OK;
     if (place == QUIRE_MAP_NOREPLACE && !model_all_free(r.model, r.page, r.n))
         want = QUIRE_EXIST;
-    sim_say(sim, "space %u: map page %u+%u prot %u flags 0x%x object %d index %u", r.s,
-            va.value ? r.page : 999, r.n, m.prot, m.flags | place, m.object, m.index);
-    enum quire_status got = quire_map(
-        r.real, &va, r.bytes, m.prot, m.flags | place | (populate ? QUIRE_MAP_POPULATE : 0),
-        m.object < 0 ? NULL : sim->objects[m.object], m.index * QUIRE_PAGE_SIZE);
+    enum quire_status got =
+        quire_map(r.real, &va, r.bytes, prot, flags, object < 0 ? NULL : sim->objects[object],
+                  index * QUIRE_PAGE_SIZE);
     if (got == QUIRE_NOROOM && place == 0 && !has_hole(r.model, r.n))
         return;
     if (!sim_did(sim, "map", got, want))
@@ -106,69 +122,103 @@ void sim_step_map(struct sim *sim) {
         page = page_of(sim, r.model, va, r.n);
     else if (va.value != r.va.value)
         sim_fail(sim, "map: not where it was asked for");
-    model_map(r.model, page, r.n, m.prot, m.flags, m.object, m.index);
+    model_map(r.model, page, r.n, prot, flags & ~NOT_STAYED, object, index);
+    note_change(sim, r.s);
 }
 
-void sim_step_unmap(struct sim *sim) {
+void sim_draw_unmap(struct sim *sim, int *a) {
+    sim_draw_range(sim, a);
+}
+
+void sim_act_unmap(struct sim *sim, const int *a) {
     struct range r;
-    if (!sim_pick_range(sim, &r))
+    if (!sim_range(sim, a, &r))
         return;
-    sim_say(sim, "space %u: unmap page %u+%u", r.s, r.page, r.n);
     if (sim_did(sim, "unmap", quire_unmap(r.real, r.va, r.bytes), QUIRE_OK))
         model_unmap(r.model, r.page, r.n);
+    note_change(sim, r.s);
 }
 
-void sim_step_protect(struct sim *sim) {
+/* The model's pages of a range as they were, in case that the manager had no memory. */
+struct saved {
+    struct model_page pages[MODEL_PAGES];
+};
+
+static void save(const struct range *r, struct saved *saved) {
+    memcpy(saved->pages, &r->model->pages[r->page], r->n * sizeof saved->pages[0]);
+}
+
+static void restore(const struct range *r, const struct saved *saved) {
+    memcpy(&r->model->pages[r->page], saved->pages, r->n * sizeof saved->pages[0]);
+}
+
+/* space page n prot */
+void sim_draw_protect(struct sim *sim, int *a) {
+    sim_draw_mapped(sim, a);
+    a[3] = draw_prot(sim);
+}
+
+void sim_act_protect(struct sim *sim, const int *a) {
     struct range r;
-    unsigned prot = pick_prot(sim);
-    if (!sim_pick_mapped(sim, &r))
+    struct saved before;
+    if (!sim_range(sim, a, &r))
         return;
-    sim_say(sim, "space %u: protect page %u+%u prot %u", r.s, r.page, r.n, prot);
-    struct model_space before = *r.model;
-    enum quire_status want = model_protect(r.model, r.page, r.n, prot);
-    enum quire_status got = quire_protect(r.real, r.va, r.bytes, prot);
+    save(&r, &before);
+    enum quire_status want = model_protect(r.model, r.page, r.n, (unsigned)a[3]);
+    enum quire_status got = quire_protect(r.real, r.va, r.bytes, (unsigned)a[3]);
     sim_did(sim, "protect", got, want);
     if (got == QUIRE_NOMEM)
-        *r.model = before;
+        restore(&r, &before);
+    note_change(sim, r.s);
 }
 
-void sim_step_advise(struct sim *sim) {
+/* space page n advice */
+void sim_draw_advise(struct sim *sim, int *a) {
+    sim_draw_mapped(sim, a);
+    a[3] = (int)sim_pick(sim, QUIRE_ADVISE_DOFORK + 1);
+}
+
+void sim_act_advise(struct sim *sim, const int *a) {
     struct range r;
-    enum quire_advice advice = (enum quire_advice)sim_pick(sim, QUIRE_ADVISE_DOFORK + 1);
-    if (!sim_pick_mapped(sim, &r))
+    struct saved before;
+    enum quire_advice advice = (enum quire_advice)a[3];
+    if (!sim_range(sim, a, &r))
         return;
     for (unsigned i = r.page; i < r.page + r.n && advice == QUIRE_ADVISE_FREE; i++) {
         if (r.model->pages[i].mapped && r.model->pages[i].object >= 0)
             return; /* for anonymous memory only: EINVAL on Linux */
     }
-    sim_say(sim, "space %u: advise page %u+%u %d", r.s, r.page, r.n, (int)advice);
-    struct model_space before = *r.model;
+    save(&r, &before);
     enum quire_status want = model_advise(r.model, r.page, r.n, advice);
     enum quire_status got = quire_advise(r.real, r.va, r.bytes, advice);
     sim_did(sim, "advise", got, want);
     if (got == QUIRE_NOMEM)
-        *r.model = before;
+        restore(&r, &before);
+    note_change(sim, r.s);
 }
 
-void sim_step_brk(struct sim *sim) {
+/* space page n | bytes; -1: below the heap */
+void sim_draw_brk(struct sim *sim, int *a) {
+    sim_draw_range(sim, a);
+    a[3] = sim_chance(sim, 10) ? -1 : (int)sim_pick(sim, 20 * QUIRE_PAGE_SIZE);
+}
+
+void sim_act_brk(struct sim *sim, const int *a) {
     struct range r;
-    unsigned percent = sim_pick(sim, 100);
-    uint64_t length = sim_pick(sim, 20 * QUIRE_PAGE_SIZE);
-    if (!sim_pick_range(sim, &r))
+    if (!sim_range(sim, a, &r))
         return;
     struct model_space *space = r.model;
+    uint64_t length = a[3] < 0 ? 0 : (uint64_t)a[3];
     uint64_t start = sim_va(space->brk_page), old = start + space->brk_bytes;
-    uint64_t want = percent < 10 ? start - 1 : start + length;
+    uint64_t want = a[3] < 0 ? start - 1 : start + length;
     uint64_t got = quire_brk(r.real, quire_va(want)).value;
-    sim_say(sim, "space %u: brk %lld -> %lld", r.s, (long long)(want - start),
-            (long long)(got - start));
     unsigned old_end = space->brk_page + (unsigned)(quire_round_up(space->brk_bytes) >> 12);
     if (got == old && got != want) {
         /* Refused: below the start, something in the way (or right behind), or no memory. */
         unsigned end = space->brk_page + (unsigned)(quire_round_up(length) >> 12) + 1;
         bool in_the_way =
             end > MODEL_PAGES || (end > old_end && !model_all_free(space, old_end, end - old_end));
-        if (want >= start && !in_the_way && !has_stack(space) && !sim->failing &&
+        if (want >= start && !in_the_way && !has_stack(space) && !sim->plan.field[SIM_FAILING] &&
             sim->refused_nomem == 0)
             sim_fail(sim, "brk: refused to go from %llu to %llu bytes",
                      (unsigned long long)space->brk_bytes, (unsigned long long)length);
@@ -186,7 +236,10 @@ void sim_step_brk(struct sim *sim) {
         model_unmap(space, new_end, old_end - new_end);
     }
     space->brk_bytes = length;
+    note_change(sim, r.s);
 }
+
+/* ---- moving ---------------------------------------------------------------------------------- */
 
 /* mremap's rules, for a range that is one region. Returns the status; *to is where it must be, or
  * MODEL_PAGES: anywhere that is free. */
@@ -226,19 +279,30 @@ static void remap_fixed(struct sim *sim, struct range *r, unsigned n_new, unsign
     model_remap(r->model, r->page, r->n, to, n_new);
 }
 
-void sim_step_remap(struct sim *sim) {
-    struct range r;
-    unsigned n_new = 1 + sim_pick(sim, RUN_PAGES_MAX), to = sim_pick(sim, MODEL_PAGES);
-    bool may_move = sim_chance(sim, 70), fixed = sim_chance(sim, 25), cut = sim_chance(sim, 70);
-    if (!sim_pick_mapped(sim, &r))
-        return;
+enum { REMAP_STAY, REMAP_MAY_MOVE, REMAP_FIXED };
+
+/* space page n | pages to how */
+void sim_draw_remap(struct sim *sim, int *a) {
+    bool may_move = sim_chance(sim, 70), fixed = sim_chance(sim, 25);
+    sim_draw_mapped(sim, a);
     /* Mostly a range that is one region, or it would nearly always be refused. */
-    while (cut && r.n > 1 && !model_one_region(r.model, r.page, r.n))
-        r.n--;
-    r.bytes = r.n * QUIRE_PAGE_SIZE;
-    sim_say(sim, "space %u: remap page %u+%u to %u+%u%s%s", r.s, r.page, r.n, to, n_new,
-            may_move ? " may move" : "", fixed ? " fixed" : "");
-    if (fixed) {
+    const struct model_space *space = &sim->model.spaces[a[0]];
+    while (sim_chance(sim, 90) && a[2] > 1 &&
+           !model_one_region(space, (unsigned)a[1], (unsigned)a[2]))
+        a[2]--;
+    a[3] = 1 + (int)sim_pick(sim, RUN_PAGES_MAX);
+    a[4] = (int)sim_pick(sim, MODEL_PAGES);
+    a[5] = fixed ? REMAP_FIXED : may_move ? REMAP_MAY_MOVE : REMAP_STAY;
+}
+
+void sim_act_remap(struct sim *sim, const int *a) {
+    struct range r;
+    unsigned n_new = (unsigned)a[3], to = (unsigned)a[4];
+    bool may_move = a[5] == REMAP_MAY_MOVE;
+    if (!sim_range(sim, a, &r) || n_new == 0 || n_new > MODEL_PAGES)
+        return;
+    note_change(sim, r.s);
+    if (a[5] == REMAP_FIXED) {
         if (to + n_new <= MODEL_PAGES)
             remap_fixed(sim, &r, n_new, to);
         return;
@@ -262,31 +326,46 @@ void sim_step_remap(struct sim *sim) {
 
 /* ---- spaces ---------------------------------------------------------------------------------- */
 
-void sim_step_spawn(struct sim *sim) {
-    unsigned s = sim_pick(sim, MODEL_SPACES);
-    if (sim->model.spaces[s].alive)
-        return;
-    sim_say(sim, "space %u: create", s);
-    sim_space_create(sim, s);
+/* space brk_page */
+void sim_draw_spawn(struct sim *sim, int *a) {
+    a[0] = (int)sim_pick(sim, MODEL_SPACES);
+    a[1] = 4 + (int)sim_pick(sim, 60);
 }
 
-void sim_step_exit(struct sim *sim) {
-    struct range r;
-    if (!sim_pick_range(sim, &r))
+void sim_act_spawn(struct sim *sim, const int *a) {
+    if ((unsigned)a[0] >= MODEL_SPACES || (unsigned)a[1] >= MODEL_PAGES ||
+        sim->model.spaces[a[0]].alive)
         return;
-    sim_say(sim, "space %u: destroy", r.s);
+    sim_space_create(sim, (unsigned)a[0], (unsigned)a[1]);
+}
+
+void sim_draw_exit(struct sim *sim, int *a) {
+    sim_draw_range(sim, a);
+}
+
+void sim_act_exit(struct sim *sim, const int *a) {
+    struct range r;
+    if (!sim_range(sim, a, &r))
+        return;
     sim_space_destroy(sim, r.s);
     sim->in_space = -1;
 }
 
-void sim_step_fork(struct sim *sim) {
+/* space page n | child */
+void sim_draw_fork(struct sim *sim, int *a) {
+    sim_draw_range(sim, a);
+    a[3] = (int)sim_pick(sim, MODEL_SPACES);
+}
+
+void sim_act_fork(struct sim *sim, const int *a) {
     struct range r;
-    unsigned child = sim_pick(sim, MODEL_SPACES);
-    if (!sim_pick_range(sim, &r) || sim->model.spaces[child].alive)
+    unsigned child = (unsigned)a[3];
+    if (!sim_range(sim, a, &r) || child >= MODEL_SPACES || sim->model.spaces[child].alive)
         return;
-    sim_say(sim, "space %u: fork to %u", r.s, child);
     sim->owners[child] = (struct sim_owner){sim, child};
     enum quire_status got = quire_space_fork(r.real, &sim->owners[child], &sim->spaces[child]);
-    if (sim_did(sim, "fork", got, QUIRE_OK))
+    if (sim_did(sim, "fork", got, QUIRE_OK)) {
         model_fork(r.model, &sim->model.spaces[child]);
+        note_change(sim, child);
+    }
 }

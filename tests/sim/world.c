@@ -18,45 +18,25 @@
 
 #include "sim.h"
 
-#define BASE_VA ((((uint64_t)1) << 39) - (MODEL_PAGES / 2) * QUIRE_PAGE_SIZE)
-/* RAM: what the manager itself needs, and not enough for what the programs want. */
-#define RAM_PAGES_MIN   256
-#define RAM_PAGES_MORE  128
-#define SWAP_PAGES_MIN  2 /* the first page of an area is its header */
-#define SWAP_PAGES_MORE 768
-#define MIN_FREE_MAX    24
-/* What the ballast leaves for programs. They would like four times 160 pages and the objects. */
-#define FREE_PAGES_MIN  50
-#define FREE_PAGES_MORE 130
-#define STACK_PAGES     24
-#define GAP_PAGES       3
+#define BASE_VA        ((((uint64_t)1) << 39) - (MODEL_PAGES / 2) * QUIRE_PAGE_SIZE)
+#define STACK_PAGES    24
+#define GAP_PAGES      3
+#define BALLAST_ORDERS 6
 
 uint64_t sim_va(unsigned page) {
     return BASE_VA + page * QUIRE_PAGE_SIZE;
 }
 
-static uint64_t splitmix64(uint64_t *state) {
+uint64_t sim_splitmix64(uint64_t *state) {
     uint64_t z = *state += 0x9E3779B97F4A7C15u;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);
 }
 
-uint32_t sim_random(struct sim *sim) {
-    return (uint32_t)(splitmix64(&sim->random) >> 32);
-}
-
-unsigned sim_pick(struct sim *sim, unsigned n) {
-    return (unsigned)(((uint64_t)sim_random(sim) * n) >> 32);
-}
-
-bool sim_chance(struct sim *sim, unsigned percent) {
-    return sim_pick(sim, 100) < percent;
-}
-
 _Noreturn void sim_fail(struct sim *sim, const char *format, ...) {
     va_list arguments;
-    fprintf(stderr, "sim: seed %llu step %llu: ", (unsigned long long)sim->seed,
+    fprintf(stderr, "sim: seed %llu step %llu: ", (unsigned long long)sim->plan.field[SIM_SEED],
             (unsigned long long)sim->step);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
@@ -91,11 +71,9 @@ bool sim_did(struct sim *sim, const char *what, enum quire_status got, enum quir
 
 /* ---- what the manager calls ------------------------------------------------------------------ */
 
-/* In lossy worlds one in so many operations of a pager fails. */
-#define PAGER_FAILS_ONE_IN 150
-
 static bool pager_fails(struct sim *sim) {
-    return sim->lossy && splitmix64(&sim->pager_random) % PAGER_FAILS_ONE_IN == 0;
+    return sim->plan.field[SIM_PAGER] &&
+           sim_splitmix64(&sim->pager_random) % sim->plan.field[SIM_PAGER] == 0;
 }
 
 static enum quire_status file_read(void *context, uint64_t offset_bytes, void *frame_bytes) {
@@ -143,7 +121,8 @@ static void judge_kill(struct sim *sim) {
     struct quire_usage u;
     quire_usage(sim->q, &u);
     uint64_t mine = u.anon + u.shmem;
-    if (!sim->failing && !sim->lossy && u.swap_free >= mine && mine + u.file > KILL_PAGES_MAX)
+    if (!sim->plan.field[SIM_FAILING] && !sim->lossy && u.swap_free >= mine &&
+        mine + u.file > KILL_PAGES_MAX)
         sim_fail(sim, "killed with %llu anonymous and %llu file pages in RAM, %llu free swap slots",
                  (unsigned long long)mine, (unsigned long long)u.file,
                  (unsigned long long)u.swap_free);
@@ -168,30 +147,18 @@ static void say_log(void *context, const char *line) {
 
 /* ---- building and ending --------------------------------------------------------------------- */
 
-static void draw_machine(struct sim *sim) {
-    sim->ram_bytes = (RAM_PAGES_MIN + sim_pick(sim, RAM_PAGES_MORE)) * QUIRE_PAGE_SIZE;
-    for (unsigned i = 0; i < SIM_DEVICES; i++)
-        sim->swap_bytes[i] = (SWAP_PAGES_MIN + sim_pick(sim, SWAP_PAGES_MORE)) * QUIRE_PAGE_SIZE;
-    sim->dropping = sim_chance(sim, 50);
-    sim->failing = sim_chance(sim, 30);
-    sim->lossy = sim_chance(sim, 20);
-}
-
 static void inject(struct sim *sim) {
-    if (sim->dropping)
-        quire_soft_inject(sim->machine, QUIRE_SOFT_DROP_MAPPING, 1 + sim_pick(sim, 20));
-    if (!sim->lossy)
-        return;
-    for (int kind = 0; kind < QUIRE_SOFT_DROP_MAPPING; kind++) {
-        if (sim_chance(sim, 50))
-            quire_soft_inject(sim->machine, (enum quire_soft_injection)kind,
-                              20 + sim_pick(sim, 400));
+    for (int kind = 0; kind < QUIRE_SOFT_INJECTIONS; kind++) {
+        uint32_t one_in = (uint32_t)sim->plan.field[SIM_INJECT + kind];
+        quire_soft_inject(sim->machine, (enum quire_soft_injection)kind, one_in);
+        sim->lossy |= one_in > 0 && kind != QUIRE_SOFT_DROP_MAPPING;
     }
+    sim->lossy |= sim->plan.field[SIM_PAGER] > 0;
 }
 
 /* Fill a block so that whoever else writes to it is found out. */
-static void mark_block(struct sim *sim, struct sim_block *block) {
-    block->value = (uint8_t)sim_random(sim);
+static void mark_block(struct sim_block *block, uint8_t value) {
+    block->value = value;
     memset(block->bytes, block->value, block->nbytes);
 }
 
@@ -209,7 +176,7 @@ void sim_block_free(struct sim *sim, struct sim_block *block) {
 }
 
 bool sim_block_alloc(struct sim *sim, struct sim_block *block, bool small, unsigned order,
-                     size_t nbytes) {
+                     size_t nbytes, uint8_t value) {
     *block = (struct sim_block){.small = small, .order = order, .nbytes = nbytes};
     if (small) {
         block->bytes = quire_kmalloc(sim->q, nbytes);
@@ -218,37 +185,32 @@ bool sim_block_alloc(struct sim *sim, struct sim_block *block, bool small, unsig
         block->nbytes = QUIRE_PAGE_SIZE << order;
     }
     if (block->bytes)
-        mark_block(sim, block);
+        mark_block(block, value);
     return block->bytes != NULL;
 }
 
 static void take_ballast(struct sim *sim) {
-    uint64_t target = FREE_PAGES_MIN + sim_pick(sim, FREE_PAGES_MORE);
+    uint64_t random = sim->plan.field[SIM_SEED], target = sim->plan.field[SIM_FREE];
     struct quire_usage usage;
     quire_usage(sim->q, &usage);
     while (usage.free > target && sim->nballast < SIM_BLOCKS) {
-        unsigned order = sim_pick(sim, 6);
+        unsigned order = sim_splitmix64(&random) % BALLAST_ORDERS;
         while (order > 0 && usage.free < target + (1u << order))
             order--;
-        if (!sim_block_alloc(sim, &sim->ballast[sim->nballast], false, order, 0))
+        struct sim_block *block = &sim->ballast[sim->nballast];
+        if (!sim_block_alloc(sim, block, false, order, 0, (uint8_t)random))
             break;
         sim->nballast++;
         quire_usage(sim->q, &usage);
     }
 }
 
-void sim_world_create(struct sim *sim, uint64_t seed, bool verbose) {
-    memset(sim, 0, sizeof *sim);
-    sim->seed = seed;
-    sim->random = seed * 0x9E3779B97F4A7C15u + 1;
-    sim->pager_random = ~sim->random;
-    sim->in_space = -1;
-    sim->verbose = verbose;
-    draw_machine(sim);
+static void start_machine(struct sim *sim) {
+    const uint64_t *plan = sim->plan.field;
     struct quire_soft_config soft = {
-        .ram_bytes = sim->ram_bytes,
-        .swap_bytes = {sim->swap_bytes[0], sim->swap_bytes[1]},
-        .seed = seed,
+        .ram_bytes = plan[SIM_RAM] * QUIRE_PAGE_SIZE,
+        .swap_bytes = {plan[SIM_SWAP0] * QUIRE_PAGE_SIZE, plan[SIM_SWAP1] * QUIRE_PAGE_SIZE},
+        .seed = plan[SIM_SEED],
         .oom_kill = oom_kill,
         .log = say_log,
         .context = sim,
@@ -257,29 +219,35 @@ void sim_world_create(struct sim *sim, uint64_t seed, bool verbose) {
         sim_fail(sim, "no machine");
     struct quire_config config = {
         .machine = sim->machine,
-        .swappiness = sim_pick(sim, 201),
-        .min_free_pages = 1 + sim_pick(sim, MIN_FREE_MAX),
+        .swappiness = (unsigned)plan[SIM_SWAPPINESS],
+        .min_free_pages = plan[SIM_MIN_FREE],
     };
     enum quire_status status = quire_create(&config, &sim->q);
     if (status != QUIRE_OK)
-        sim_fail(sim, "quire_create: %s with %llu KiB", quire_status_name(status),
-                 (unsigned long long)sim->ram_bytes / 1024);
+        sim_fail(sim, "quire_create: %s with %llu pages", quire_status_name(status),
+                 (unsigned long long)plan[SIM_RAM]);
+}
+
+void sim_world_create(struct sim *sim, const struct sim_plan *plan, bool verbose) {
+    uint64_t audit_every = sim->audit_every;
+    memset(sim, 0, sizeof *sim);
+    sim->audit_every = audit_every;
+    sim->plan = *plan;
+    sim->pager_random = ~plan->field[SIM_SEED];
+    sim->in_space = -1;
+    sim->verbose = verbose;
+    start_machine(sim);
     sim->model.stack_limit_pages = STACK_PAGES;
     sim->model.stack_gap_pages = GAP_PAGES;
     for (int object = 0; object < MODEL_OBJECTS; object++)
         sim_object_create(sim, object);
     take_ballast(sim);
-    if (sim_chance(sim, 80))
+    if (plan->field[SIM_SWAPON])
         (void)quire_swapon(sim->q, 0, 1);
     inject(sim);
-    sim_say(sim, "world: %llu KiB RAM, swap %llu+%llu KiB%s%s%s",
-            (unsigned long long)sim->ram_bytes / 1024,
-            (unsigned long long)sim->swap_bytes[0] / 1024,
-            (unsigned long long)sim->swap_bytes[1] / 1024, sim->dropping ? ", dropping" : "",
-            sim->failing ? ", failing" : "", sim->lossy ? ", lossy" : "");
 }
 
-bool sim_space_create(struct sim *sim, unsigned s) {
+bool sim_space_create(struct sim *sim, unsigned s, unsigned brk_page) {
     sim->owners[s] = (struct sim_owner){sim, s};
     struct quire_space_config config = {
         .low = quire_va(sim_va(0)),
@@ -295,7 +263,7 @@ bool sim_space_create(struct sim *sim, unsigned s) {
     struct model_space *space = &sim->model.spaces[s];
     memset(space, 0, sizeof *space);
     space->alive = true;
-    space->brk_page = 4 + sim_pick(sim, 60);
+    space->brk_page = brk_page;
     quire_brk_start(sim->spaces[s], quire_va(sim_va(space->brk_page)));
     return true;
 }
@@ -328,7 +296,7 @@ void sim_object_create(struct sim *sim, int object) {
                                          &sim->objects[object]);
     }
     if (status != QUIRE_OK) {
-        if (!sim->failing)
+        if (!sim->plan.field[SIM_FAILING])
             sim_fail(sim, "object_create: %s", quire_status_name(status));
         sim->objects[object] = NULL;
     }
@@ -399,134 +367,4 @@ void sim_world_destroy(struct sim *sim) {
     sim->counters = *quire_counters(sim->q);
     quire_destroy(sim->q);
     quire_soft_destroy(sim->machine);
-}
-
-/* ---- comparing ------------------------------------------------------------------------------- */
-
-/* True if the bytes are those of the cells; otherwise *at is where they differ first. */
-static bool bytes_are(const uint8_t *bytes, const uint8_t *cells, unsigned *at) {
-    for (unsigned c = 0; c < MODEL_CELLS; c++) {
-        const uint8_t *cell = bytes + c * MODEL_CELL_BYTES;
-        uint8_t want[MODEL_CELL_BYTES];
-        memset(want, cells[c], sizeof want);
-        if (memcmp(cell, want, sizeof want) == 0)
-            continue;
-        *at = c * MODEL_CELL_BYTES;
-        while (bytes[*at] == cells[c])
-            ++*at;
-        return false;
-    }
-    return true;
-}
-
-void sim_compare_page(struct sim *sim, unsigned s, unsigned page, const uint8_t *bytes) {
-    static const uint8_t zeros[MODEL_CELLS];
-    struct model_page *p = &sim->model.spaces[s].pages[page];
-    const uint8_t *cells = model_visible(&sim->model, p);
-    unsigned at;
-    if (bytes_are(bytes, cells, &at))
-        return;
-    if (p->lazy && bytes_are(bytes, zeros, &at)) {
-        p->own = p->lazy = false; /* it was dropped */
-        return;
-    }
-    sim_fail(sim,
-             "space %u page %u (%s%s object %d index %u) byte %u is 0x%02x, the model says 0x%02x",
-             s, page, p->flags & QUIRE_MAP_SHARED ? "shared" : "private", p->own ? " own" : "",
-             p->object, p->index, at, bytes[at], cells[at / MODEL_CELL_BYTES]);
-}
-
-/* A store that ended in QUIRE_BUS may have come as far as the private copy of an object's page,
- * which was then lost to a bad device on its way: whether later changes of the object show is open.
- * Close it: no copy. */
-void sim_settle_copy(struct sim *sim, unsigned s, unsigned page) {
-    struct model_page *p = &sim->model.spaces[s].pages[page];
-    if (p->object < 0 || p->own || (p->flags & QUIRE_MAP_SHARED))
-        return;
-    if (quire_advise(sim->spaces[s], quire_va(sim_va(page)), QUIRE_PAGE_SIZE,
-                     QUIRE_ADVISE_DONTNEED) != QUIRE_OK)
-        sim_fail(sim, "space %u page %u: advice for one page was refused", s, page);
-}
-
-bool sim_access(struct sim *sim, unsigned s, unsigned page, unsigned offset,
-                enum quire_access access, uint8_t **host) {
-    struct quire_pmap *pmap = quire_space_pmap(sim->spaces[s]);
-    uint64_t va = sim_va(page) + offset;
-    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
-    enum quire_status got = QUIRE_OK;
-    if ((access == QUIRE_ACCESS_READ && slot->read_tag == sim_va(page)) ||
-        (access == QUIRE_ACCESS_WRITE && slot->write_tag == sim_va(page)))
-        *host = (uint8_t *)(va + slot->addend);
-    else
-        got = quire_mmu_access(pmap, va, access, host);
-    sim->hash = (sim->hash ^ got) * 0x9E3779B97F4A7C15u;
-    if (sim->killed)
-        return false;
-    enum quire_status want = model_access(&sim->model, &sim->model.spaces[s], page, access);
-    if (got == QUIRE_BUS && want == QUIRE_OK && sim->lossy) {
-        sim->lost_bus++;
-        if (access == QUIRE_ACCESS_WRITE)
-            sim_settle_copy(sim, s, page);
-        return false;
-    }
-    if (got != want)
-        sim_fail(sim, "space %u page %u access %d: %s, the model says %s", s, page, (int)access,
-                 quire_status_name(got), quire_status_name(want));
-    return got == QUIRE_OK;
-}
-
-void sim_verify_space(struct sim *sim, unsigned s) {
-    for (unsigned page = 0; page < MODEL_PAGES && !sim->killed; page++) {
-        const struct model_page *p = &sim->model.spaces[s].pages[page];
-        enum quire_access access = QUIRE_ACCESS_READ;
-        uint8_t *host;
-        if (p->prot == QUIRE_PROT_EXEC)
-            access = QUIRE_ACCESS_EXEC;
-        if (!p->mapped) /* no access: a stack could grow by it */
-            continue;
-        if (sim_access(sim, s, page, 0, access, &host))
-            sim_compare_page(sim, s, page, host);
-    }
-}
-
-/* The manager's regions are the model's runs of pages: no more, no fewer, merged where they match.
- */
-void sim_verify_regions(struct sim *sim, unsigned s) {
-    const struct model_space *space = &sim->model.spaces[s];
-    struct quire_region_info info;
-    quire_vaddr at = quire_va(sim_va(0));
-    unsigned page = 0;
-    while (quire_region_at_or_after(sim->spaces[s], at, false, &info)) {
-        unsigned first = (unsigned)((info.start.value - sim_va(0)) >> QUIRE_PAGE_SHIFT);
-        unsigned end = (unsigned)((info.end.value - sim_va(0)) >> QUIRE_PAGE_SHIFT);
-        if (first < page || end > MODEL_PAGES || end <= first)
-            sim_fail(sim, "space %u: a region from page %u to %u", s, first, end);
-        if (!model_all_free(space, page, first - page))
-            sim_fail(sim, "space %u: no region in pages %u to %u", s, page, first);
-        const struct model_page *p = &space->pages[first];
-        if (!model_one_region(space, first, end - first) || info.prot != p->prot ||
-            info.object != (p->object < 0 ? NULL : sim->objects[p->object]) ||
-            (p->object >= 0 && info.offset_bytes >> QUIRE_PAGE_SHIFT != p->index))
-            sim_fail(sim, "space %u: region of pages %u to %u is not the model's", s, first, end);
-        if (first > 0 && model_joined(&space->pages[first - 1], p))
-            sim_fail(sim, "space %u: regions not merged at page %u", s, first);
-        page = end;
-        at = info.end;
-    }
-    if (!model_all_free(space, page, MODEL_PAGES - page))
-        sim_fail(sim, "space %u: no region from page %u on", s, page);
-}
-
-void sim_verify_file(struct sim *sim, int object, unsigned index, unsigned n) {
-    const struct model_object *model = &sim->model.objects[object];
-    const struct sim_file *file = &sim->files[object];
-    if (file->size_bytes != model->ncells * MODEL_CELL_BYTES)
-        sim_fail(sim, "file %d has %llu bytes", object, (unsigned long long)file->size_bytes);
-    for (unsigned i = index; i < index + n && i < MODEL_OBJECT_PAGES; i++) {
-        unsigned at;
-        if (!bytes_are(file->bytes + i * QUIRE_PAGE_SIZE, model->cells[i], &at))
-            sim_fail(sim, "file %d page %u byte %u: stored 0x%02x, the model says 0x%02x", object,
-                     i, at, file->bytes[i * QUIRE_PAGE_SIZE + at],
-                     model->cells[i][at / MODEL_CELL_BYTES]);
-    }
 }

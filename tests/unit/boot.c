@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <quire/machine.h>
+#include <quire/kmem.h>
 #include <quire/quire.h>
 #include <quire/space.h>
 #include <quire/view.h>
@@ -214,6 +215,54 @@ static void refused_beyond_boot(void **state) {
     }
 }
 
+/* Which of 100 allocations of a frame fail, as a set of the first 64, and how many of all. */
+static uint64_t failed_frames(struct quire *q, unsigned *nfailed) {
+    uint64_t set = 0;
+    *nfailed = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        quire_frame frame;
+        if (quire_frames_alloc(q, 0, &frame) == QUIRE_OK) {
+            quire_frames_free(q, frame, 0);
+            continue;
+        }
+        ++*nfailed;
+        set |= i < 64 ? (uint64_t)1 << i : 0;
+    }
+    return set;
+}
+
+static void allocations_fail_as_told(void **state) {
+    (void)state;
+    struct quire_machine machine;
+    machine_up(&machine, 1024);
+    struct quire_config config = {.machine = &machine};
+    struct quire *q;
+    unsigned n;
+    assert_int_equal(quire_create(&config, &q), QUIRE_OK);
+    quire_fail_range(q, UINT64_MAX, 1);
+    assert_true(failed_frames(q, &n) == 0);
+    assert_int_equal(quire_fail_asked(q), 100);
+    quire_fail_range(q, 3, 2);
+    assert_true(failed_frames(q, &n) == 0xC);
+    quire_fail_range(q, 64, UINT64_MAX);
+    assert_true(failed_frames(q, &n) == (uint64_t)1 << 63);
+    assert_int_equal(n, 37);
+    quire_fail_random(q, 5, 1);
+    uint64_t set = failed_frames(q, &n);
+    assert_in_range(n, 8, 40);
+    quire_fail_random(q, 5, 1);
+    assert_true(failed_frames(q, &n) == set);
+    quire_fail_random(q, 5, 2);
+    assert_true(failed_frames(q, &n) != set);
+    quire_fail_every(q, 50);
+    assert_true(failed_frames(q, &n) == (uint64_t)1 << 49);
+    assert_int_equal(n, 2);
+    quire_fail_every(q, 0);
+    assert_true(failed_frames(q, &n) == 0);
+    quire_destroy(q);
+    free(machine.bytes);
+}
+
 static void bad_configuration(void **state) {
     (void)state;
     struct quire_machine machine;
@@ -281,9 +330,9 @@ static void two_side_by_side(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_size_of_ram), cmocka_unit_test(refused_beyond_boot),
-        cmocka_unit_test(bad_configuration), cmocka_unit_test(several_ranges),
-        cmocka_unit_test(two_side_by_side),
+        cmocka_unit_test(every_size_of_ram),        cmocka_unit_test(refused_beyond_boot),
+        cmocka_unit_test(allocations_fail_as_told), cmocka_unit_test(bad_configuration),
+        cmocka_unit_test(several_ranges),           cmocka_unit_test(two_side_by_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,164 @@
+/* plan.c: what kind of world a seed stands for, and plans and steps as text.
+ *
+ *     plan seed 17 ram 300 swap0 40 ... audit 64
+ *     spawn 0 12
+ *     map 0 5 8 3 2 -1 0 0         # space 0, pages 5 to 12, read and write, fixed, anonymous
+ *     store 0 6 1 10 2 77
+ *
+ * Worlds are small on purpose: a few hundred frames for four spaces that could fill twice as many,
+ * so that after a few hundred steps everything is evicted, written and brought back all the time,
+ * and an audit of the whole manager costs microseconds. One in two has mappings that vanish, one in
+ * three fails allocations, one in five has disks that lie; the rest are healthy, and judged harder.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "steps.h"
+
+/* RAM: what the manager itself needs, and not enough for what the programs want. */
+#define RAM_PAGES_MIN   256
+#define RAM_PAGES_MORE  128
+#define SWAP_PAGES_MIN  2 /* the first page of an area is its header */
+#define SWAP_PAGES_MORE 768
+#define MIN_FREE_MAX    24
+/* What the ballast leaves for programs. They would like four times 160 pages and the objects. */
+#define FREE_PAGES_MIN  50
+#define FREE_PAGES_MORE 130
+#define SWAPPINESS_MAX  200
+/* How seldom things go wrong in worlds where they do: one in so many. */
+#define PAGER_FAILS 150
+#define DISK_MIN    20
+#define DISK_MORE   400
+#define DROP_MORE   20
+/* Audits: after each step in one world of AUDIT_ALL, else every 2^8 to 2^13 steps. */
+#define AUDIT_ALL   1024
+#define AUDIT_SHIFT 8
+#define AUDIT_MORE  6
+
+const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
+    [SIM_SEED] = "seed",
+    [SIM_RAM] = "ram",
+    [SIM_SWAP0] = "swap0",
+    [SIM_SWAP1] = "swap1",
+    [SIM_SWAPPINESS] = "swappiness",
+    [SIM_MIN_FREE] = "min_free",
+    [SIM_FREE] = "free",
+    [SIM_SWAPON] = "swapon",
+    [SIM_FAILING] = "failing",
+    [SIM_PAGER] = "pager",
+    [SIM_INJECT + QUIRE_SOFT_READ_ERROR] = "read_error",
+    [SIM_INJECT + QUIRE_SOFT_WRITE_ERROR] = "write_error",
+    [SIM_INJECT + QUIRE_SOFT_BIT_FLIP] = "bit_flip",
+    [SIM_INJECT + QUIRE_SOFT_LOST_WRITE] = "lost_write",
+    [SIM_INJECT + QUIRE_SOFT_MISDIRECTED] = "misdirected",
+    [SIM_INJECT + QUIRE_SOFT_TORN_WRITE] = "torn_write",
+    [SIM_INJECT + QUIRE_SOFT_STALE_READ] = "stale_read",
+    [SIM_INJECT + QUIRE_SOFT_LATE_WRITE] = "late_write",
+    [SIM_INJECT + QUIRE_SOFT_DROP_MAPPING] = "drop_mapping",
+    [SIM_AUDIT] = "audit",
+};
+
+void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
+    static struct sim dice; /* only its stream is used */
+    uint64_t *f = plan->field;
+    dice.random = seed * 0x9E3779B97F4A7C15u + 1;
+    memset(plan, 0, sizeof *plan);
+    f[SIM_SEED] = seed;
+    f[SIM_RAM] = RAM_PAGES_MIN + sim_pick(&dice, RAM_PAGES_MORE);
+    f[SIM_SWAP0] = SWAP_PAGES_MIN + sim_pick(&dice, SWAP_PAGES_MORE);
+    f[SIM_SWAP1] = SWAP_PAGES_MIN + sim_pick(&dice, SWAP_PAGES_MORE);
+    f[SIM_SWAPPINESS] = sim_pick(&dice, SWAPPINESS_MAX + 1);
+    f[SIM_MIN_FREE] = 1 + sim_pick(&dice, MIN_FREE_MAX);
+    f[SIM_FREE] = FREE_PAGES_MIN + sim_pick(&dice, FREE_PAGES_MORE);
+    f[SIM_SWAPON] = sim_chance(&dice, 80);
+    f[SIM_FAILING] = sim_chance(&dice, 30);
+    if (sim_chance(&dice, 50))
+        f[SIM_INJECT + QUIRE_SOFT_DROP_MAPPING] = 1 + sim_pick(&dice, DROP_MORE);
+    bool lossy = sim_chance(&dice, 20);
+    for (int kind = 0; kind < QUIRE_SOFT_INJECTIONS; kind++) {
+        unsigned one_in = DISK_MIN + sim_pick(&dice, DISK_MORE);
+        if (kind != QUIRE_SOFT_DROP_MAPPING && lossy && sim_chance(&dice, 50))
+            f[SIM_INJECT + kind] = one_in;
+    }
+    f[SIM_PAGER] = lossy ? PAGER_FAILS : 0;
+    f[SIM_AUDIT] = (uint64_t)1 << (AUDIT_SHIFT + sim_pick(&dice, AUDIT_MORE));
+    if (sim_pick(&dice, AUDIT_ALL) == 0)
+        f[SIM_AUDIT] = 1;
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+void sim_script_print(const struct sim_script *script, void *file) {
+    fprintf(file, "plan");
+    for (unsigned i = 0; i < SIM_PLAN_FIELDS; i++)
+        fprintf(file, " %s %llu", sim_plan_names[i], (unsigned long long)script->plan.field[i]);
+    fprintf(file, "\n");
+    for (uint64_t k = 0; k < script->nops; k++) {
+        const struct sim_op *op = &script->ops[k];
+        fprintf(file, "%s", sim_steps[op->kind].name);
+        for (unsigned i = 0; i < sim_steps[op->kind].nargs; i++)
+            fprintf(file, " %d", op->a[i]);
+        fprintf(file, "\n");
+    }
+}
+
+static bool read_plan(struct sim_plan *plan, char **words) {
+    char *name, *value;
+    while ((name = strtok_r(NULL, " \t\n", words)) && (value = strtok_r(NULL, " \t\n", words))) {
+        unsigned i = 0;
+        while (i < SIM_PLAN_FIELDS && strcmp(name, sim_plan_names[i]) != 0)
+            i++;
+        if (i == SIM_PLAN_FIELDS)
+            return false;
+        plan->field[i] = strtoull(value, NULL, 0);
+    }
+    return !name;
+}
+
+static bool read_op(struct sim_op *op, const char *name, char **words) {
+    unsigned kind = 0;
+    while (kind < sim_nsteps && strcmp(name, sim_steps[kind].name) != 0)
+        kind++;
+    if (kind == sim_nsteps)
+        return false;
+    *op = (struct sim_op){.kind = (int)kind};
+    for (unsigned i = 0; i < sim_steps[kind].nargs; i++) {
+        char *value = strtok_r(NULL, " \t\n", words);
+        if (!value)
+            return false;
+        op->a[i] = (int)strtol(value, NULL, 0);
+    }
+    return true;
+}
+
+bool sim_script_read(struct sim_script *script, const char *path) {
+    FILE *file = fopen(path, "r");
+    char line[1000];
+    unsigned number = 0;
+    bool good = file != NULL;
+    *script = (struct sim_script){.ops = NULL};
+    while (good && fgets(line, sizeof line, file)) {
+        char *words, *comment = strchr(line, '#');
+        number++;
+        if (comment)
+            *comment = '\0';
+        char *name = strtok_r(line, " \t\n", &words);
+        if (!name)
+            continue;
+        if (strcmp(name, "plan") == 0) {
+            good = read_plan(&script->plan, &words);
+            continue;
+        }
+        if (script->nops == script->capacity) {
+            script->capacity = script->capacity * 2 + 64;
+            script->ops = realloc(script->ops, script->capacity * sizeof script->ops[0]);
+        }
+        good = script->ops && read_op(&script->ops[script->nops++], name, &words);
+    }
+    if (!good)
+        fprintf(stderr, "sim: %s:%u: not a script\n", path, number);
+    if (file)
+        fclose(file);
+    return good;
+}
