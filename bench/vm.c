@@ -267,7 +267,8 @@ static double remap_64(struct bench *b) {
     double start = now_ns();
     for (unsigned i = 0; i < MOVES; i++) {
         quire_vaddr to = quire_va((uint64_t)0x20000000 + i % 2 * MIB);
-        must(quire_remap(b->space, quire_va(va), PAGES * PAGE, PAGES * PAGE, true, true, &to),
+        must(quire_remap(b->space, quire_va(va), PAGES * PAGE, PAGES * PAGE,
+                         QUIRE_REMAP_MAY_MOVE | QUIRE_REMAP_FIXED, &to),
              "remap");
         va = to.value;
     }

@@ -21,6 +21,7 @@
 #include "os/process.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* A writable page must be readable: the hardware reserves "write only" (privileged spec, Sv39). */
 #define PROT_ALL     (OS_PROT_READ | OS_PROT_WRITE | OS_PROT_EXEC)
@@ -111,6 +112,25 @@ void os_memory_adopt(struct os_process *process, struct os_memory *memory) {
 
 /* ---- brk, mmap, munmap ----------------------------------------------------------------------- */
 
+/* CAP_IPC_LOCK: programs have the rights of the user who runs them. */
+static bool locks_freely(void) {
+    return geteuid() == 0;
+}
+
+static bool may_lock(const struct os_process *process) {
+    return process->rlimits[OS_RLIMIT_MEMLOCK][0] != 0 || locks_freely();
+}
+
+/* Would so much more locked memory be more than RLIMIT_MEMLOCK? */
+static bool over_lock_limit(struct os_process *process, uint64_t bytes) {
+    uint64_t limit = process->rlimits[OS_RLIMIT_MEMLOCK][0];
+    struct quire_space_usage usage;
+    if (limit == OS_RLIM_INFINITY || locks_freely())
+        return false;
+    quire_space_usage(process->space, &usage);
+    return usage.locked * QUIRE_PAGE_SIZE + bytes > limit;
+}
+
 int64_t os_sys_brk(struct os_task *task, const uint64_t args[6]) {
     struct os_process *process = task->process;
     if (!process->space)
@@ -125,6 +145,9 @@ int64_t os_sys_brk(struct os_task *task, const uint64_t args[6]) {
         if (usage.data * QUIRE_PAGE_SIZE + (args[0] - old) > limit)
             return (int64_t)old;
     }
+    if (args[0] > old && quire_space_locks_future(process->space) &&
+        over_lock_limit(process, args[0] - old))
+        return (int64_t)old;
     return (int64_t)quire_brk(process->space, quire_va(args[0])).value;
 }
 
@@ -178,7 +201,9 @@ static int64_t map_flags(uint64_t flags, uint64_t addr, uint64_t length, unsigne
         *out |= QUIRE_MAP_GROWSDOWN;
     if (flags & OS_MAP_NORESERVE)
         *out |= QUIRE_MAP_NORESERVE;
-    if ((flags & (OS_MAP_POPULATE | OS_MAP_LOCKED)) && !(flags & OS_MAP_NONBLOCK))
+    if (flags & OS_MAP_LOCKED)
+        *out |= QUIRE_MAP_LOCKED;
+    if ((flags & OS_MAP_POPULATE) && !(flags & OS_MAP_NONBLOCK))
         *out |= QUIRE_MAP_POPULATE;
     return 0;
 }
@@ -205,6 +230,11 @@ int64_t os_sys_mmap(struct os_task *task, const uint64_t args[6]) {
         return error;
     if (over_address_limit(process, length))
         return -OS_ENOMEM;
+    if ((flags & QUIRE_MAP_LOCKED) && !may_lock(process))
+        return -OS_EPERM;
+    if ((flags & QUIRE_MAP_LOCKED || quire_space_locks_future(process->space)) &&
+        over_lock_limit(process, length))
+        return -OS_EAGAIN;
     if (prot & OS_PROT_WRITE)
         prot |= OS_PROT_READ;
 
@@ -236,6 +266,22 @@ static bool range_valid(uint64_t va, uint64_t *length) {
     return va <= OS_USER_HIGH - *length;
 }
 
+/* Calls that do what they can of a range: it ends at the end of user addresses. True: it went on
+ * beyond, where there is a hole (ENOMEM in the end). => aligned, and the sum does not wrap */
+static bool cut_range(uint64_t va, uint64_t *length) {
+    uint64_t room = va < OS_USER_HIGH ? OS_USER_HIGH - va : 0;
+    *length = quire_round_up(*length);
+    bool beyond = *length > room;
+    if (beyond)
+        *length = room;
+    return beyond;
+}
+
+/* The answer of such a call. */
+static int64_t partly(enum quire_status status, bool beyond) {
+    return status == QUIRE_OK && beyond ? -OS_ENOMEM : os_errno(status);
+}
+
 int64_t os_sys_munmap(struct os_task *task, const uint64_t args[6]) {
     uint64_t length = args[1];
     if (length == 0 || !range_valid(args[0], &length) || !task->process->space)
@@ -249,8 +295,9 @@ int64_t os_sys_mprotect(struct os_task *task, const uint64_t args[6]) {
         return -OS_EINVAL;
     if (length == 0)
         return 0;
-    if (!range_valid(va, &length) || !task->process->space)
+    if (va + quire_round_up(length) <= va || !task->process->space)
         return -OS_ENOMEM;
+    bool beyond = cut_range(va, &length);
     if (prot & OS_PROT_GROWSDOWN) { /* from the beginning of the stack's region on */
         struct quire_region_info region;
         if (!quire_region_at_or_after(task->process->space, quire_va(va), false, &region) ||
@@ -264,45 +311,45 @@ int64_t os_sys_mprotect(struct os_task *task, const uint64_t args[6]) {
     prot &= PROT_ALL;
     if (prot & OS_PROT_WRITE)
         prot |= OS_PROT_READ;
-    return os_errno(quire_protect(task->process->space, quire_va(va), length, (unsigned)prot));
+    return partly(quire_protect(task->process->space, quire_va(va), length, (unsigned)prot),
+                  beyond);
 }
 
+/* Linux looks at its arguments in this order; the manager does the rest. */
 int64_t os_sys_mremap(struct os_task *task, const uint64_t args[6]) {
     uint64_t old = args[0], old_bytes = args[1], new_bytes = args[2], flags = args[3];
-    if (flags & ~(uint64_t)(OS_MREMAP_MAYMOVE | OS_MREMAP_FIXED) || old & QUIRE_PAGE_MASK)
-        return -OS_EINVAL;
-    bool fixed = flags & OS_MREMAP_FIXED, may_move = flags & OS_MREMAP_MAYMOVE;
-    if ((fixed && !may_move) || new_bytes == 0 || new_bytes > OS_USER_HIGH)
-        return -OS_EINVAL;
-    if (!range_valid(old, &old_bytes) || !task->process->space)
-        return -OS_EFAULT;
-    if (old_bytes == 0) /* Linux duplicates a shared mapping then: not offered */
+    const uint64_t all = OS_MREMAP_MAYMOVE | OS_MREMAP_FIXED | OS_MREMAP_DONTUNMAP;
+    struct os_process *process = task->process;
+    struct quire_region_info region;
+    if (flags & ~all || old & QUIRE_PAGE_MASK || new_bytes == 0 || new_bytes > OS_USER_HIGH)
         return -OS_EINVAL;
     new_bytes = quire_round_up(new_bytes);
-    quire_vaddr to = {fixed ? args[4] : 0};
-    if (fixed) {
-        if (to.value & QUIRE_PAGE_MASK || to.value > OS_USER_HIGH - new_bytes ||
-            to.value < OS_USER_LOW)
-            return -OS_EINVAL;
-        if (to.value < old + old_bytes && old < to.value + new_bytes)
-            return -OS_EINVAL;
-    }
-    if (new_bytes > old_bytes && over_address_limit(task->process, new_bytes - old_bytes))
+    if (!range_valid(old, &old_bytes) || !process->space)
+        return -OS_EFAULT;
+    if (new_bytes > old_bytes && over_address_limit(process, new_bytes - old_bytes))
         return -OS_ENOMEM;
-    enum quire_status status = quire_remap(task->process->space, quire_va(old), old_bytes,
-                                           new_bytes, may_move, fixed, &to);
+    if (new_bytes > old_bytes &&
+        quire_region_at_or_after(process->space, quire_va(old), false, &region) &&
+        region.start.value <= old && (region.flags & QUIRE_MAP_LOCKED) &&
+        over_lock_limit(process, new_bytes - old_bytes))
+        return -OS_EAGAIN;
+    quire_vaddr to = {args[4]};
+    enum quire_status status =
+        quire_remap(process->space, quire_va(old), old_bytes, new_bytes, (unsigned)flags, &to);
     return status == QUIRE_OK ? (int64_t)to.value : os_errno(status);
 }
 
 /* ---- advice and state ------------------------------------------------------------------------ */
 
-/* The manager's word for an advice; -1: Linux accepts it and it changes nothing that a program can
- * see here; -2: not an advice, or one that we cannot honour. */
+/* The manager's word for an advice; -1: none, or one that we cannot honour, as a Linux that was
+ * built without it (MERGEABLE: without KSM). */
 static int advice_of(uint64_t advice) {
     switch (advice) {
     case OS_MADV_NORMAL:
     case OS_MADV_RANDOM:
     case OS_MADV_SEQUENTIAL:
+    case OS_MADV_DONTDUMP: /* there are no core dumps to leave it out of */
+    case OS_MADV_DODUMP:
         return QUIRE_ADVISE_NORMAL;
     case OS_MADV_WILLNEED:
         return QUIRE_ADVISE_WILLNEED;
@@ -314,26 +361,31 @@ static int advice_of(uint64_t advice) {
         return QUIRE_ADVISE_DONTFORK;
     case OS_MADV_DOFORK:
         return QUIRE_ADVISE_DOFORK;
+    case OS_MADV_WIPEONFORK:
+        return QUIRE_ADVISE_WIPEONFORK;
+    case OS_MADV_KEEPONFORK:
+        return QUIRE_ADVISE_KEEPONFORK;
     case OS_MADV_COLD:
         return QUIRE_ADVISE_COLD;
     case OS_MADV_PAGEOUT:
         return QUIRE_ADVISE_PAGEOUT;
-    case OS_MADV_MERGEABLE:
-    case OS_MADV_UNMERGEABLE:
+    case OS_MADV_POPULATE_READ:
+        return QUIRE_ADVISE_POPULATE_READ;
+    case OS_MADV_POPULATE_WRITE:
+        return QUIRE_ADVISE_POPULATE_WRITE;
     case OS_MADV_HUGEPAGE:
+        return QUIRE_ADVISE_HUGEPAGE;
     case OS_MADV_NOHUGEPAGE:
-    case OS_MADV_DONTDUMP:
-    case OS_MADV_DODUMP:
-        return -1;
+        return QUIRE_ADVISE_NOHUGEPAGE;
     default:
-        return -2;
+        return -1;
     }
 }
 
 int64_t os_sys_madvise(struct os_task *task, const uint64_t args[6]) {
     uint64_t length = args[1];
     int advice = advice_of(args[2] & UINT32_MAX);
-    if (advice == -2 || args[0] & QUIRE_PAGE_MASK)
+    if (advice < 0 || args[0] & QUIRE_PAGE_MASK)
         return -OS_EINVAL;
     if (length != 0 && quire_round_up(length) == 0)
         return -OS_EINVAL;
@@ -341,12 +393,12 @@ int64_t os_sys_madvise(struct os_task *task, const uint64_t args[6]) {
         return 0;
     if (args[0] + length < args[0])
         return -OS_EINVAL;
-    if (!range_valid(args[0], &length) || !task->process->space)
+    if (!task->process->space)
         return -OS_ENOMEM;
-    if (advice == -1)
-        advice = QUIRE_ADVISE_NORMAL;
-    return os_errno(
-        quire_advise(task->process->space, quire_va(args[0]), length, (enum quire_advice)advice));
+    bool beyond = cut_range(args[0], &length);
+    return partly(
+        quire_advise(task->process->space, quire_va(args[0]), length, (enum quire_advice)advice),
+        beyond);
 }
 
 int64_t os_sys_mincore(struct os_task *task, const uint64_t args[6]) {
@@ -371,64 +423,125 @@ int64_t os_sys_mincore(struct os_task *task, const uint64_t args[6]) {
     return 0;
 }
 
+/* MS_INVALIDATE is refused where memory is locked: how far the range is free of it. */
+static uint64_t unlocked_part(struct quire_space *space, uint64_t va, uint64_t length) {
+    struct quire_region_info region = {.end = quire_va(va)};
+    while (region.end.value < va + length &&
+           quire_region_at_or_after(space, region.end, false, &region) &&
+           region.start.value < va + length) {
+        if (region.flags & QUIRE_MAP_LOCKED)
+            return region.start.value > va ? region.start.value - va : 0;
+    }
+    return length;
+}
+
 int64_t os_sys_msync(struct os_task *task, const uint64_t args[6]) {
     uint64_t length = args[1], flags = args[2];
+    struct quire_space *space = task->process->space;
     if (args[0] & QUIRE_PAGE_MASK ||
         flags & ~(uint64_t)(OS_MS_ASYNC | OS_MS_INVALIDATE | OS_MS_SYNC) ||
         ((flags & OS_MS_ASYNC) && (flags & OS_MS_SYNC)))
         return -OS_EINVAL;
     if (length == 0)
         return 0;
-    if (!range_valid(args[0], &length) || !task->process->space)
+    if (args[0] + quire_round_up(length) < args[0] || !space)
         return -OS_ENOMEM;
-    /* Asynchronous writing is what reclaim does anyway; the range is checked all the same. */
-    return os_errno(quire_sync(task->process->space, quire_va(args[0]), length));
+    bool beyond = cut_range(args[0], &length);
+    uint64_t part = flags & OS_MS_INVALIDATE ? unlocked_part(space, args[0], length) : length;
+    enum quire_status status = QUIRE_OK;
+    if (flags & OS_MS_SYNC) {
+        status = quire_sync(space, quire_va(args[0]), part);
+    } else { /* asynchronous writing is what the flusher does anyway; the range is checked */
+        status = quire_advise(space, quire_va(args[0]), part, QUIRE_ADVISE_NORMAL);
+    }
+    if (part < length && (status == QUIRE_OK || status == QUIRE_UNMAPPED))
+        return -OS_EBUSY;
+    return partly(status, beyond);
 }
 
-/* Locked memory cannot be had from the manager yet: the pages are brought in, the limit and the
- * range are checked, and swapping may still take them, which a program cannot notice but by time.
- */
-int64_t os_sys_mlock(struct os_task *task, const uint64_t args[6]) {
-    if (args[1] > OS_USER_HIGH)
+/* ---- locks ----------------------------------------------------------------------------------- */
+
+/* The range of mlock and munlock: whole pages around it. False: it wraps (EINVAL) . */
+static bool lock_range(const uint64_t args[6], uint64_t *va, uint64_t *length) {
+    *va = args[0] & ~QUIRE_PAGE_MASK;
+    *length = quire_round_up(args[1] + (args[0] & QUIRE_PAGE_MASK));
+    return args[1] <= UINT64_MAX - 2 * QUIRE_PAGE_SIZE && *va + *length >= *va;
+}
+
+/* Pages of the range that are locked already: they do not count twice. */
+static uint64_t locked_bytes(struct quire_space *space, uint64_t va, uint64_t length) {
+    struct quire_region_info region = {.end = quire_va(va)};
+    uint64_t bytes = 0, end = va + length;
+    while (quire_region_at_or_after(space, region.end, false, &region) &&
+           region.start.value < end) {
+        uint64_t first = region.start.value > va ? region.start.value : va;
+        uint64_t last = region.end.value < end ? region.end.value : end;
+        bytes += region.flags & QUIRE_MAP_LOCKED ? last - first : 0;
+    }
+    return bytes;
+}
+
+static int64_t lock_memory(struct os_task *task, const uint64_t args[6], bool on_fault) {
+    struct os_process *process = task->process;
+    uint64_t va, length;
+    if (!may_lock(process))
+        return -OS_EPERM;
+    if (!lock_range(args, &va, &length))
         return -OS_EINVAL;
-    uint64_t va = args[0] & ~QUIRE_PAGE_MASK;
-    uint64_t length = args[1] + (args[0] & QUIRE_PAGE_MASK);
+    if (!process->space)
+        return -OS_ENOMEM;
+    if (over_lock_limit(process, length) &&
+        over_lock_limit(process, length - locked_bytes(process->space, va, length)))
+        return -OS_ENOMEM;
     if (length == 0)
         return 0;
-    if (!range_valid(va, &length) || !task->process->space)
-        return -OS_ENOMEM;
-    if (length > task->process->rlimits[OS_RLIMIT_MEMLOCK][0])
-        return -OS_ENOMEM;
-    return os_errno(
-        quire_advise(task->process->space, quire_va(va), length, QUIRE_ADVISE_WILLNEED));
+    bool beyond = cut_range(va, &length);
+    enum quire_status status = quire_lock(process->space, quire_va(va), length, on_fault);
+    return status == QUIRE_BUSY ? -OS_EAGAIN : partly(status, beyond);
+}
+
+int64_t os_sys_mlock(struct os_task *task, const uint64_t args[6]) {
+    return lock_memory(task, args, false);
 }
 
 #define MLOCK_ONFAULT 1
 
 int64_t os_sys_mlock2(struct os_task *task, const uint64_t args[6]) {
-    return args[2] & ~(uint64_t)MLOCK_ONFAULT ? -OS_EINVAL : os_sys_mlock(task, args);
+    if (args[2] & ~(uint64_t)MLOCK_ONFAULT)
+        return -OS_EINVAL;
+    return lock_memory(task, args, args[2] & MLOCK_ONFAULT);
 }
 
 int64_t os_sys_munlock(struct os_task *task, const uint64_t args[6]) {
-    if (args[1] > OS_USER_HIGH)
+    uint64_t va, length;
+    if (!lock_range(args, &va, &length))
         return -OS_EINVAL;
-    uint64_t va = args[0] & ~QUIRE_PAGE_MASK;
-    uint64_t length = args[1] + (args[0] & QUIRE_PAGE_MASK);
     if (length == 0)
         return 0;
-    if (!range_valid(va, &length) || !task->process->space)
+    if (!task->process->space)
         return -OS_ENOMEM;
-    return os_errno(quire_advise(task->process->space, quire_va(va), length, QUIRE_ADVISE_NORMAL));
+    bool beyond = cut_range(va, &length);
+    return partly(quire_unlock(task->process->space, quire_va(va), length), beyond);
 }
 
-#define MCL_ALL 7 /* MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT */
-
 int64_t os_sys_mlockall(struct os_task *task, const uint64_t args[6]) {
-    (void)task;
-    return args[0] == 0 || args[0] & ~(uint64_t)MCL_ALL ? -OS_EINVAL : 0;
+    struct os_process *process = task->process;
+    const uint64_t all = QUIRE_LOCK_ALL_CURRENT | QUIRE_LOCK_ALL_FUTURE | QUIRE_LOCK_ALL_ON_FAULT;
+    if (args[0] == 0 || args[0] & ~all || args[0] == QUIRE_LOCK_ALL_ON_FAULT)
+        return -OS_EINVAL;
+    if (!may_lock(process))
+        return -OS_EPERM;
+    if (!process->space)
+        return -OS_ENOMEM;
+    struct quire_space_usage usage;
+    quire_space_usage(process->space, &usage);
+    if ((args[0] & QUIRE_LOCK_ALL_CURRENT) &&
+        over_lock_limit(process, (usage.virtual_pages - usage.locked) * QUIRE_PAGE_SIZE))
+        return -OS_ENOMEM;
+    return os_errno(quire_lock_all(process->space, (unsigned)args[0]));
 }
 
 int64_t os_sys_munlockall(struct os_task *task, const uint64_t args[6]) {
-    (void)task, (void)args;
-    return 0;
+    (void)args;
+    return task->process->space ? os_errno(quire_lock_all(task->process->space, 0)) : 0;
 }

@@ -64,6 +64,8 @@ struct quire_counters {
     uint64_t file_in, file_out;           /* pages read from and written back to files */
     uint64_t allocstall;                  /* times an allocation had to reclaim by itself */
     uint64_t oom_kill;
+    uint64_t pglazyfree, pglazyfreed;     /* pages that MADV_FREE was said of; of them dropped */
+    uint64_t unevictable_pgs_mlocked, unevictable_pgs_munlocked;
     uint64_t io_error;                    /* failed device operations and bad checksums */
 };
 const struct quire_counters *quire_counters(const struct quire *q);

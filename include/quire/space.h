@@ -14,11 +14,11 @@
  */
 
 struct quire_space_config {
-    quire_vaddr low, high;  /* user addresses: low <= va < high, page-aligned */
-    quire_vaddr map_top;    /* quire_map without an address searches downwards from here */
+    quire_vaddr low, high;      /* user addresses: low <= va < high, page-aligned */
+    quire_vaddr map_top;        /* quire_map without an address searches downwards from here */
     uint64_t stack_limit_bytes; /* a region that grows down may grow to this size */
     uint64_t stack_gap_bytes;   /* and keeps this distance from what lies below (Linux: 1 MiB) */
-    void *owner;            /* the process; handed to quire_mach_oom_kill */
+    void *owner;                /* the process; handed to quire_mach_oom_kill */
 };
 
 /* QUIRE_NOMEM, QUIRE_INVAL. */
@@ -58,15 +58,17 @@ void quire_space_usage(const struct quire_space *space, struct quire_space_usage
  */
 
 enum quire_map_flags {
-    QUIRE_MAP_SHARED = 1 << 0,      /* writes are seen by others and reach the object */
-    QUIRE_MAP_FIXED = 1 << 1,       /* exactly at *va, replacing what is there */
-    QUIRE_MAP_NOREPLACE = 1 << 2,   /* exactly at *va, or QUIRE_EXIST */
-    QUIRE_MAP_GROWSDOWN = 1 << 3,   /* a stack: faults just below extend it */
-    QUIRE_MAP_POPULATE = 1 << 4,    /* fault everything in now; failures are not reported */
-    QUIRE_MAP_STACK_TAG = 1 << 5,   /* named [stack] in maps */
-    QUIRE_MAP_HEAP_TAG = 1 << 6,    /* named [heap] in maps */
-    QUIRE_MAP_NORESERVE = 1 << 7,   /* not counted as committed */
-    QUIRE_MAP_DENY_WRITE = 1 << 8,  /* quire_protect may never add write (file opened read-only) */
+    QUIRE_MAP_SHARED = 1 << 0,     /* writes are seen by others and reach the object */
+    QUIRE_MAP_FIXED = 1 << 1,      /* exactly at *va, replacing what is there */
+    QUIRE_MAP_NOREPLACE = 1 << 2,  /* exactly at *va, or QUIRE_EXIST */
+    QUIRE_MAP_GROWSDOWN = 1 << 3,  /* a stack: faults just below extend it */
+    QUIRE_MAP_POPULATE = 1 << 4,   /* fault everything in now; failures are not reported */
+    QUIRE_MAP_STACK_TAG = 1 << 5,  /* named [stack] in maps */
+    QUIRE_MAP_HEAP_TAG = 1 << 6,   /* named [heap] in maps */
+    QUIRE_MAP_NORESERVE = 1 << 7,  /* not counted as committed */
+    QUIRE_MAP_DENY_WRITE = 1 << 8, /* quire_protect may never add write (file opened read-only) */
+    QUIRE_MAP_LOCKED = 1 << 9,     /* kept in RAM: faulted in now, never reclaimed */
+    QUIRE_MAP_LOCK_ON_FAULT = 1 << 10, /* with LOCKED: only what is touched */
 };
 
 /* Map length bytes (rounded up to pages, not 0). object NULL: anonymous, zero-filled memory;
@@ -85,24 +87,64 @@ enum quire_status quire_unmap(struct quire_space *space, quire_vaddr va, uint64_
 enum quire_status quire_protect(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                 unsigned prot);
 
-/* mremap: grow, shrink or move one region or part of it. may_move as MREMAP_MAYMOVE; fixed: move to
- * exactly *new_va (MREMAP_FIXED). *new_va is set to where it is then. QUIRE_FAULT (no region there,
- * or more than one), QUIRE_NOMEM, QUIRE_INVAL. Pages move by their entries, never by copying. */
-enum quire_status quire_remap(struct quire_space *space, quire_vaddr old_va, uint64_t old_bytes,
-                              uint64_t new_bytes, bool may_move, bool fixed, quire_vaddr *new_va);
+enum quire_remap_flags { /* MREMAP_* have these values */
+                         QUIRE_REMAP_MAY_MOVE = 1 << 0,
+                         QUIRE_REMAP_FIXED =
+                             1
+                             << 1, /* to exactly *new_va, replacing what is there; with MAY_MOVE */
+                         QUIRE_REMAP_DONT_UNMAP =
+                             1 << 2, /* the old place stays mapped, empty; sizes equal, MAY_MOVE */
+};
 
+/* mremap: grow, shrink or move one region or part of it. old_bytes 0 makes a second mapping of a
+ * shared region. *new_va: the place wanted (FIXED), or a hint (DONT_UNMAP); set to where it is
+ * then. Pages move by their entries, never by copying. QUIRE_FAULT: no region there, or the range
+ * leaves it (shrinking may: what lies behind is unmapped). QUIRE_NOROOM: nowhere to grow, or too
+ * many regions. QUIRE_NOMEM, QUIRE_INVAL. O(pages moved + log regions). */
+enum quire_status quire_remap(struct quire_space *space, quire_vaddr old_va, uint64_t old_bytes,
+                              uint64_t new_bytes, unsigned flags, quire_vaddr *new_va);
 enum quire_advice {
     QUIRE_ADVISE_NORMAL,
     QUIRE_ADVISE_WILLNEED, /* read in ahead of use, as far as memory is free */
     QUIRE_ADVISE_DONTNEED, /* private: contents are gone, zero (or the file's bytes) from now on */
-    QUIRE_ADVISE_FREE,     /* may be dropped under pressure; treated as DONTNEED's lazy sibling */
+    QUIRE_ADVISE_FREE,     /* private anonymous: dropped under pressure, unless written again */
     QUIRE_ADVISE_COLD,     /* to the inactive list's tail */
     QUIRE_ADVISE_PAGEOUT,  /* evict now */
     QUIRE_ADVISE_DONTFORK, /* a child does not get it */
     QUIRE_ADVISE_DOFORK,
+    QUIRE_ADVISE_WIPEONFORK, /* private anonymous: a child gets it empty */
+    QUIRE_ADVISE_KEEPONFORK,
+    QUIRE_ADVISE_HUGEPAGE, /* large pages are welcome here, or are not: kept with the region */
+    QUIRE_ADVISE_NOHUGEPAGE,
+    QUIRE_ADVISE_POPULATE_READ,  /* fault everything in, as reads or as writes, and report what */
+    QUIRE_ADVISE_POPULATE_WRITE, /* could not be had */
 };
+
+/* As madvise. Holes are passed over and reported as QUIRE_UNMAPPED at the end (POPULATE stops at
+ * them). QUIRE_INVAL: also DONTNEED, FREE, COLD and PAGEOUT of locked memory, FREE and WIPEONFORK
+ * of what is not private and anonymous, POPULATE against the protection; what lies before such a
+ * region has been done. POPULATE: QUIRE_FAULT past the end of a file, QUIRE_NOMEM. */
 enum quire_status quire_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                enum quire_advice advice);
+
+/* mlock, mlock2, munlock: keep the range's pages in RAM: they are never reclaimed while locked.
+ * on_fault: only those that are there or come later; otherwise all are faulted in now. The range
+ * is widened to whole pages. QUIRE_UNMAPPED: a hole (what lies before it is locked), or a page
+ * that may not be accessed; QUIRE_BUSY: locked, but memory for all of it could not be had now;
+ * QUIRE_NOMEM, QUIRE_INVAL: nothing done. O(pages). */
+enum quire_status quire_lock(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+                             bool on_fault);
+enum quire_status quire_unlock(struct quire_space *space, quire_vaddr va, uint64_t length_bytes);
+
+enum quire_lock_all_flags {                                  /* MCL_* have these values */
+                            QUIRE_LOCK_ALL_CURRENT = 1 << 0, /* all regions that are there */
+                            QUIRE_LOCK_ALL_FUTURE = 1 << 1,  /* all that come from now on */
+                            QUIRE_LOCK_ALL_ON_FAULT = 1 << 2,
+};
+/* mlockall; without CURRENT and FUTURE, munlockall. Pages that cannot be had are passed over. */
+enum quire_status quire_lock_all(struct quire_space *space, unsigned flags);
+/* LOCK_ALL_FUTURE is in force. */
+bool quire_space_locks_future(const struct quire_space *space);
 
 /* One byte a page into resident: 1 if it would not fault for I/O. QUIRE_UNMAPPED on holes. */
 enum quire_status quire_incore(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
@@ -127,15 +169,22 @@ size_t quire_copy_out(struct quire_space *space, quire_vaddr to, const void *fro
 
 /* As copy_out but to memory that the program itself could not write (a loader, a debugger):
  * read-only private pages are copied first. */
-size_t quire_copy_force(struct quire_space *space, quire_vaddr to, const void *from,
-                        size_t nbytes);
+size_t quire_copy_force(struct quire_space *space, quire_vaddr to, const void *from, size_t nbytes);
 
 /* ---- regions ----------------------------------------------------------------------------------
  */
 
+/* Flags of a region beyond enum quire_map_flags: what advice left with it. */
+enum quire_region_flags {
+    QUIRE_REGION_DONTFORK = 1 << 16,
+    QUIRE_REGION_WIPEONFORK = 1 << 17,
+    QUIRE_REGION_HUGEPAGE = 1 << 18, /* at most one of these two */
+    QUIRE_REGION_NOHUGEPAGE = 1 << 19,
+};
+
 struct quire_region_info {
     quire_vaddr start, end;
-    unsigned prot, flags;        /* enum quire_prot, enum quire_map_flags */
+    unsigned prot, flags;        /* enum quire_prot, enum quire_map_flags, quire_region_flags */
     struct quire_object *object; /* NULL: anonymous */
     uint64_t offset_bytes;
     uint64_t resident_anon, resident_file, swapped; /* pages; only filled if asked for */

@@ -34,6 +34,8 @@ enum quire_page_flag {
     QUIRE_PAGE_DIRTY = 1 << 3,      /* differs from swap or file, or has no copy there */
     QUIRE_PAGE_REFERENCED = 1 << 4, /* seen referenced once while inactive */
     QUIRE_PAGE_RECLAIM = 1 << 5,    /* being reclaimed now: isolated from its list */
+    QUIRE_PAGE_LOCKED = 1 << 6,     /* mapped by a locked region: on no list. vm/lock.c */
+    QUIRE_PAGE_LAZYFREE = 1 << 7,   /* clean without a copy: may be dropped. vm/advise.c */
 };
 
 /* One mapping of a frame; the first lies in the page, further ones are kmem objects. vm/rmap.c. */

@@ -77,9 +77,10 @@ size_t quire_view_maps(const struct quire_space *space, char *bytes, size_t capa
 
 /* What one region has in memory: pages, but pss in bytes of 1/4096 (Linux: PSS_SHIFT). */
 struct resident {
-    uint64_t rss, anonymous, referenced;
+    uint64_t rss, anonymous, referenced, lazy;
     uint64_t shared_clean, shared_dirty, private_clean, private_dirty;
-    uint64_t pss, pss_dirty;
+    uint64_t pss, pss_dirty, pss_anon, pss_file, pss_shmem;
+    uint64_t swapped, swap_pss, locked; /* swap_pss in bytes of 1/4096 too */
 };
 
 #define PSS_SHIFT 12
@@ -110,22 +111,38 @@ static void count_page(struct resident *sum, struct quire_space *space, quire_va
     sum->private_dirty += !shared && dirty;
     sum->pss += part;
     sum->pss_dirty += dirty ? part : 0;
+    sum->lazy += (page->flags & QUIRE_PAGE_LAZYFREE) != 0;
+    *(page->use == QUIRE_USE_ANON   ? &sum->pss_anon
+      : page->use == QUIRE_USE_FILE ? &sum->pss_file
+                                    : &sum->pss_shmem) += part;
 }
 
-/* The region knows how many pages it has in memory: the walk ends when they are all found, so that
- * large empty regions cost nothing. */
 static void count_region(struct quire_space *space, const struct quire_region_info *region,
                          struct resident *sum) {
-    uint64_t expected = region->resident_anon + region->resident_file;
+    struct quire_place place;
     quire_vaddr va = region->start;
-    for (; va.value < region->end.value && sum->rss < expected; va.value += QUIRE_PAGE_SIZE) {
-        const struct quire_page *page = quire_vm_page_at(space, va);
-        if (page && mapped_here(page, space, va)) {
-            count_page(sum, space, va, page);
+    uint64_t pss = sum->pss;
+    for (; quire_vm_next_place(space, va, region->end, &place);
+         va = quire_va(place.va.value + QUIRE_PAGE_SIZE)) {
+        if (place.page) {
+            count_page(sum, space, place.va, place.page);
+        } else {
+            sum->swapped++;
+            sum->swap_pss += (uint32_t)(QUIRE_PAGE_SIZE << PSS_SHIFT) / place.sharers;
         }
+    }
+    if (region->flags & QUIRE_MAP_LOCKED) {
+        sum->locked += sum->pss - pss;
     }
 }
 
+/* Linux's VM_ACCOUNT: private memory that is or was writable and is promised. */
+static bool commits(const struct quire_region_info *region) {
+    return (region->prot & QUIRE_PROT_WRITE) &&
+           !(region->flags & (QUIRE_MAP_SHARED | QUIRE_MAP_NORESERVE));
+}
+
+/* In the order of Linux's show_smap_vma_flags. */
 static void vm_flags(struct quire_text *text, const struct quire_region_info *region) {
     bool shared = region->flags & QUIRE_MAP_SHARED;
     quire_text_string(text, "VmFlags: ");
@@ -138,21 +155,46 @@ static void vm_flags(struct quire_text *text, const struct quire_region_info *re
     quire_text_string(text, "me ");
     quire_text_string(text, shared ? "ms " : "");
     quire_text_string(text, region->flags & QUIRE_MAP_GROWSDOWN ? "gd " : "");
+    quire_text_string(text, region->flags & QUIRE_MAP_LOCKED ? "lo " : "");
+    quire_text_string(text, region->flags & QUIRE_REGION_DONTFORK ? "dc " : "");
+    quire_text_string(text, commits(region) ? "ac " : "");
     quire_text_string(text, region->flags & QUIRE_MAP_NORESERVE ? "nr " : "");
+    quire_text_string(text, region->flags & QUIRE_REGION_WIPEONFORK ? "wf " : "");
+    quire_text_string(text, region->flags & QUIRE_REGION_HUGEPAGE ? "hg " : "");
+    quire_text_string(text, region->flags & QUIRE_REGION_NOHUGEPAGE ? "nh " : "");
     quire_text_char(text, '\n');
 }
 
-static void resident_lines(struct quire_text *text, const struct resident *sum, uint64_t swapped) {
+static void pss_line(struct quire_text *text, const char *label, uint64_t pss) {
+    view_line_kb(text, label, pss >> (10 + PSS_SHIFT));
+}
+
+/* rollup: the three parts of Pss are told for the whole only, as on Linux. Of huge pages there is
+ * none in a file, and none from hugetlbfs. */
+static void resident_lines(struct quire_text *text, const struct resident *sum, bool rollup) {
     view_line_pages(text, "Rss:", sum->rss);
-    view_line_kb(text, "Pss:", sum->pss >> (10 + PSS_SHIFT));
-    view_line_kb(text, "Pss_Dirty:", sum->pss_dirty >> (10 + PSS_SHIFT));
+    pss_line(text, "Pss:", sum->pss);
+    pss_line(text, "Pss_Dirty:", sum->pss_dirty);
+    if (rollup) {
+        pss_line(text, "Pss_Anon:", sum->pss_anon);
+        pss_line(text, "Pss_File:", sum->pss_file);
+        pss_line(text, "Pss_Shmem:", sum->pss_shmem);
+    }
     view_line_pages(text, "Shared_Clean:", sum->shared_clean);
     view_line_pages(text, "Shared_Dirty:", sum->shared_dirty);
     view_line_pages(text, "Private_Clean:", sum->private_clean);
     view_line_pages(text, "Private_Dirty:", sum->private_dirty);
     view_line_pages(text, "Referenced:", sum->referenced);
     view_line_pages(text, "Anonymous:", sum->anonymous);
-    view_line_pages(text, "Swap:", swapped);
+    view_line_pages(text, "LazyFree:", sum->lazy);
+    view_line_pages(text, "AnonHugePages:", 0);
+    view_line_pages(text, "ShmemPmdMapped:", 0);
+    view_line_pages(text, "FilePmdMapped:", 0);
+    view_line_pages(text, "Shared_Hugetlb:", 0);
+    view_line_pages(text, "Private_Hugetlb:", 0);
+    view_line_pages(text, "Swap:", sum->swapped);
+    pss_line(text, "SwapPss:", sum->swap_pss);
+    pss_line(text, "Locked:", sum->locked);
 }
 
 static void region_details(struct quire_text *text, struct quire_space *space,
@@ -162,20 +204,11 @@ static void region_details(struct quire_text *text, struct quire_space *space,
     view_line_kb(text, "Size:", (region->end.value - region->start.value) >> 10);
     view_line_pages(text, "KernelPageSize:", 1);
     view_line_pages(text, "MMUPageSize:", 1);
-    resident_lines(text, &sum, region->swapped);
+    resident_lines(text, &sum, false);
+    quire_text_left(text, "THPeligible:", 16);
+    quire_text_decimal(text, 0, 8);
+    quire_text_char(text, '\n');
     vm_flags(text, region);
-}
-
-static void add(struct resident *total, const struct resident *part) {
-    total->rss += part->rss;
-    total->anonymous += part->anonymous;
-    total->referenced += part->referenced;
-    total->shared_clean += part->shared_clean;
-    total->shared_dirty += part->shared_dirty;
-    total->private_clean += part->private_clean;
-    total->private_dirty += part->private_dirty;
-    total->pss += part->pss;
-    total->pss_dirty += part->pss_dirty;
 }
 
 /* The manager that a space belongs to is not const, and looking for a page moves its search hints;
@@ -195,7 +228,7 @@ size_t quire_view_smaps(const struct quire_space *space, char *bytes, size_t cap
     quire_vaddr va = quire_va(0);
     struct quire_space *writable = same_space(space);
     quire_text_init(&text, bytes, capacity);
-    for (; quire_region_at_or_after(space, va, true, &region); va = region.end) {
+    for (; quire_region_at_or_after(space, va, false, &region); va = region.end) {
         region_line(&text, &region, region_name(&region));
         region_details(&text, writable, &region);
     }
@@ -210,17 +243,14 @@ size_t quire_view_smaps_rollup(const struct quire_space *space, char *bytes, siz
     quire_vaddr va = quire_va(0);
     struct quire_space *writable = same_space(space);
     quire_text_init(&text, bytes, capacity);
-    for (; quire_region_at_or_after(space, va, true, &region); va = region.end) {
-        struct resident sum = {0};
-        count_region(writable, &region, &sum);
-        add(&total, &sum);
+    for (; quire_region_at_or_after(space, va, false, &region); va = region.end) {
+        count_region(writable, &region, &total);
         whole.start = whole.end.value ? whole.start : region.start;
         whole.end = region.end;
-        whole.swapped += region.swapped;
     }
     if (whole.end.value) {
         region_line(&text, &whole, "[rollup]");
-        resident_lines(&text, &total, whole.swapped);
+        resident_lines(&text, &total, true);
     }
     return quire_text_end(&text);
 }

@@ -11,7 +11,7 @@
  *
  * Invariants:
  *   I1  a page, or a slot, or both; both means that they are equal (the swap cache)
- *   I2  the page has QUIRE_PAGE_DIRTY exactly if there is no slot
+ *   I2  exactly one of: the page has QUIRE_PAGE_DIRTY, it has QUIRE_PAGE_LAZYFREE, there is a slot
  *   I3  page->owner is the anon, page->use ANON (a space's) or SHMEM (an object's)
  *   I4  ids are never used twice, so that another page's copy on swap can't pass for this one's
  *   I5  vm->nanons and vm->swapped (no page) count them
@@ -40,10 +40,18 @@ struct quire_anon *quire_anon_create(struct quire *q, struct quire_page *page) {
     return anon;
 }
 
+void quire_anon_not_lazy(struct quire *q, struct quire_page *page) {
+    if (page->flags & QUIRE_PAGE_LAZYFREE) {
+        page->flags &= (uint8_t)~QUIRE_PAGE_LAZYFREE;
+        q->vm->lazyfree--;
+    }
+}
+
 void quire_anon_free_page(struct quire *q, struct quire_page *page) {
     if (page->flags & QUIRE_PAGE_LRU) {
         quire_lru_remove(q, page);
     }
+    quire_anon_not_lazy(q, page);
     page->flags &= (uint8_t)~QUIRE_PAGE_DIRTY;
     quire_page_free(q, page);
 }
@@ -61,6 +69,10 @@ void quire_anon_put(struct quire *q, struct quire_anon *anon) {
     } else {
         q->vm->swapped--;
     }
+    quire_anon_forget(q, anon);
+}
+
+void quire_anon_forget(struct quire *q, struct quire_anon *anon) {
     q->vm->nanons--;
     quire_cache_free(q->vm->anon_cache, anon);
 }
@@ -70,6 +82,7 @@ void quire_anon_dirty(struct quire *q, struct quire_anon *anon) {
         quire_swap_release(q, anon->slot);
         anon->slot = QUIRE_SLOT_NONE;
     }
+    quire_anon_not_lazy(q, anon->page);
     anon->page->flags |= QUIRE_PAGE_DIRTY; /* I2 */
 }
 

@@ -24,6 +24,7 @@
 struct tally {
     struct quire *q;
     uint64_t anons, swapped, slots, anon_pages, shm_pages, file_pages, dirty, mapped_file;
+    uint64_t mlocked, lazyfree, locked; /* locked: pages of regions, of one space */
     uint64_t rmaps, resident, tables, committed;
 };
 
@@ -38,8 +39,11 @@ static void audit_anon(struct tally *t, const struct quire_anon *anon, enum quir
     t->swapped += !page;
     CHECK(q, page || slot); /* anon.c I1 */
     if (page) {
-        CHECK(q, page->owner == anon && page->use == use);   /* anon.c I3 */
-        CHECK(q, slot == !(page->flags & QUIRE_PAGE_DIRTY)); /* anon.c I2 */
+        CHECK(q, page->owner == anon && page->use == use); /* anon.c I3 */
+        bool dirty = page->flags & QUIRE_PAGE_DIRTY, lazy = page->flags & QUIRE_PAGE_LAZYFREE;
+        CHECK(q, slot + dirty + lazy == 1); /* anon.c I2 */
+        t->lazyfree += lazy;
+        t->mlocked += (page->flags & QUIRE_PAGE_LOCKED) != 0;
         quire_rmap_audit(q, page);
         t->rmaps += page->nmaps;
         *(use == QUIRE_USE_ANON ? &t->anon_pages : &t->shm_pages) += 1;
@@ -86,6 +90,7 @@ static void audit_file(struct tally *t, struct quire_object *object) {
         dirty += (page->flags & QUIRE_PAGE_DIRTY) != 0;
         t->file_pages++;
         t->mapped_file += page->nmaps != 0;
+        t->mlocked += (page->flags & QUIRE_PAGE_LOCKED) != 0;
         t->rmaps += page->nmaps;
     }
     CHECK(t->q, dirty == object->ndirty); /* file.c I3 */
@@ -173,6 +178,7 @@ static void audit_regions(struct tally *t, struct quire_space *space) {
         uint64_t first = quire_pages(region->start), end = quire_pages(region->end);
         pages += end - first;
         t->committed += quire_space_commits(region) ? end - first : 0;
+        t->locked += region->flags & QUIRE_MAP_LOCKED ? end - first : 0;
         CHECK(t->q, region->space == space);
         for (uint64_t i = first; quire_radix_next(&space->anons, &i) != NULL && i < end; i++) {
             CHECK(t->q, !(region->flags & QUIRE_MAP_SHARED));
@@ -187,6 +193,7 @@ static void audit_regions(struct tally *t, struct quire_space *space) {
         }
     }
     CHECK(t->q, pages == space->virtual_pages); /* space.c I3 */
+    CHECK(t->q, t->locked == space->locked);    /* lock.c I3 */
     CHECK(t->q, entries == space->anons.count);
 }
 
@@ -194,7 +201,7 @@ static void audit_space(struct tally *t, struct quire_space *space) {
     struct quire *q = t->q;
     quire_regions_audit(space);
     CHECK(q, quire_radix_check(&space->anons));
-    t->resident = 0;
+    t->resident = t->locked = 0;
     audit_regions(t, space);
     CHECK(q, t->resident == space->resident[0] + space->resident[1] + space->resident[2]);
     CHECK(q, t->rmaps >= t->resident);
@@ -214,6 +221,7 @@ void quire_vm_audit(struct quire *q, uint64_t *slots_held) {
     }
     CHECK(q, t.rmaps == 0);
     CHECK(q, t.swapped == vm->swapped && t.dirty == vm->dirty);
+    CHECK(q, t.mlocked == vm->mlocked && t.lazyfree == vm->lazyfree);
     CHECK(q, t.mapped_file == vm->mapped_file && t.committed == vm->committed);
     CHECK(q, t.anon_pages == quire_page_count(q, QUIRE_USE_ANON));
     CHECK(q, t.shm_pages == quire_page_count(q, QUIRE_USE_SHMEM));

@@ -1,5 +1,4 @@
-/* change.c: what happens to regions that are there: unmap, protect, advise, sync, and who is
- * resident.
+/* change.c: what happens to regions that are there: unmap, protect, sync, and who is resident.
  *
  * All work the same way: take the records for the cuts, cut so that the range's ends are borders of
  * regions, then go over whole regions, then merge what matches again.
@@ -17,7 +16,6 @@
 #include "vm/change.h"
 
 #include "kmem/slab.h"
-#include "page/lru.h"
 #include "vm/anon.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
@@ -75,9 +73,8 @@ void quire_change_unmap(struct quire_space *space, uint64_t start, uint64_t end,
     quire_trace(&space->q->trace, QUIRE_EVENT_UNMAP, start, quire_pages(end - start));
 }
 
-/* A range from va on lies in [0, high]; *end: its end, rounded up. */
-static bool range_is_valid(const struct quire_space *space, uint64_t va, uint64_t length,
-                           uint64_t *end) {
+bool quire_change_range(const struct quire_space *space, uint64_t va, uint64_t length,
+                        uint64_t *end) {
     uint64_t high = space->config.high.value;
     *end = va + quire_round_up(length);
     return !(va & QUIRE_PAGE_MASK) && va <= high && length <= high - va;
@@ -86,7 +83,7 @@ static bool range_is_valid(const struct quire_space *space, uint64_t va, uint64_
 enum quire_status quire_vm_unmap(struct quire_space *space, quire_vaddr va, uint64_t length_bytes) {
     struct quire_spares spares = {.count = 0};
     uint64_t end;
-    if (!length_bytes || !range_is_valid(space, va.value, length_bytes, &end)) {
+    if (!length_bytes || !quire_change_range(space, va.value, length_bytes, &end)) {
         return QUIRE_INVAL;
     }
     enum quire_status status =
@@ -147,7 +144,7 @@ enum quire_status quire_vm_protect(struct quire_space *space, quire_vaddr va, ui
     if (prot & ~(unsigned)(QUIRE_PROT_READ | QUIRE_PROT_WRITE | QUIRE_PROT_EXEC)) {
         return QUIRE_INVAL;
     }
-    if (!range_is_valid(space, start, length_bytes, &end)) {
+    if (!quire_change_range(space, start, length_bytes, &end)) {
         return start & QUIRE_PAGE_MASK ? QUIRE_INVAL : QUIRE_UNMAPPED;
     }
     enum quire_status result = protect_reach(space, start, end, prot, &stop);
@@ -170,82 +167,6 @@ enum quire_status quire_vm_protect(struct quire_space *space, quire_vaddr va, ui
     return result;
 }
 
-/* ---- advise -------------------------------------------------------------------------------- */
-
-/* To the inactive list's tail: what is here and was not used since is the next to go. */
-static void cool(struct quire_space *space, uint64_t start, uint64_t end) {
-    uint64_t index = quire_pages(start);
-    struct quire_anon *anon;
-    for (; (anon = quire_radix_next(&space->anons, &index)) && index < quire_pages(end); index++) {
-        struct quire_page *page = anon->page;
-        if (page && (page->flags & QUIRE_PAGE_LRU)) {
-            quire_rmap_harvest(page);
-            page->flags &= (uint8_t)~QUIRE_PAGE_REFERENCED;
-            quire_lru_move(space->q, page, false, false);
-        }
-    }
-}
-
-static void advise_region(struct quire_space *space, struct quire_region *region, uint64_t start,
-                          uint64_t end, enum quire_advice advice) {
-    switch (advice) {
-    case QUIRE_ADVISE_DONTNEED:
-    case QUIRE_ADVISE_FREE: /* dropping at once is what pressure may do at any time */
-        quire_change_drop(space, region, start, end);
-        break;
-    case QUIRE_ADVISE_COLD:
-        cool(space, start, end);
-        break;
-    case QUIRE_ADVISE_DONTFORK:
-        region->flags |= QUIRE_REGION_DONTFORK;
-        break;
-    case QUIRE_ADVISE_DOFORK:
-        region->flags &= ~QUIRE_REGION_DONTFORK;
-        break;
-    default:
-        break;
-    }
-}
-
-/* Which advice changes the region's record, so that it must be cut? */
-static bool changes_record(enum quire_advice advice) {
-    return advice == QUIRE_ADVISE_DONTFORK || advice == QUIRE_ADVISE_DOFORK;
-}
-
-enum quire_status quire_vm_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
-                                  enum quire_advice advice) {
-    struct quire_spares spares = {.count = 0};
-    uint64_t start = va.value, end;
-    if ((unsigned)advice > QUIRE_ADVISE_DOFORK ||
-        !range_is_valid(space, start, length_bytes, &end)) {
-        return QUIRE_INVAL;
-    }
-    if (start == end) {
-        return QUIRE_OK;
-    }
-    bool full = quire_region_range_full(space, start, end);
-    if (changes_record(advice)) {
-        enum quire_status status =
-            quire_spares_take(space, &spares, quire_region_cuts(space, start, end));
-        if (status != QUIRE_OK) {
-            return status;
-        }
-        quire_region_cut(space, start, end, &spares);
-    }
-    struct quire_region *region = quire_region_above(space, start);
-    while (region && region->start < end) {
-        uint64_t first = region->start > start ? region->start : start;
-        uint64_t last = region->end < end ? region->end : end;
-        if (advice == QUIRE_ADVISE_FREE && (region->object || (region->flags & QUIRE_MAP_SHARED))) {
-            return QUIRE_INVAL; /* private anonymous memory only, as MADV_FREE */
-        }
-        advise_region(space, region, first, last, advice);
-        region = changes_record(advice) ? quire_region_merge(space, region) : region;
-        region = quire_region_next(region);
-    }
-    return full ? QUIRE_OK : QUIRE_UNMAPPED;
-}
-
 /* ---- incore, sync -------------------------------------------------------------------------- */
 
 enum quire_status quire_incore(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
@@ -254,12 +175,17 @@ enum quire_status quire_incore(struct quire_space *space, quire_vaddr va, uint64
     if (va.value & QUIRE_PAGE_MASK) {
         return QUIRE_INVAL;
     }
-    if (!range_is_valid(space, va.value, length_bytes, &end) ||
-        !quire_region_range_full(space, va.value, end)) {
+    if (!quire_change_range(space, va.value, length_bytes, &end) ||
+        quire_region_reach(space, va.value, end) < end) {
         return QUIRE_UNMAPPED;
     }
     for (; va.value < end; va.value += QUIRE_PAGE_SIZE) {
-        *resident++ = quire_vm_page_at(space, va) != NULL;
+        struct quire_pmap_entry entry = {.mapped = false};
+        bool here = quire_vm_page_at(space, va) != NULL;
+        if (!here) { /* the page of zeros, once read, does not fault either */
+            quire_mach_pmap_query(space->pmap, va, &entry);
+        }
+        *resident++ = here || entry.mapped;
     }
     return QUIRE_OK;
 }
@@ -288,7 +214,7 @@ enum quire_status quire_sync(struct quire_space *space, quire_vaddr va, uint64_t
     if (va.value & QUIRE_PAGE_MASK) {
         return QUIRE_INVAL;
     }
-    if (!range_is_valid(space, va.value, length_bytes, &end)) {
+    if (!quire_change_range(space, va.value, length_bytes, &end)) {
         return QUIRE_UNMAPPED;
     }
     const struct quire_region *region = quire_region_above(space, va.value);
@@ -298,7 +224,7 @@ enum quire_status quire_sync(struct quire_space *space, quire_vaddr va, uint64_t
             sync_region(region, first, region->end < end ? region->end : end);
         result = result == QUIRE_OK ? status : result;
     }
-    if (result == QUIRE_OK && !quire_region_range_full(space, va.value, end)) {
+    if (result == QUIRE_OK && quire_region_reach(space, va.value, end) < end) {
         return QUIRE_UNMAPPED;
     }
     return result;

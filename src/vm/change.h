@@ -13,4 +13,8 @@ void quire_change_drop(struct quire_space *space, struct quire_region *region, u
 void quire_change_unmap(struct quire_space *space, uint64_t start, uint64_t end,
                         struct quire_spares *spares);
 
+/* Is it aligned, and does [va, va + length) lie in [0, high]? *end: its end, rounded up. */
+bool quire_change_range(const struct quire_space *space, uint64_t va, uint64_t length,
+                        uint64_t *end);
+
 #endif

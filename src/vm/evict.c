@@ -28,13 +28,25 @@ bool quire_vm_reclaimable(struct quire *q, struct quire_page *page) {
     (void)q;
     bool ours =
         page->use == QUIRE_USE_ANON || page->use == QUIRE_USE_SHMEM || page->use == QUIRE_USE_FILE;
-    return ours && page->owner && !page->pins;
+    return ours && page->owner && !page->pins && !(page->flags & QUIRE_PAGE_LOCKED);
+}
+
+/* A page that MADV_FREE was said of, and that is still the space's own: it needs no copy. */
+static bool may_be_dropped(const struct quire_page *page) {
+    const struct quire_anon *anon = page->owner;
+    return (page->flags & QUIRE_PAGE_LAZYFREE) && anon->refs == 1 && page->nmaps == 1;
 }
 
 static enum quire_status clean_anon(struct quire *q, struct quire_page *page) {
     struct quire_anon *anon = page->owner;
     quire_slot slot;
     uint64_t seal;
+    if (may_be_dropped(page)) {
+        return QUIRE_OK;
+    }
+    if (page->flags & QUIRE_PAGE_LAZYFREE) { /* fork shares it: the other never agreed */
+        quire_anon_dirty(q, anon);
+    }
     if (!(page->flags & QUIRE_PAGE_DIRTY)) {
         return QUIRE_OK;
     }
@@ -56,9 +68,29 @@ enum quire_status quire_vm_clean(struct quire *q, struct quire_page *page) {
     return clean_anon(q, page);
 }
 
+/* Its place becomes empty again: the next access finds zeros. The reverse map knows the place. */
+static void drop_lazy(struct quire *q, struct quire_page *page) {
+    struct quire_anon *anon = page->owner;
+    struct quire_space *space = page->rmap.space;
+    uint64_t vpn = quire_pages(page->rmap.va.value);
+    CHECK(q, may_be_dropped(page));
+    quire_rmap_unmap_all(q, page);
+    void *was = quire_radix_remove(&space->anons, vpn);
+    CHECK(q, was == anon);
+    quire_anon_not_lazy(q, page);
+    page->owner = NULL;
+    anon->page = NULL;
+    quire_anon_forget(q, anon);
+    q->counters.pglazyfreed++;
+}
+
 void quire_vm_detach(struct quire *q, struct quire_page *page) {
     CHECK(q, quire_vm_reclaimable(q, page));
     CHECK(q, !(page->flags & (QUIRE_PAGE_DIRTY | QUIRE_PAGE_LRU)));
+    if (page->flags & QUIRE_PAGE_LAZYFREE) {
+        drop_lazy(q, page);
+        return;
+    }
     quire_rmap_unmap_all(q, page);
     if (page->use == QUIRE_USE_FILE) {
         quire_file_forget(page->owner, page);

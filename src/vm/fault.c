@@ -34,6 +34,7 @@
 #include "kmem/slab.h"
 #include "page/lru.h"
 #include "vm/anon.h"
+#include "vm/lock.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
 #include "vm/space.h"
@@ -140,6 +141,9 @@ static enum quire_status map_page(struct fault *f, struct quire_page *page, bool
     if (prot) { /* a forced write may be to a region of PROT_NONE */
         quire_rmap_add(page, f->space, f->va, &record);
         quire_space_enter(f->space, f->va, page, prot);
+        if (f->region->flags & QUIRE_MAP_LOCKED) {
+            quire_lock_page(f->q, page);
+        }
     }
     if (record) {
         quire_cache_free(f->q->vm->rmap_cache, record);

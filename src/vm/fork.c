@@ -45,11 +45,13 @@ static enum quire_status copy_region(struct quire_space *parent, struct quire_sp
     struct quire_region *copy = quire_spares_pop(&spares);
     *copy = *region;
     copy->space = child;
+    copy->flags &= ~(uint32_t)QUIRE_REGION_LOCKS; /* as Linux: locks are not inherited */
     if (copy->object) {
         quire_object_ref(copy->object);
     }
     quire_region_insert(child, copy);
-    if (region->flags & QUIRE_MAP_SHARED) {
+    quire_region_merge(child, copy); /* what locks kept apart */
+    if (region->flags & (QUIRE_MAP_SHARED | QUIRE_REGION_WIPEONFORK)) {
         return QUIRE_OK;
     }
     return share_pages(parent, child, region, npages);

@@ -1,4 +1,4 @@
-/* map.c: new regions: quire_map, the heap's end, and the list of regions for those who look.
+/* map.c: new regions: quire_map and the heap's end.
  *
  * A map call only writes a record: memory comes with the faults. It is placed exactly (FIXED,
  * NOREPLACE), at a hint if that is free, or as high as possible below map_top, so that the mappings
@@ -10,7 +10,6 @@
 #include "kmem/slab.h"
 #include "vm/change.h"
 #include "vm/object.h"
-#include "vm/rmap.h"
 #include "vm/space.h"
 
 struct placement {
@@ -114,6 +113,7 @@ enum quire_status quire_vm_map(struct quire_space *space, quire_vaddr *va, uint6
         !object->pager.write) {
         return QUIRE_PERM;
     }
+    flags |= space->lock_future;
     uint64_t end = at.start + at.length;
     unsigned cuts = at.fixed ? quire_region_cuts(space, at.start, end) : 0;
     status = quire_spares_take(space, &spares, cuts + 1);
@@ -155,8 +155,8 @@ static enum quire_status grow_heap(struct quire_space *space, uint64_t old, uint
     }
     enum quire_status status = quire_spares_take(space, &spares, 1);
     if (status == QUIRE_OK) {
-        put_region(space, &spares, &at, QUIRE_PROT_READ | QUIRE_PROT_WRITE, QUIRE_MAP_HEAP_TAG,
-                   NULL, 0);
+        put_region(space, &spares, &at, QUIRE_PROT_READ | QUIRE_PROT_WRITE,
+                   QUIRE_MAP_HEAP_TAG | space->lock_future, NULL, 0);
         quire_trace(&space->q->trace, QUIRE_EVENT_MAP, old, quire_pages(end - old));
     }
     return status;
@@ -179,53 +179,4 @@ enum quire_status quire_vm_brk(struct quire_space *space, quire_vaddr *end) {
         space->brk_end = end->value = wanted;
     }
     return status == QUIRE_NOMEM ? QUIRE_NOMEM : QUIRE_OK;
-}
-
-/* ---- for those who look -------------------------------------------------------------------- */
-
-static void count_anons(struct quire_space *space, const struct quire_region *region,
-                        struct quire_region_info *info) {
-    uint64_t index = quire_pages(region->start), end = quire_pages(region->end);
-    struct quire_anon *anon;
-    for (; (anon = quire_radix_next(&space->anons, &index)) != NULL && index < end; index++) {
-        if (!anon->page) {
-            info->swapped++;
-        } else if (quire_rmap_find(anon->page, space, index << QUIRE_PAGE_SHIFT)) {
-            info->resident_anon++;
-        }
-    }
-}
-
-static void count_object(struct quire_space *space, const struct quire_region *region,
-                         struct quire_region_info *info) {
-    uint64_t first = region->page_offset, index = first;
-    uint64_t end = first + quire_pages(region->end - region->start);
-    while (quire_radix_next(&region->object->pages, &index) != NULL && index < end) {
-        struct quire_page *page = quire_object_page(region->object, index);
-        uint64_t va = region->start + ((index - first) << QUIRE_PAGE_SHIFT);
-        info->resident_file += page && quire_rmap_find(page, space, va);
-        index++;
-    }
-}
-
-/* Pages are counted as space's own counters do: resident is what is mapped. */
-bool quire_region_at_or_after(const struct quire_space *space, quire_vaddr va, bool with_pages,
-                              struct quire_region_info *info) {
-    const struct quire_region *region = quire_region_above(space, va.value);
-    if (!region) {
-        return false;
-    }
-    *info = (struct quire_region_info){.start = quire_va(region->start),
-                                       .end = quire_va(region->end),
-                                       .prot = region->prot,
-                                       .flags = region->flags & QUIRE_REGION_KEPT,
-                                       .object = region->object,
-                                       .offset_bytes = region->page_offset << QUIRE_PAGE_SHIFT};
-    if (with_pages) {
-        count_anons(region->space, region, info);
-        if (region->object) {
-            count_object(region->space, region, info);
-        }
-    }
-    return true;
 }

@@ -128,16 +128,13 @@ bool quire_region_range_free(const struct quire_space *space, uint64_t start, ui
     return !region || region->start >= end;
 }
 
-bool quire_region_range_full(const struct quire_space *space, uint64_t start, uint64_t end) {
+uint64_t quire_region_reach(const struct quire_space *space, uint64_t start, uint64_t end) {
     const struct quire_region *region = quire_region_above(space, start);
-    while (region && region->start <= start) {
+    while (start < end && region && region->start <= start) {
         start = region->end;
-        if (start >= end) {
-            return true;
-        }
         region = quire_region_next(region);
     }
-    return start >= end;
+    return start < end ? start : end;
 }
 
 /* ---- changing the tree -------------------------------------------------------------------------

@@ -10,12 +10,11 @@
 #include "base/list.h"
 #include "base/rbtree.h"
 
-/* Flags of a region beyond enum quire_map_flags. */
-#define QUIRE_REGION_DONTFORK (1u << 16)
+#define QUIRE_REGION_LOCKS (QUIRE_MAP_LOCKED | QUIRE_MAP_LOCK_ON_FAULT)
 /* The map flags that stay with a region; the rest say how to place it. */
 #define QUIRE_REGION_KEPT                                                                \
     (QUIRE_MAP_SHARED | QUIRE_MAP_GROWSDOWN | QUIRE_MAP_STACK_TAG | QUIRE_MAP_HEAP_TAG | \
-     QUIRE_MAP_NORESERVE | QUIRE_MAP_DENY_WRITE)
+     QUIRE_MAP_NORESERVE | QUIRE_MAP_DENY_WRITE | QUIRE_REGION_LOCKS)
 
 /* Linux's default of vm.max_map_count (include/linux/mm.h, DEFAULT_MAX_MAP_COUNT). */
 #define QUIRE_REGIONS_MAX 65530
@@ -55,8 +54,9 @@ struct quire_region *quire_region_above(const struct quire_space *space, uint64_
 struct quire_region *quire_region_next(const struct quire_region *region);
 struct quire_region *quire_region_prev(const struct quire_region *region);
 bool quire_region_range_free(const struct quire_space *space, uint64_t start, uint64_t end);
-/* Every page of the range is in a region. */
-bool quire_region_range_full(const struct quire_space *space, uint64_t start, uint64_t end);
+/* How far from start the range is in regions without a hole: end, or where the first hole begins.
+ */
+uint64_t quire_region_reach(const struct quire_space *space, uint64_t start, uint64_t end);
 
 /* => the range is free; fields but node, gaps and link are set. Takes over the object reference. */
 void quire_region_insert(struct quire_space *space, struct quire_region *region);

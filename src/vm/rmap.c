@@ -21,6 +21,7 @@
 #include "vm/rmap.h"
 
 #include "kmem/slab.h"
+#include "vm/lock.h"
 #include "vm/space.h"
 
 struct quire_rmap *quire_rmap_find(struct quire_page *page, const struct quire_space *space,
@@ -94,9 +95,19 @@ void quire_rmap_remove(struct quire_page *page, struct quire_space *space, uint6
         *entry = *gone; /* the second moves into the page */
     } else {
         page->rmap.space = NULL;
-        return;
     }
-    quire_cache_free(space->q->vm->rmap_cache, gone);
+    if (gone) {
+        quire_cache_free(space->q->vm->rmap_cache, gone);
+    }
+    quire_lock_review(space->q, page);
+}
+
+void quire_rmap_move(struct quire_page *page, const struct quire_space *space, uint64_t from,
+                     uint64_t to) {
+    struct quire_rmap *entry = quire_rmap_find(page, space, from);
+    if (entry) {
+        entry->va = quire_va(to);
+    }
 }
 
 void quire_rmap_unmap_all(struct quire *q, struct quire_page *page) {
@@ -142,4 +153,7 @@ void quire_rmap_audit(struct quire *q, struct quire_page *page) {
         CHECK(q, !page->rmap.space);
     }
     CHECK(q, entries == page->nmaps); /* I1 */
+    bool locked = page->flags & QUIRE_PAGE_LOCKED;
+    CHECK(q, locked == quire_lock_holds(page));           /* lock.c I1 */
+    CHECK(q, !locked || !(page->flags & QUIRE_PAGE_LRU)); /* lock.c I2 */
 }

@@ -19,6 +19,10 @@ void quire_rmap_add(struct quire_page *page, struct quire_space *space, uint64_t
 /* Forget a mapping, if it is there; the machine's tables are the caller's. */
 void quire_rmap_remove(struct quire_page *page, struct quire_space *space, uint64_t va);
 
+/* The page is at another place of the same space now; the machine has forgotten the old one. */
+void quire_rmap_move(struct quire_page *page, const struct quire_space *space, uint64_t from,
+                     uint64_t to);
+
 /* Take the page out of all tables that map it. */
 void quire_rmap_unmap_all(struct quire *q, struct quire_page *page);
 

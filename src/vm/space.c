@@ -121,6 +121,9 @@ void quire_space_account(struct quire_space *space, const struct quire_region *r
     if (quire_space_commits(region)) {
         space->q->vm->committed += change;
     }
+    if (region->flags & QUIRE_MAP_LOCKED) {
+        space->locked += change;
+    }
 }
 
 /* Pages of the space that are on swap only. Not kept as a counter: when a page that several spaces
@@ -147,6 +150,7 @@ void quire_space_usage(const struct quire_space *space, struct quire_space_usage
         .data = space->data,
         .stack = space->stack,
         .text = space->text,
+        .locked = space->locked,
         .minor_faults = space->minor_faults,
         .major_faults = space->major_faults,
     };

@@ -31,6 +31,8 @@ struct quire_vm {
     uint64_t dirty;       /* FILE pages with QUIRE_PAGE_DIRTY */
     uint64_t mapped_file; /* FILE pages with nmaps > 0 */
     uint64_t peak_demand;
+    uint64_t mlocked;  /* pages with QUIRE_PAGE_LOCKED */
+    uint64_t lazyfree; /* pages with QUIRE_PAGE_LAZYFREE */
 };
 
 struct quire_space {
@@ -48,12 +50,13 @@ struct quire_space {
     struct quire_radix anons;
 
     uint64_t brk_start, brk_end; /* bytes, end not rounded */
+    uint32_t lock_future;        /* QUIRE_REGION_LOCKS that every new region gets */
     int oom_score_adj;
     bool killed;
 
     /* Pages. resident counts rmap entries by what they map: see quire_space_resident. */
     uint64_t resident[3], peak_resident;
-    uint64_t tables, virtual_pages, peak_virtual, data, stack, text;
+    uint64_t tables, virtual_pages, peak_virtual, data, stack, text, locked;
     uint64_t minor_faults, major_faults;
 };
 

@@ -108,6 +108,14 @@ uint64_t quire_vm_dirty(const struct quire *q) {
     return q->vm->dirty;
 }
 
+uint64_t quire_vm_mlocked(const struct quire *q) {
+    return q->vm->mlocked;
+}
+
+uint64_t quire_vm_lazyfree(const struct quire *q) {
+    return q->vm->lazyfree;
+}
+
 uint64_t quire_vm_mapped_file(const struct quire *q) {
     return q->vm->mapped_file;
 }

@@ -49,6 +49,18 @@ struct quire_page *quire_vm_page_at(struct quire_space *space, quire_vaddr va);
  * is none of its own. For views. */
 bool quire_vm_slot_at(struct quire_space *space, quire_vaddr va, quire_slot *slot);
 
+/* A place of a space where something is: a page that the space maps there, or no page: a slot on
+ * swap, to which so many places refer. */
+struct quire_place {
+    quire_vaddr va;
+    struct quire_page *page;
+    quire_slot slot;
+    uint32_t sharers;
+};
+/* The first such place in [va, end). O(log regions), and then O(1) for each that is passed over. */
+bool quire_vm_next_place(struct quire_space *space, quire_vaddr va, quire_vaddr end,
+                         struct quire_place *place);
+
 /* ---- one-shot twins of the public calls ---------------------------------------------------- */
 
 enum quire_status quire_vm_space_create(struct quire *q, const struct quire_space_config *config,
@@ -62,8 +74,12 @@ enum quire_status quire_vm_unmap(struct quire_space *space, quire_vaddr va, uint
 enum quire_status quire_vm_protect(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                    unsigned prot);
 enum quire_status quire_vm_remap(struct quire_space *space, quire_vaddr old_va, uint64_t old_bytes,
-                                 uint64_t new_bytes, bool may_move, bool fixed,
-                                 quire_vaddr *new_va);
+                                 uint64_t new_bytes, unsigned flags, quire_vaddr *new_va);
+/* Give the range's regions these locks: 0, QUIRE_MAP_LOCKED, or that with LOCK_ON_FAULT. Nothing is
+ * faulted in. As quire_lock, but va is page-aligned. */
+enum quire_status quire_vm_lock(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+                                unsigned locks);
+void quire_vm_lock_all(struct quire_space *space, unsigned flags); /* cannot fail */
 /* WILLNEED, POPULATE and PAGEOUT are core/'s and reclaim/'s; the rest of advice is here. */
 enum quire_status quire_vm_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                   enum quire_advice advice);
@@ -111,6 +127,8 @@ enum quire_status quire_vm_swap_back(struct quire *q, unsigned device);
 uint64_t quire_vm_swapped(const struct quire *q);
 uint64_t quire_vm_committed(const struct quire *q);
 uint64_t quire_vm_dirty(const struct quire *q);
+uint64_t quire_vm_mlocked(const struct quire *q);     /* pages that locked regions keep in RAM */
+uint64_t quire_vm_lazyfree(const struct quire *q);    /* pages that pressure may drop: MADV_FREE */
 uint64_t quire_vm_mapped_file(const struct quire *q); /* file pages with at least one mapping */
 /* Highest (anon + shmem + mapped file + swapped + tables) so far, pages. */
 uint64_t quire_vm_peak_demand(const struct quire *q);

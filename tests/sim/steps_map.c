@@ -260,12 +260,13 @@ static enum quire_status remap_rule(const struct range *r, unsigned n_new, bool 
 
 static void remap_fixed(struct sim *sim, struct range *r, unsigned n_new, unsigned to) {
     bool overlap = to < r->page + r->n && r->page < to + n_new;
-    enum quire_status want = overlap                                     ? QUIRE_INVAL
-                             : model_one_region(r->model, r->page, r->n) ? QUIRE_OK
-                                                                         : QUIRE_FAULT;
+    enum quire_status want = overlap ? QUIRE_INVAL
+                             : model_one_region(r->model, r->page, r->n < n_new ? r->n : n_new)
+                                 ? QUIRE_OK
+                                 : QUIRE_FAULT;
     quire_vaddr new_va = quire_va(sim_va(to));
-    enum quire_status got =
-        quire_remap(r->real, r->va, r->bytes, n_new * QUIRE_PAGE_SIZE, true, true, &new_va);
+    enum quire_status got = quire_remap(r->real, r->va, r->bytes, n_new * QUIRE_PAGE_SIZE,
+                                        QUIRE_REMAP_MAY_MOVE | QUIRE_REMAP_FIXED, &new_va);
     struct quire_region_info info;
     if (got == QUIRE_NOMEM && want == QUIRE_OK &&
         (!quire_region_at_or_after(r->real, quire_va(sim_va(to)), false, &info) ||
@@ -309,10 +310,10 @@ void sim_act_remap(struct sim *sim, const int *a) {
     }
     quire_vaddr new_va = quire_va(0);
     enum quire_status want = QUIRE_FAULT;
-    if (model_one_region(r.model, r.page, r.n))
+    if (n_new <= r.n ? r.model->pages[r.page].mapped : model_one_region(r.model, r.page, r.n))
         want = remap_rule(&r, n_new, may_move, &to);
-    enum quire_status got =
-        quire_remap(r.real, r.va, r.bytes, n_new * QUIRE_PAGE_SIZE, may_move, false, &new_va);
+    enum quire_status got = quire_remap(r.real, r.va, r.bytes, n_new * QUIRE_PAGE_SIZE,
+                                        may_move ? QUIRE_REMAP_MAY_MOVE : 0, &new_va);
     if (want == QUIRE_OK && got == QUIRE_NOROOM && to == MODEL_PAGES && !has_hole(r.model, n_new))
         return;
     if (!sim_did(sim, "remap", got, want))

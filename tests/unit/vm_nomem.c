@@ -99,8 +99,22 @@ static enum quire_status protect_middle(struct job *job) {
 }
 
 static enum quire_status move_away(struct job *job) {
-    return quire_vm_remap(job->f->space, quire_va(job->at), 4 * PAGE, GAP_PAGES * PAGE, true, false,
-                          &job->va);
+    return quire_vm_remap(job->f->space, quire_va(job->at), 4 * PAGE, GAP_PAGES * PAGE,
+                          QUIRE_REMAP_MAY_MOVE, &job->va);
+}
+
+static enum quire_status lock_middle(struct job *job) {
+    return quire_vm_lock(job->f->space, quire_va(job->at), 2 * PAGE, QUIRE_MAP_LOCKED);
+}
+
+static enum quire_status wipe_middle(struct job *job) {
+    return quire_vm_advise(job->f->space, quire_va(job->at), PAGE, QUIRE_ADVISE_WIPEONFORK);
+}
+
+static enum quire_status move_and_keep(struct job *job) {
+    job->va = quire_va(0);
+    return quire_vm_remap(job->f->space, quire_va(job->at), 4 * PAGE, 4 * PAGE,
+                          QUIRE_REMAP_MAY_MOVE | QUIRE_REMAP_DONT_UNMAP, &job->va);
 }
 
 static enum quire_status grow_heap(struct job *job) {
@@ -193,6 +207,19 @@ static void changes(void **state) {
     }
     assert_int_equal(vm_read(f.space, BASE + 9 * PAGE), 0);
     assert_int_equal(vm_read(f.space, BASE + 11 * PAGE), 12);
+    uint64_t moved = job.va.value;
+    job.at = moved + PAGE;
+    assert_true(until_it_works(&job, lock_middle) > 2);
+    assert_int_equal(quire_unlock(f.space, quire_va(job.at), 2 * PAGE), QUIRE_OK);
+    assert_true(until_it_works(&job, wipe_middle) > 2);
+    assert_int_equal(quire_advise(f.space, quire_va(job.at), PAGE, QUIRE_ADVISE_KEEPONFORK),
+                     QUIRE_OK);
+    job.at = moved;
+    assert_true(until_it_works(&job, move_and_keep) > 1);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(vm_read(f.space, job.va.value + i * PAGE), 13 + i);
+        assert_int_equal(vm_read(f.space, moved + i * PAGE), 0);
+    }
     quire_brk_start(f.space, quire_va(BASE + 1000 * PAGE));
     job.at = BASE + 1010 * PAGE;
     assert_true(until_it_works(&job, grow_heap) > 1);

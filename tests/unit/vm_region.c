@@ -6,8 +6,9 @@
 static enum quire_status remap(struct quire_space *space, uint64_t va, uint64_t old_pages,
                                uint64_t new_pages, bool may_move, uint64_t *to) {
     quire_vaddr new_va = quire_va(to ? *to : 0);
-    enum quire_status status = quire_remap(space, quire_va(va), old_pages * PAGE, new_pages * PAGE,
-                                           may_move, to && *to != 0, &new_va);
+    enum quire_status status = quire_remap(
+        space, quire_va(va), old_pages * PAGE, new_pages * PAGE,
+        (may_move ? QUIRE_REMAP_MAY_MOVE : 0) | (to && *to ? QUIRE_REMAP_FIXED : 0), &new_va);
     if (status == QUIRE_OK && to) {
         *to = new_va.value;
     }

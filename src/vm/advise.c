@@ -1,0 +1,209 @@
+/* advise.c: madvise: what a program says of its memory, as far as that needs no waiting.
+ *
+ * Three kinds: advice that drops contents (DONTNEED now, FREE when memory is short), advice that
+ * is kept with the region (fork, huge pages), and advice about age (COLD). Reading ahead, writing
+ * out and populating may wait for memory, and are core/calls.c's.
+ *
+ * A page that FREE was said of:
+ *
+ *     dirty --FREE--> LAZYFREE: clean, no copy, write-protected --write fault--> dirty again
+ *                         '-- reclaim: dropped, the next access finds zeros
+ *
+ * Only the space's own pages that it maps become so; what is on swap is dropped at once, what fork
+ * shares is left alone (as Linux does: madvise_free_single_vma). If fork shares such a page later,
+ * reclaim writes it to swap like any other (evict.c): the other sharer never agreed.
+ *
+ * Invariants:
+ *   I1  LAZYFREE excludes DIRTY, and its anon has no slot; vm->lazyfree counts them
+ *   I2  no mapping of such a page is writable
+ *
+ * What may fail: taking records. Called by core/calls.c; audited by audit.c.
+ */
+#include "kmem/slab.h"
+#include "page/lru.h"
+#include "vm/anon.h"
+#include "vm/change.h"
+#include "vm/object.h"
+#include "vm/rmap.h"
+#include "vm/space.h"
+
+/* ---- age ----------------------------------------------------------------------------------- */
+
+/* To the inactive list's tail: what is here and was not used since is the next to go. Pages that
+ * others map too are left alone. */
+static void cool_page(struct quire *q, struct quire_page *page) {
+    if (page && (page->flags & QUIRE_PAGE_LRU) && page->nmaps <= 1) {
+        quire_rmap_harvest(page);
+        page->flags &= (uint8_t)~QUIRE_PAGE_REFERENCED;
+        quire_lru_move(q, page, false, false);
+    }
+}
+
+static void cool(struct quire_space *space, const struct quire_region *region, uint64_t start,
+                 uint64_t end) {
+    uint64_t index = quire_pages(start), last = quire_pages(end);
+    struct quire_anon *anon;
+    if (!(region->flags & QUIRE_MAP_SHARED)) {
+        for (; (anon = quire_radix_next(&space->anons, &index)) && index < last; index++) {
+            cool_page(space->q, anon->page);
+        }
+    }
+    if (!region->object) {
+        return;
+    }
+    index = region->page_offset + quire_pages(start - region->start);
+    last = index + quire_pages(end - start);
+    for (; quire_radix_next(&region->object->pages, &index) && index < last; index++) {
+        cool_page(space->q, quire_object_page(region->object, index));
+    }
+}
+
+/* ---- free ---------------------------------------------------------------------------------- */
+
+/* I1, I2. => the space's own page, mapped by it, already write-protected */
+static void make_lazy(struct quire *q, struct quire_anon *anon) {
+    struct quire_page *page = anon->page;
+    if (page->flags & QUIRE_PAGE_LAZYFREE) {
+        return;
+    }
+    quire_anon_dirty(q, anon); /* gives up the copy on swap */
+    page->flags &= (uint8_t) ~(QUIRE_PAGE_DIRTY | QUIRE_PAGE_REFERENCED);
+    page->flags |= QUIRE_PAGE_LAZYFREE;
+    q->vm->lazyfree++;
+    q->counters.pglazyfree++;
+    quire_rmap_harvest(page);
+    if (page->flags & QUIRE_PAGE_LRU) {
+        quire_lru_move(q, page, false, false);
+    }
+}
+
+static void free_lazily(struct quire_space *space, struct quire_region *region, uint64_t start,
+                        uint64_t end) {
+    uint64_t index = quire_pages(start);
+    struct quire_anon *anon;
+    quire_mach_pmap_protect(space->pmap, quire_va(start), quire_pages(end - start),
+                            QUIRE_PROT_READ | QUIRE_PROT_EXEC); /* I2 */
+    for (; (anon = quire_radix_next(&space->anons, &index)) && index < quire_pages(end); index++) {
+        uint64_t va = index << QUIRE_PAGE_SHIFT;
+        if (!anon->page) {
+            quire_change_drop(space, region, va, va + QUIRE_PAGE_SIZE);
+        } else if (anon->refs == 1 && quire_rmap_find(anon->page, space, va)) {
+            make_lazy(space->q, anon);
+        }
+    }
+}
+
+/* ---- the call ------------------------------------------------------------------------------ */
+
+/* Which flags of the region an advice sets and clears. False: it leaves the record alone. */
+static bool record_change(enum quire_advice advice, uint32_t *set, uint32_t *clear) {
+    *set = *clear = 0;
+    switch (advice) {
+    case QUIRE_ADVISE_DONTFORK:
+        *set = QUIRE_REGION_DONTFORK;
+        return true;
+    case QUIRE_ADVISE_DOFORK:
+        *clear = QUIRE_REGION_DONTFORK;
+        return true;
+    case QUIRE_ADVISE_WIPEONFORK:
+        *set = QUIRE_REGION_WIPEONFORK;
+        return true;
+    case QUIRE_ADVISE_KEEPONFORK:
+        *clear = QUIRE_REGION_WIPEONFORK;
+        return true;
+    case QUIRE_ADVISE_HUGEPAGE:
+        *set = QUIRE_REGION_HUGEPAGE;
+        *clear = QUIRE_REGION_NOHUGEPAGE;
+        return true;
+    case QUIRE_ADVISE_NOHUGEPAGE:
+        *set = QUIRE_REGION_NOHUGEPAGE;
+        *clear = QUIRE_REGION_HUGEPAGE;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* May this be said of region? What stands before it in the range has been done by then. */
+static bool allowed(const struct quire_region *region, enum quire_advice advice) {
+    bool nameless = !region->object && !(region->flags & QUIRE_MAP_SHARED);
+    switch (advice) {
+    case QUIRE_ADVISE_FREE:
+        return nameless && !(region->flags & QUIRE_MAP_LOCKED);
+    case QUIRE_ADVISE_WIPEONFORK:
+        return nameless;
+    case QUIRE_ADVISE_DONTNEED:
+    case QUIRE_ADVISE_COLD:
+        return !(region->flags & QUIRE_MAP_LOCKED);
+    default:
+        return true;
+    }
+}
+
+/* => allowed, and [start, end) lies in region. Returns the region that is left of it. */
+static struct quire_region *advise_region(struct quire_space *space, struct quire_region *region,
+                                          uint64_t start, uint64_t end, enum quire_advice advice) {
+    uint32_t set, clear;
+    if (record_change(advice, &set, &clear)) {
+        region->flags = (region->flags & ~clear) | set;
+        return quire_region_merge(space, region);
+    }
+    switch (advice) {
+    case QUIRE_ADVISE_DONTNEED:
+        quire_change_drop(space, region, start, end);
+        break;
+    case QUIRE_ADVISE_FREE:
+        free_lazily(space, region, start, end);
+        break;
+    case QUIRE_ADVISE_COLD:
+        cool(space, region, start, end);
+        break;
+    default:
+        break;
+    }
+    return region;
+}
+
+static enum quire_status cut_for(struct quire_space *space, uint64_t start, uint64_t end) {
+    struct quire_spares spares = {.count = 0};
+    enum quire_status status =
+        quire_spares_take(space, &spares, quire_region_cuts(space, start, end));
+    if (status == QUIRE_OK) {
+        quire_region_cut(space, start, end, &spares);
+    }
+    return status;
+}
+
+enum quire_status quire_vm_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
+                                  enum quire_advice advice) {
+    uint64_t start = va.value, end;
+    uint32_t set, clear;
+    if ((unsigned)advice > QUIRE_ADVISE_NOHUGEPAGE ||
+        !quire_change_range(space, start, length_bytes, &end)) {
+        return QUIRE_INVAL;
+    }
+    if (start == end) {
+        return QUIRE_OK;
+    }
+    bool full = quire_region_reach(space, start, end) == end;
+    if (record_change(advice, &set, &clear)) {
+        enum quire_status status = cut_for(space, start, end);
+        if (status != QUIRE_OK) {
+            return status;
+        }
+    }
+    enum quire_status result = full ? QUIRE_OK : QUIRE_UNMAPPED;
+    struct quire_region *region = quire_region_above(space, start);
+    while (region && region->start < end) {
+        uint64_t first = region->start > start ? region->start : start;
+        uint64_t last = region->end < end ? region->end : end;
+        if (result == QUIRE_INVAL || !allowed(region, advice)) {
+            result = QUIRE_INVAL;
+            region = quire_region_merge(space, region); /* it may have been cut for the range */
+        } else {
+            region = advise_region(space, region, first, last, advice);
+        }
+        region = quire_region_next(region);
+    }
+    return result;
+}
