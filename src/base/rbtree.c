@@ -250,22 +250,46 @@ struct quire_rbnode *quire_rbtree_prev(const struct quire_rbnode *node) {
     return step(node, 0);
 }
 
+/* The node after this one in the walk "node, then its children". => the children on the way here
+ * know their parents: so it ends, whatever else is wrong */
+static const struct quire_rbnode *walk(const struct quire_rbnode *node) {
+    for (unsigned side = 0; side < 2; side++) {
+        if (node->child[side]) {
+            return node->child[side];
+        }
+    }
+    const struct quire_rbnode *up;
+    while ((up = quire_rbtree_parent(node)) != NULL) {
+        if (node == up->child[0] && up->child[1]) {
+            return up->child[1];
+        }
+        node = up;
+    }
+    return NULL;
+}
+
+static bool children_fit(const struct quire_rbnode *node) {
+    for (unsigned side = 0; side < 2; side++) {
+        const struct quire_rbnode *child = node->child[side];
+        if (child && quire_rbtree_parent(child) != node) {
+            return false; /* I2 */
+        }
+        if (is_red(node) && is_red(child)) {
+            return false; /* I3 */
+        }
+    }
+    return true;
+}
+
 bool quire_rbtree_check(const struct quire_rbtree *tree) {
     unsigned depth = 0; /* black nodes on each way down; 0: not known yet */
 
     if (is_red(tree->root) || (tree->root && quire_rbtree_parent(tree->root))) {
         return false; /* I2, I3 */
     }
-    for (const struct quire_rbnode *node = quire_rbtree_first(tree); node;
-         node = quire_rbtree_next(node)) {
-        for (unsigned side = 0; side < 2; side++) {
-            const struct quire_rbnode *child = node->child[side];
-            if (child && quire_rbtree_parent(child) != node) {
-                return false; /* I2 */
-            }
-            if (is_red(node) && is_red(child)) {
-                return false; /* I3 */
-            }
+    for (const struct quire_rbnode *node = tree->root; node; node = walk(node)) {
+        if (!children_fit(node)) {
+            return false;
         }
         if (node->child[0] && node->child[1]) {
             continue;

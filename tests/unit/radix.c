@@ -214,11 +214,82 @@ static void height(void **state) {
     assert_int_equal(tree.source.out, 0);
 }
 
+/* A reserve that was not used leaves nothing behind, and takes nothing else along. */
+static void trim(void **state) {
+    (void)state;
+    static int thing;
+    struct tree tree;
+    tree_init(&tree);
+    assert_int_equal(quire_radix_reserve(&tree.radix, 1u << 20), QUIRE_OK);
+    assert_true(tree.source.out > 0);
+    quire_radix_trim(&tree.radix, 1u << 20);
+    assert_int_equal(tree.source.out, 0);
+    assert_int_equal(quire_radix_set(&tree.radix, 5, &thing), QUIRE_OK);
+    assert_int_equal(quire_radix_set(&tree.radix, 1u << 20, &thing), QUIRE_OK);
+    uint64_t before = tree.source.out;
+    assert_int_equal(quire_radix_reserve(&tree.radix, 1u << 10), QUIRE_OK);
+    assert_true(tree.source.out > before);
+    quire_radix_trim(&tree.radix, 1u << 10);
+    assert_int_equal(tree.source.out, before);
+    quire_radix_trim(&tree.radix, 5); /* in use: nothing to free */
+    assert_int_equal(tree.source.out, before);
+    tree_check(&tree);
+    quire_radix_clear(&tree.radix, 0, UINT64_MAX, NULL, NULL);
+}
+
+/* The recount sees what is wrong: each damage is done, seen, and undone. */
+static void check_finds(void **state) {
+    (void)state;
+    static int thing;
+    struct tree tree;
+    tree_init(&tree);
+    assert_int_equal(quire_radix_set(&tree.radix, 5, &thing), QUIRE_OK);
+    assert_int_equal(quire_radix_set(&tree.radix, 70, &thing), QUIRE_OK);
+    struct quire_radix_node *root = tree.radix.root, *leaf = root->slots[1],
+                            *other = root->slots[0];
+    tree_check(&tree);
+
+    leaf->present ^= 1u << 6; /* a value that nobody announces */
+    assert_false(quire_radix_check(&tree.radix));
+    leaf->present ^= 1u << 6;
+    leaf->present ^= 1u << 7; /* announced, and not there */
+    assert_false(quire_radix_check(&tree.radix));
+    leaf->present ^= 1u << 7;
+    leaf->parent = other;
+    assert_false(quire_radix_check(&tree.radix));
+    leaf->parent = root;
+    leaf->position = 2;
+    assert_false(quire_radix_check(&tree.radix));
+    leaf->position = 1;
+    root->level = 2; /* a child of the wrong height */
+    assert_false(quire_radix_check(&tree.radix));
+    root->level = 1;
+    root->parent = leaf;
+    assert_false(quire_radix_check(&tree.radix));
+    root->parent = NULL;
+    tree.radix.count++;
+    assert_false(quire_radix_check(&tree.radix));
+    tree.radix.count--;
+    tree.radix.nodes++;
+    assert_false(quire_radix_check(&tree.radix));
+    tree.radix.nodes--;
+    struct quire_radix_node *hint = tree.radix.hint;
+    assert_non_null(hint);
+    tree.radix.hint = hint == leaf ? other : leaf; /* it would answer for other indices */
+    assert_false(quire_radix_check(&tree.radix));
+    tree.radix.hint = hint;
+    tree_check(&tree);
+    quire_radix_clear(&tree.radix, 0, UINT64_MAX, NULL, NULL);
+    assert_int_equal(tree.source.out, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_against_model),
         cmocka_unit_test(clear_ranges),
         cmocka_unit_test(height),
+        cmocka_unit_test(trim),
+        cmocka_unit_test(check_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,7 +155,7 @@ static void height(void **state) {
 /* The check sees what is wrong. */
 static void check_finds(void **state) {
     (void)state;
-    struct item items[3] = {{.key = 0}, {.key = 1}, {.key = 2}};
+    struct item items[5] = {{.key = 0}, {.key = 1}, {.key = 2}, {.key = 3}, {.key = 4}};
     struct quire_rbtree tree;
     quire_rbtree_init(&tree, NULL);
     for (unsigned i = 0; i < 3; i++) {
@@ -168,6 +168,31 @@ static void check_finds(void **state) {
     items[0].node.parent_and_colour ^= 1; /* one side has a black node more */
     assert_false(quire_rbtree_check(&tree));
     items[0].node.parent_and_colour ^= 1;
+    assert_true(quire_rbtree_check(&tree));
+
+    struct quire_rbnode *root = tree.root, *left = root->child[0], *right = root->child[1];
+    struct quire_rbnode *sides[2] = {left, right};
+    for (unsigned side = 0; side < 2; side++) { /* a child that belongs to another */
+        uintptr_t own = sides[side]->parent_and_colour;
+        sides[side]->parent_and_colour = (uintptr_t)sides[!side] | (own & 1);
+        assert_false(quire_rbtree_check(&tree));
+        sides[side]->parent_and_colour = own;
+    }
+    for (unsigned i = 3; i < 5; i++) { /* grandchildren are red below black ones: two reds */
+        insert(&tree, &items[i]);
+    }
+    assert_true(quire_rbtree_check(&tree));
+    for (unsigned i = 0; i < 5; i++) {
+        struct quire_rbnode *parent = quire_rbtree_parent(&items[i].node);
+        if (parent && parent != tree.root && (items[i].node.parent_and_colour & 1)) {
+            parent->parent_and_colour ^= 1;
+            assert_false(quire_rbtree_check(&tree));
+            parent->parent_and_colour ^= 1;
+        }
+    }
+    tree.root->parent_and_colour = (uintptr_t)&items[0].node; /* a root below something */
+    assert_false(quire_rbtree_check(&tree));
+    tree.root->parent_and_colour = 0;
     assert_true(quire_rbtree_check(&tree));
 }
 

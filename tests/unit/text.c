@@ -59,7 +59,8 @@ static void compare(uint64_t value, unsigned width) {
              "%-*s%*" PRIu64 " %-*" PRIu64 "|%0*" PRIx64 "|%" PRId64 "%*s", w, "name:", w, value, w,
              value, w, value, (int64_t)value, w, "kB");
     size_t length = (size_t)snprintf(expected, sizeof expected, "%-80send\n", unpadded);
-    for (size_t capacity = 0; capacity <= length + 2; capacity += capacity < 3 ? 1 : 13) {
+    for (size_t capacity = 0; capacity <= length + 2;
+         capacity += capacity < 3 || capacity >= length - 1 ? 1 : 13) {
         struct quire_text text;
         memset(got, '#', sizeof got);
         quire_text_init(&text, capacity ? got : NULL, capacity);
@@ -70,6 +71,9 @@ static void compare(uint64_t value, unsigned width) {
             assert_memory_equal(got, expected, kept);
             assert_int_equal(got[kept], '\0');
             assert_int_equal(got[capacity], '#'); /* nothing behind */
+            if (kept < capacity - 1) {
+                assert_int_equal(got[capacity - 1], '#'); /* nor between */
+            }
         }
     }
 }
@@ -87,7 +91,20 @@ static void beside_snprintf(void **state) {
     }
 }
 
+/* The last byte is the zero's: also before quire_text_end nothing else was ever there. */
+static void last_byte(void **state) {
+    (void)state;
+    char bytes[4] = "####";
+    struct quire_text text;
+    quire_text_init(&text, bytes, 3);
+    quire_text_string(&text, "abc");
+    assert_memory_equal(bytes, "ab##", 4);
+    assert_int_equal(quire_text_end(&text), 3);
+    assert_memory_equal(bytes, "ab\0#", 4);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(beside_snprintf)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(last_byte),
+                                       cmocka_unit_test(beside_snprintf)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
