@@ -16,6 +16,8 @@ struct quire_config {
     unsigned swappiness;
     /* Watermarks in pages. 0: derived from the size of RAM as Linux derives min_free_kbytes. */
     uint64_t min_free_pages;
+    /* All caches of kernel objects, kmalloc's too, with QUIRE_CACHE_CHECKED (kmem.h): for tests. */
+    bool check_objects;
 };
 
 /* Take over the machine's RAM and bring everything up. Fails with QUIRE_INVAL (a field out of

@@ -29,7 +29,7 @@ static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblo
     if (status != QUIRE_OK) {
         return status;
     }
-    if ((status = quire_kmem_boot(q)) != QUIRE_OK) {
+    if ((status = quire_kmem_boot(q, config->check_objects)) != QUIRE_OK) {
         goto undo_phys;
     }
     if ((status = quire_swap_boot(q)) != QUIRE_OK) {
@@ -91,6 +91,7 @@ void quire_fail_every(struct quire *q, uint64_t nth) {
     q->fail_count = q->fail_asked = 0;
     q->fail_first = q->fail_length = 0;
     q->fail_one_in = 0;
+    quire_kmem_guard(q);
 }
 
 void quire_fail_random(struct quire *q, uint32_t one_in, uint64_t seed) {

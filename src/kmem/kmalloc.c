@@ -8,13 +8,19 @@
  * 96 and 192 are there because requests just over 64 and 128 bytes are common and would waste half
  * (Linux has them for the same reason). Powers of two are aligned to themselves, up to a page.
  *
- * Invariants: I1 general[] ascends in size. I2 the cache of caches and the one of slab headers lie
- * in struct quire_kmem itself: they are what all others are made of, and their slabs are on-slab.
+ * The short way back from an address: the first range of RAM is kept here, and each page of a slab
+ * has the number of its general cache in `index`; so kfree touches the page and the cache, not the
+ * slab. All else (other ranges, other caches, no object at all) goes the long way, with checks.
+ *
+ * Invariants: I1 general[] ascends in size. I2 the cache of caches, the one of slab headers and the
+ * one of magazines lie in struct quire_kmem itself: they are what all others are made of; their
+ * slabs are on-slab and they have no magazines.
  *
  * What may fail: allocation, with NULL. Called by all rooms above. Audit: audit.c.
  */
 #include "base/check.h"
 #include "kmem/cache.h"
+#include "page/zone.h"
 
 static const struct {
     const char *name;
@@ -24,24 +30,29 @@ static const struct {
     {"kmalloc-128", 128},   {"kmalloc-192", 192},   {"kmalloc-256", 256},
     {"kmalloc-512", 512},   {"kmalloc-1k", 1024},   {"kmalloc-2k", 2048},
     {"kmalloc-4k", 4096},   {"kmalloc-8k", 8192},   {"kmalloc-16k", 16384},
-    {"kmalloc-32k", 32768}, {"kmalloc-64k", 65536}, {"kmalloc-128k", 131072},
+    {"kmalloc-32k", 32768}, {"kmalloc-64k", 65536}, {"kmalloc-128k", QUIRE_KMALLOC_MAX},
 };
 
-/* Index in general[]: the small ones by eighths of a line, the large ones by their highest bit. */
+/* Index in general[]: up to 1 KiB by a table of steps of 32 bytes, the others by their highest bit.
+ */
+#define STEP_BYTES 32
+#define STEPS_MAX  1024
 static unsigned size_class(size_t nbytes) {
-    static const uint8_t small[7] = {0, 0, 1, 2, 3, 4, 4}; /* up to 32, 32, 64, 96, 128, 160, 192 */
-    if (nbytes <= 192) {
-        return small[(nbytes + 31) / 32];
+    static const uint8_t small[STEPS_MAX / STEP_BYTES + 1] = {0, 0, 1, 2, 3, 4, 4, 5, 5, 6, 6,
+                                                              6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7,
+                                                              7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
+    if (nbytes <= STEPS_MAX) {
+        return small[(nbytes + STEP_BYTES - 1) / STEP_BYTES];
     }
-    unsigned bit = 0; /* 2^bit is the smallest power that holds it */
+    unsigned bit = 11; /* 2^bit is the smallest power that holds it */
     while ((size_t)1 << bit < nbytes) {
         bit++;
     }
-    return bit - 3; /* 2^8 is general[5] */
+    return bit - 3; /* 2^11 is general[8] */
 }
 
 void *quire_kmalloc(struct quire *q, size_t nbytes) {
-    if (nbytes > general[NGENERAL - 1].nbytes) {
+    if (__builtin_expect(nbytes > QUIRE_KMALLOC_MAX, 0)) {
         return NULL;
     }
     return quire_cache_alloc(q->kmem->general[size_class(nbytes)]);
@@ -55,20 +66,72 @@ void *quire_kzalloc(struct quire *q, size_t nbytes) {
     return object;
 }
 
-void quire_kfree(struct quire *q, void *pointer) {
-    if (!pointer) {
-        return;
+void *quire_kcalloc(struct quire *q, size_t count, size_t nbytes) {
+    size_t product;
+    if (__builtin_mul_overflow(count, nbytes, &product)) {
+        return NULL;
     }
+    return quire_kzalloc(q, product);
+}
+
+/* The cache of an object, whichever; panics on what is none. */
+static struct quire_cache *cache_of(struct quire *q, const void *pointer) {
     struct quire_page *page = quire_page_under(q, pointer);
     CHECK(q, page && page->use == QUIRE_USE_SLAB && page->owner); /* else it never came from here */
-    struct slab *slab = page->owner;
-    quire_cache_free(slab->cache, pointer);
+    return ((struct slab *)page->owner)->cache;
 }
+
+static __attribute__((noinline)) void free_far(struct quire *q, void *pointer) {
+    if (pointer) {
+        quire_cache_free(cache_of(q, pointer), pointer);
+    }
+}
+
+void quire_kfree(struct quire *q, void *pointer) {
+    struct quire_kmem *kmem = q->kmem;
+    uintptr_t offset = (uintptr_t)pointer - (uintptr_t)kmem->window;
+    if (__builtin_expect(offset < kmem->window_bytes, 1)) {
+        struct quire_page *page = &kmem->windows[offset >> QUIRE_PAGE_SHIFT];
+        /* index is 1 or more in pages of slabs only when the cache is a general one */
+        if (__builtin_expect(page->use == QUIRE_USE_SLAB && page->index != 0, 1)) {
+            quire_cache_free(kmem->general[page->index - 1], pointer);
+            return;
+        }
+    }
+    free_far(q, pointer);
+}
+
+size_t quire_kmalloc_usable(struct quire *q, const void *pointer) {
+    return cache_of(q, pointer)->object_bytes;
+}
+
+void *quire_krealloc(struct quire *q, void *pointer, size_t nbytes) {
+    if (!pointer) {
+        return quire_kmalloc(q, nbytes);
+    }
+    if (nbytes == 0) {
+        quire_kfree(q, pointer);
+        return NULL;
+    }
+    size_t usable = quire_kmalloc_usable(q, pointer);
+    /* Stay when the same cache would be chosen again; a smaller one gives the rest back. */
+    if (nbytes <= usable && cache_of(q, pointer) == q->kmem->general[size_class(nbytes)]) {
+        return pointer;
+    }
+    void *moved = quire_kmalloc(q, nbytes);
+    if (moved) {
+        __builtin_memcpy(moved, pointer, nbytes < usable ? nbytes : usable);
+        quire_kfree(q, pointer);
+    }
+    return moved;
+}
+
+/* ---- the general caches ---------------------------------------------------------------------- */
 
 enum quire_status quire_kmalloc_boot(struct quire *q) {
     for (unsigned i = 0; i < NGENERAL; i++) {
         uint32_t nbytes = general[i].nbytes;
-        uint32_t align = nbytes & (nbytes - 1) ? 32 : nbytes;
+        uint32_t align = nbytes & (nbytes - 1) ? STEP_BYTES : nbytes;
         align = align < QUIRE_PAGE_SIZE ? align : (uint32_t)QUIRE_PAGE_SIZE;
         CHECK(q, i == 0 || nbytes > general[i - 1].nbytes); /* I1 */
         enum quire_status status =
@@ -76,6 +139,7 @@ enum quire_status quire_kmalloc_boot(struct quire *q) {
         if (status != QUIRE_OK) {
             return status;
         }
+        q->kmem->general[i]->general = i + 1;
     }
     return QUIRE_OK;
 }
@@ -91,7 +155,19 @@ void quire_kmalloc_shutdown(struct quire *q) {
 
 /* ---- the room -------------------------------------------------------------------------------- */
 
-enum quire_status quire_kmem_boot(struct quire *q) {
+static void boot_cache(struct quire *q, struct quire_cache *cache, const char *name, size_t nbytes,
+                       size_t align, bool checked) {
+    struct quire_cache_options options = {.name = name,
+                                          .object_bytes = nbytes,
+                                          .align = align,
+                                          .flags = checked ? QUIRE_CACHE_CHECKED : 0};
+    enum quire_status status = quire_cache_init(q, cache, &options);
+    CHECK(q, status == QUIRE_OK && cache->header_bytes > 0); /* I2 */
+    cache->rounds = 0;                                       /* I2 */
+    quire_list_add_before(&q->kmem->caches, &cache->link);
+}
+
+enum quire_status quire_kmem_boot(struct quire *q, bool checked) {
     struct quire_page *page = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
     _Static_assert(sizeof(struct quire_kmem) <= QUIRE_PAGE_SIZE, "the room's state is one frame");
     if (!page) {
@@ -100,13 +176,15 @@ enum quire_status quire_kmem_boot(struct quire *q) {
     struct quire_kmem *kmem = quire_page_window(q, page);
     __builtin_memset(kmem, 0, sizeof *kmem);
     q->kmem = kmem;
+    kmem->window = q->phys->ranges[0].window;
+    kmem->window_bytes = (uintptr_t)(q->phys->ranges[0].end - q->phys->ranges[0].first)
+                         << QUIRE_PAGE_SHIFT;
+    kmem->windows = quire_page_at(q, (quire_frame){q->phys->ranges[0].first});
     quire_list_init(&kmem->caches);
-    quire_cache_init(q, &kmem->cache_cache, "kmem_cache", sizeof(struct quire_cache), 0, NULL);
-    quire_cache_init(q, &kmem->slab_cache, "kmem_slab",
-                     sizeof(struct slab) + OFF_SLAB_OBJECTS * sizeof(uint16_t), 0, NULL);
-    CHECK(q, kmem->slab_cache.header_bytes > 0); /* I2 */
-    quire_list_add_before(&kmem->caches, &kmem->cache_cache.link);
-    quire_list_add_before(&kmem->caches, &kmem->slab_cache.link);
+    boot_cache(q, &kmem->cache_cache, "kmem_cache", sizeof(struct quire_cache), 64, checked);
+    boot_cache(q, &kmem->slab_cache, "kmem_slab",
+               sizeof(struct slab) + OFF_SLAB_OBJECTS * sizeof(uint16_t), 0, checked);
+    boot_cache(q, &kmem->magazine_cache, "kmem_magazine", sizeof(struct magazine), 0, checked);
     enum quire_status status = quire_kmalloc_boot(q);
     if (status != QUIRE_OK) {
         quire_kmem_shutdown(q);
@@ -119,16 +197,8 @@ void quire_kmem_shutdown(struct quire *q) {
     quire_kmalloc_shutdown(q);
     quire_cache_fini(&kmem->cache_cache);
     quire_cache_fini(&kmem->slab_cache);
+    quire_cache_fini(&kmem->magazine_cache);
     CHECK(q, quire_list_empty(&kmem->caches)); /* else a room above kept a cache */
     quire_page_free(q, quire_page_under(q, kmem));
     q->kmem = NULL;
-}
-
-uint64_t quire_kmem_shrink(struct quire *q) {
-    uint64_t freed = 0;
-    struct quire_list *head = &q->kmem->caches;
-    for (struct quire_list *link = head->prev; link != head; link = link->prev) {
-        freed += quire_cache_shrink(QUIRE_CONTAINER(link, struct quire_cache, link));
-    }
-    return freed;
 }

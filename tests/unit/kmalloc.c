@@ -14,7 +14,7 @@
 static struct quire *boot(struct quire_machine *machine) {
     struct quire *q = double_boot(machine, 0);
     assert_non_null(q);
-    assert_int_equal(quire_kmem_boot(q), QUIRE_OK);
+    assert_int_equal(quire_kmem_boot(q, false), QUIRE_OK);
     return q;
 }
 
@@ -70,6 +70,7 @@ static void random_lifetimes(void **state) {
     for (unsigned step = 0; step < 20000; step++) {
         uint64_t random = double_random(&seed);
         q->fail_every = step % 3000 > 2500 ? 7 : 0;
+        quire_kmem_guard(q);
         if (nlive == 0 || (nlive < LIVE_MAX && random % 8 < ((step / 1000) % 2 ? 3 : 6))) {
             size_t nbytes = 1 + (random >> 8 & ((2u << (random >> 32) % 17) - 1));
             bool zeroed = random >> 60 & 1;

@@ -20,7 +20,7 @@ struct live {
 static struct quire *boot(struct quire_machine *machine) {
     struct quire *q = double_boot(machine, 0);
     assert_non_null(q);
-    assert_int_equal(quire_kmem_boot(q), QUIRE_OK);
+    assert_int_equal(quire_kmem_boot(q, false), QUIRE_OK);
     return q;
 }
 
@@ -30,6 +30,12 @@ static void down(struct quire_machine *machine, struct quire *q) {
     quire_phys_audit(q);
     quire_phys_shutdown(q);
     double_release(machine);
+}
+
+static void fail_every(struct quire *q, uint64_t nth) { /* core's switch, without core */
+    q->fail_every = nth;
+    q->fail_count = 0;
+    quire_kmem_guard(q);
 }
 
 static void fill(const struct live *live, size_t nbytes) {
@@ -66,7 +72,7 @@ static void churn(size_t nbytes, size_t align, uint64_t seed, unsigned steps) {
             quire_cache_free(cache, live[k].object);
             live[k] = live[--nlive];
         }
-        assert_int_equal(cache->in_use - cache->nhot, nlive);
+        assert_int_equal(cache->in_use - quire_cache_hot(cache), nlive);
         if (step % 64 == 0) {
             quire_kmem_audit(q);
             quire_phys_audit(q);
@@ -222,16 +228,15 @@ static void failing_switch(void **state) {
     struct quire *q = boot(machine);
     struct quire_cache *cache;
     assert_int_equal(quire_cache_create(q, "fail", 600, 0, NULL, &cache), QUIRE_OK);
-    q->fail_every = 5;
-    q->fail_count = 0;
+    fail_every(q, 5);
     for (unsigned i = 0; i < 300; i++) {
         objects[i] = quire_cache_alloc(cache);
         assert_int_equal(objects[i] == NULL, i % 5 == 4);
     }
     struct quire_cache *other;
-    q->fail_every = 1;
+    fail_every(q, 1);
     assert_int_equal(quire_cache_create(q, "not", 600, 0, NULL, &other), QUIRE_NOMEM);
-    q->fail_every = 0;
+    fail_every(q, 0);
     for (unsigned i = 0; i < 300; i++) {
         if (objects[i]) {
             quire_cache_free(cache, objects[i]);
@@ -248,7 +253,7 @@ static void failing_boot(void **state) {
         struct quire_machine *machine = double_plain(RAM);
         struct quire *q = double_boot(machine, 0);
         q->fail_every = nth;
-        enum quire_status status = quire_kmem_boot(q);
+        enum quire_status status = quire_kmem_boot(q, false);
         q->fail_every = 0;
         if (status == QUIRE_OK) {
             quire_kmem_shutdown(q);
@@ -262,6 +267,122 @@ static void failing_boot(void **state) {
     }
 }
 
+/* Magazines: filled and emptied through the depot, nothing lost, the depot's bound kept; with the
+ * front open and closed the objects come in the same order. */
+static void magazines(void **state) {
+    (void)state;
+    enum { N = 5000 };
+    static void *objects[N];
+    static uint32_t places[2][N];
+    for (unsigned closed = 0; closed < 2; closed++) {
+        struct quire_machine *machine = double_plain((uint64_t)16 << 20);
+        struct quire *q = boot(machine);
+        struct quire_cache *cache;
+        uint64_t seed = 77;
+        assert_int_equal(quire_cache_create(q, "magazine", 48, 0, NULL, &cache), QUIRE_OK);
+        assert_int_equal(cache->rounds, MAGAZINE_ROUNDS);
+        assert_in_range(cache->depot_max, 1, DEPOT_MAX - 1); /* 1/1024 of RAM: not the most */
+        fail_every(q, closed ? UINT64_MAX : 0);
+        assert_int_equal(cache->closed, closed || QUIRE_AUDITING);
+        for (unsigned round = 0; round < 4; round++) {
+            unsigned n = 1 + (unsigned)(double_random(&seed) % N);
+            for (unsigned i = 0; i < n; i++) {
+                assert_non_null(objects[i] = quire_cache_alloc(cache));
+                places[closed][i] = (uint32_t)((char *)objects[i] - machine->memory[0]);
+            }
+            quire_kmem_audit(q);
+            for (unsigned i = 0; i < n; i++) {
+                quire_cache_free(cache, objects[i]);
+                if (i % 211 == 0) {
+                    quire_kmem_audit(q);
+                }
+            }
+            assert_true(quire_cache_hot(cache) <= (cache->depot_max + 2) * MAGAZINE_ROUNDS);
+            assert_true(n < 1000 || cache->ndepot == cache->depot_max);
+        }
+        quire_cache_drain(cache);
+        assert_int_equal(cache->in_use, 0);
+        assert_int_equal(q->kmem->magazine_cache.in_use, 0);
+        assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+        fail_every(q, 0);
+        down(machine, q);
+    }
+    assert_memory_equal(places[0], places[1], sizeof places[0]);
+}
+
+/* A magazine that cannot be had is done without, and an object in one is never refused. */
+static void no_magazines(void **state) {
+    (void)state;
+    static void *objects[200], *more[40000];
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = boot(machine);
+    struct quire_cache *cache, *other;
+    unsigned n = 0;
+    assert_int_equal(quire_cache_create(q, "without", 64, 0, NULL, &cache), QUIRE_OK);
+    assert_int_equal(quire_cache_create(q, "eater", 4096, 0, NULL, &other), QUIRE_OK);
+    for (unsigned i = 0; i < 20; i++) { /* too few for a magazine */
+        objects[i] = quire_cache_alloc(cache);
+    }
+    assert_null(cache->loaded);
+    while ((more[n] = quire_cache_alloc(other)) != NULL) {
+        n++;
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 20; i++) {
+            quire_cache_free(cache, objects[i]);
+        }
+        quire_kmem_audit(q);
+        for (unsigned i = 0; i < 20; i++) {
+            assert_non_null(objects[i] = quire_cache_alloc(cache));
+        }
+    }
+    while (n > 0) {
+        quire_cache_free(other, more[--n]);
+    }
+    quire_cache_free_bulk(cache, objects, 20);
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    assert_int_equal(quire_cache_destroy(other), QUIRE_OK);
+    down(machine, q);
+}
+
+/* All or none, each once; with what magazines hold, and without memory. */
+static void bulk(void **state) {
+    (void)state;
+    static void *objects[50000];
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = boot(machine);
+    struct quire_cache *cache;
+    assert_int_equal(quire_cache_create(q, "bulk", 200, 0, NULL, &cache), QUIRE_OK);
+    for (size_t n = 0; n < 3000; n = n * 2 + 1) {
+        assert_true(quire_cache_alloc_bulk(cache, objects, n));
+        assert_int_equal(cache->in_use - quire_cache_hot(cache), n);
+        for (size_t i = 0; i < n; i++) {
+            memset(objects[i], (int)i, 200);
+        }
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(*(unsigned char *)objects[i], (unsigned char)i);
+        }
+        quire_kmem_audit(q);
+        quire_cache_free_bulk(cache, objects, n);
+        assert_int_equal(cache->in_use, quire_cache_hot(cache));
+    }
+    /* Whatever lies in magazines counts: all of RAM can be had, not one object more. */
+    size_t most = 50000;
+    while (most > 0 && !quire_cache_alloc_bulk(cache, objects, most)) {
+        assert_int_equal(cache->in_use, quire_cache_hot(cache));
+        most -= most / 16 + 1;
+    }
+    assert_true(most * 200 > RAM / 2);
+    quire_kmem_audit(q);
+    quire_cache_free_bulk(cache, objects, most);
+    fail_every(q, 1);
+    assert_false(quire_cache_alloc_bulk(cache, objects, 3));
+    fail_every(q, 0);
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    down(machine, q);
+}
+
+/* Without checks, what is wrong is found when the object goes back to its slab, or by the audit. */
 static void misuse(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
@@ -270,27 +391,32 @@ static void misuse(void **state) {
     assert_int_equal(quire_cache_create(q, "one", 128, 0, NULL, &cache), QUIRE_OK);
     assert_int_equal(quire_cache_create(q, "two", 128, 0, NULL, &other), QUIRE_OK);
     char *object = quire_cache_alloc(cache);
-
-    /* Into another cache, or not the start of an object: found when it leaves the hot stack. */
-    quire_cache_free(other, object);
-    assert_true(PANICS(machine, quire_cache_shrink(other)));
-    other->nhot = 0;
-    quire_cache_free(cache, object + 16);
-    assert_true(PANICS(machine, quire_cache_shrink(cache)));
-    cache->nhot = 0;
-    quire_kmem_audit(q);
-
-    /* Twice: audit builds see it at once, others in the audit. */
-    quire_cache_free(cache, object);
-    if (!PANICS(machine, quire_cache_free(cache, object))) {
-        assert_true(PANICS(machine, quire_kmem_audit(q)));
-        cache->nhot--;
-    }
-    quire_kmem_audit(q);
-    if (QUIRE_AUDITING) { /* written after it was freed */
+    assert_non_null(quire_cache_alloc(other));
+    if (QUIRE_AUDITING) { /* each call is looked at */
+        assert_true(PANICS(machine, quire_cache_free(other, object)));
+        assert_true(PANICS(machine, quire_cache_free(cache, object + 16)));
+        quire_cache_free(cache, object);
+        assert_true(PANICS(machine, quire_cache_free(cache, object)));
         object[5] = 1;
         assert_true(PANICS(machine, quire_cache_alloc(cache)));
+        double_release(machine);
+        return;
     }
+    quire_cache_free(other, object);
+    assert_true(PANICS(machine, quire_kmem_audit(q)));
+    assert_non_null(strstr(machine->panic, "two: object 0x"));
+    assert_non_null(strstr(machine->panic, "belongs to one"));
+    assert_true(PANICS(machine, quire_cache_shrink(other)));
+    other->front.count = 0;
+    quire_cache_free(cache, object + 16);
+    assert_true(PANICS(machine, quire_cache_shrink(cache)));
+    assert_non_null(strstr(machine->panic, "not the start of an object"));
+    cache->front.count = 0;
+    quire_kmem_audit(q);
+    quire_cache_free(cache, object);
+    quire_cache_free(cache, object);
+    assert_true(PANICS(machine, quire_kmem_audit(q)));
+    assert_non_null(strstr(machine->panic, "freed twice"));
     double_release(machine);
 }
 
@@ -323,15 +449,12 @@ static void info(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_lifetimes),
-        cmocka_unit_test(shapes),
-        cmocka_unit_test(constructors),
-        cmocka_unit_test(colours),
-        cmocka_unit_test(exhaustion),
-        cmocka_unit_test(failing_switch),
-        cmocka_unit_test(failing_boot),
-        cmocka_unit_test(misuse),
-        cmocka_unit_test(info),
+        cmocka_unit_test(random_lifetimes), cmocka_unit_test(shapes),
+        cmocka_unit_test(constructors),     cmocka_unit_test(colours),
+        cmocka_unit_test(exhaustion),       cmocka_unit_test(failing_switch),
+        cmocka_unit_test(failing_boot),     cmocka_unit_test(magazines),
+        cmocka_unit_test(no_magazines),     cmocka_unit_test(bulk),
+        cmocka_unit_test(misuse),           cmocka_unit_test(info),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
