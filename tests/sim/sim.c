@@ -7,7 +7,7 @@
  * World k has seed S + k and W steps; worlds follow until N steps are done or H hours are over. The
  * figure that is printed at the end is a hash of everything that happened: the same for the same
  * numbers on every host. A difference ends the run: it names the world's seed, and prints a short
- * script with the same end (shrink.c).
+ * script with the same end (shrink.c), unless --brief asks for the seed only.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@
 
 struct options {
     uint64_t steps, hours, seed, world_steps, audit_every, jobs;
-    bool shrink, print, verbose;
+    bool shrink, print, brief, verbose;
     const char *script;
 };
 
@@ -45,6 +45,7 @@ struct figures {
 struct share {
     struct figures figures;
     uint64_t seed; /* the world that it is in */
+    uint64_t step; /* where that ended */
     bool failed;
 };
 
@@ -68,6 +69,8 @@ static void run_world(const struct options *options, uint64_t seed, uint64_t nst
     world.audit_every = options->audit_every;
     sim_world_create(&world, &plan, options->verbose);
     for (uint64_t step = 0; step < nsteps; step++) {
+        if (stage)
+            stage->step = step;
         sim_draw(&world, step, &op);
         sim_take(&world, step, &op);
     }
@@ -139,10 +142,25 @@ static bool others_failed(const struct share *shares, uint64_t jobs) {
     return failed;
 }
 
+/* The worlds are functions of their seeds: the first one again must come to the same hash. */
+static void repeat_first(const struct options *options) {
+    uint64_t n = options->world_steps < 1000 ? options->world_steps : 1000;
+    stage->failed = true; /* unless it comes back */
+    run_world(options, options->seed, n);
+    uint64_t hash = world.hash;
+    run_world(options, options->seed, n);
+    if (hash != world.hash)
+        sim_fail(&world, "the same world again took other decisions");
+    stage->failed = false;
+}
+
 /* Every jobs-th world, from number `first` on, until all are done or the time is over. */
 static void run_share(const struct options *options, struct share *shares, uint64_t first) {
     double start = seconds_now(), end = start + (double)options->hours * 3600, said = start;
     stage = &shares[first];
+    stage->seed = options->seed;
+    if (first == 0)
+        repeat_first(options);
     for (uint64_t k = first;; k += options->jobs) {
         uint64_t done = k * options->world_steps;
         if (options->hours ? seconds_now() >= end : done >= options->steps)
@@ -153,7 +171,7 @@ static void run_share(const struct options *options, struct share *shares, uint6
         if (!options->hours && options->steps - done < n)
             n = options->steps - done;
         stage->seed = options->seed + k;
-        stage->failed = true; /* unless it comes back */
+        stage->failed = true;
         run_world(options, stage->seed, n);
         add_world(&stage->figures, n);
         stage->failed = false;
@@ -166,16 +184,6 @@ static void run_share(const struct options *options, struct share *shares, uint6
             fflush(stdout);
         }
     }
-}
-
-/* The worlds are functions of their seeds: the first one again must come to the same hash. */
-static void repeat_first(const struct options *options) {
-    uint64_t n = options->world_steps < 1000 ? options->world_steps : 1000;
-    run_world(options, options->seed, n);
-    uint64_t hash = world.hash;
-    run_world(options, options->seed, n);
-    if (hash != world.hash)
-        sim_fail(&world, "the same world again took other decisions");
 }
 
 static int shrink(const struct options *options) {
@@ -207,8 +215,6 @@ static int run_worlds(const struct options *options) {
     for (uint64_t job = 0; job < options->jobs; job++) {
         fflush(NULL);
         if (fork() == 0) {
-            if (job == 0)
-                repeat_first(options);
             run_share(options, shares, job);
             fflush(NULL);
             _exit(0);
@@ -221,15 +227,18 @@ static int run_worlds(const struct options *options) {
         print_figures(&sum, seconds_now() - start);
         return 0;
     }
-    printf("sim: FAILED after %llu steps in whole worlds; a short script:\n", ULL(sum.steps));
+    for (uint64_t job = 0; job < options->jobs; job++)
+        sum.steps += shares[job].failed ? shares[job].step + 1 : 0;
+    printf("sim: FAILED after %llu steps\n", ULL(sum.steps));
     for (uint64_t job = 0; job < options->jobs; job++) {
         struct options failing = *options;
         failing.seed = shares[job].seed;
         failing.shrink = true;
-        if (shares[job].failed) {
-            shrink(&failing);
-            break;
-        }
+        if (!shares[job].failed || options->brief)
+            continue;
+        printf("sim: a short script that fails too:\n");
+        shrink(&failing);
+        break;
     }
     return 1;
 }
@@ -255,7 +264,7 @@ static bool number(const char *text, uint64_t *out) {
 
 static int usage(void) {
     fprintf(stderr, "usage: sim [--steps N] [--hours H] [--seed S] [--world-steps W] "
-                    "[--audit-every A] [--jobs J] [--shrink | --print] [--verbose]\n"
+                    "[--audit-every A] [--jobs J] [--shrink | --print] [--brief] [--verbose]\n"
                     "       sim --script FILE\n");
     return 2;
 }
@@ -284,6 +293,7 @@ int main(int argc, char **argv) {
         bool *value;
     } switches[] = {{"--shrink", &options.shrink},
                     {"--print", &options.print},
+                    {"--brief", &options.brief},
                     {"--verbose", &options.verbose}};
     for (int i = 1; i < argc; i++) {
         bool known = false;
