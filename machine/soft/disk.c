@@ -94,7 +94,7 @@ static uint8_t *page_at(const struct soft_disk *disk, uint64_t slot) {
 /* Remember a page. False: the host has no memory for it. */
 static bool hold(struct soft_held *held, const void *bytes, uint64_t slot, unsigned left) {
     if (!held->bytes)
-        held->bytes = malloc(QUIRE_PAGE_SIZE);
+        held->bytes = aligned_alloc(QUIRE_PAGE_SIZE, QUIRE_PAGE_SIZE);
     if (!held->bytes)
         return false;
     memcpy(held->bytes, bytes, QUIRE_PAGE_SIZE);

@@ -19,6 +19,9 @@
 /* A try that does not end is a failure too: the longest worlds take less than this. */
 #define TRY_SECONDS 60
 
+/* Audits after each step; false: it fails only without them, so they come as the plan says. */
+static bool every_step = true;
+
 static void run_script(const struct sim_script *script, bool verbose, bool audit) {
     static struct sim world;
     world.audit_every = audit ? 1 : 0;
@@ -52,7 +55,7 @@ static bool leave_out(struct sim_script *script, uint64_t start, uint64_t end) {
     memcpy(less.ops, script->ops, start * sizeof less.ops[0]);
     memcpy(less.ops + start, script->ops + end, (script->nops - end) * sizeof less.ops[0]);
     less.nops = script->nops - (end - start);
-    if (!sim_script_fails(&less, false, true)) {
+    if (!sim_script_fails(&less, false, every_step)) {
         free(less.ops);
         return false;
     }
@@ -74,7 +77,7 @@ static void leave_out_runs(struct sim_script *script) {
 static void try_number(struct sim_script *script, int *number, int value) {
     int was = *number;
     *number = value;
-    if (was != value && !sim_script_fails(script, false, true))
+    if (was != value && !sim_script_fails(script, false, every_step))
         *number = was;
 }
 
@@ -92,13 +95,14 @@ static void simplify_plan(struct sim_script *script) {
     for (unsigned i = SIM_FAILING; i < SIM_AUDIT; i++) {
         uint64_t was = script->plan.field[i];
         script->plan.field[i] = 0;
-        if (was && !sim_script_fails(script, false, true))
+        if (was && !sim_script_fails(script, false, every_step))
             script->plan.field[i] = was;
     }
 }
 
 void sim_script_shrink(struct sim_script *script) {
     uint64_t before;
+    every_step = sim_script_fails(script, false, true);
     simplify_plan(script);
     do {
         before = script->nops;
@@ -106,12 +110,13 @@ void sim_script_shrink(struct sim_script *script) {
     } while (script->nops < before);
     simplify_numbers(script);
     leave_out_runs(script);
-    script->plan.field[SIM_AUDIT] = 1;
+    script->plan.field[SIM_AUDIT] = every_step ? 1 : script->plan.field[SIM_AUDIT];
 }
 
 /* ---- recording ------------------------------------------------------------------------------- */
 
-bool sim_script_record(struct sim_script *script, uint64_t seed, uint64_t nsteps) {
+bool sim_script_record(struct sim_script *script, uint64_t seed, uint64_t nsteps,
+                       uint64_t audit_every) {
     size_t bytes = (nsteps + 1) * sizeof(struct sim_op);
     struct sim_op *ops;
     uint64_t *nops;
@@ -124,7 +129,7 @@ bool sim_script_record(struct sim_script *script, uint64_t seed, uint64_t nsteps
     pid_t child = fork();
     if (child == 0) {
         static struct sim world;
-        world.audit_every = 1;
+        world.audit_every = audit_every;
         sim_world_create(&world, &script->plan, false);
         while (*nops < nsteps) {
             struct sim_op *op = &ops[*nops];

@@ -188,7 +188,12 @@ static void run_share(const struct options *options, struct share *shares, uint6
 
 static int shrink(const struct options *options) {
     struct sim_script script;
-    if (!sim_script_record(&script, options->seed, options->world_steps) && !options->print) {
+    bool fails = sim_script_record(&script, options->seed, options->world_steps, 1);
+    if (!fails && !options->print) {
+        free(script.ops);
+        fails = sim_script_record(&script, options->seed, options->world_steps, 0);
+    }
+    if (!fails && !options->print) {
         fprintf(stderr, "sim: seed %llu does not fail within %llu steps\n", ULL(options->seed),
                 ULL(options->world_steps));
         return 1;
@@ -199,7 +204,7 @@ static int shrink(const struct options *options) {
     }
     sim_script_print(&script, stdout);
     if (options->shrink)
-        sim_script_fails(&script, true, true);
+        sim_script_fails(&script, true, false);
     free(script.ops);
     return options->shrink ? 1 : 0;
 }

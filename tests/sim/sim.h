@@ -162,7 +162,9 @@ bool sim_script_read(struct sim_script *script, const char *path);
 bool sim_script_fails(const struct sim_script *script, bool verbose, bool audit);
 /* Leave out what is not needed for it to fail. => it fails */
 void sim_script_shrink(struct sim_script *script);
-/* The operations of world `seed` up to its failure or nsteps. False: it does not fail. */
-bool sim_script_record(struct sim_script *script, uint64_t seed, uint64_t nsteps);
+/* The operations of world `seed` up to its failure or nsteps. False: it does not fail. Audits as
+ * given, 0: as its plan says. */
+bool sim_script_record(struct sim_script *script, uint64_t seed, uint64_t nsteps,
+                       uint64_t audit_every);
 
 #endif
