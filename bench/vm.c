@@ -3,10 +3,11 @@
  * Each row: median of several repetitions, nanoseconds of this thread's CPU time for one operation.
  * The machine is the software machine, so "zero a frame" and "copy a frame" are the host's memory.
  *
- *   vm [repetitions]
+ *   vm [repetitions] [only rows with this in their name]
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <quire/quire.h>
@@ -315,6 +316,9 @@ int main(int argc, char **argv) {
     }
     open_bench(&b);
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (argc > 2 && !strstr(rows[i].name, argv[2])) {
+            continue;
+        }
         for (int n = 0; n < repetitions; n++) {
             times[n] = rows[i].measure(&b);
         }

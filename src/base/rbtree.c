@@ -73,7 +73,7 @@ static void rotate(struct quire_rbtree *tree, struct quire_rbnode *node, unsigne
     }
 }
 
-void quire_rbtree_init(struct quire_rbtree *tree, void (*augment)(struct quire_rbnode *node)) {
+void quire_rbtree_init(struct quire_rbtree *tree, bool (*augment)(struct quire_rbnode *node)) {
     tree->root = NULL;
     tree->augment = augment;
 }
@@ -82,8 +82,8 @@ void quire_rbtree_update(struct quire_rbtree *tree, struct quire_rbnode *node) {
     if (!tree->augment) {
         return;
     }
-    for (; node; node = quire_rbtree_parent(node)) {
-        tree->augment(node);
+    while (node && tree->augment(node)) {
+        node = quire_rbtree_parent(node);
     }
 }
 
@@ -96,7 +96,10 @@ void quire_rbtree_insert(struct quire_rbtree *tree, struct quire_rbnode *node,
     } else {
         tree->root = node;
     }
-    quire_rbtree_update(tree, node);
+    if (tree->augment) {
+        tree->augment(node); /* whatever it says: the summary of a new node is another one */
+    }
+    quire_rbtree_update(tree, parent);
 
     while (is_red(parent)) {
         struct quire_rbnode *grand = quire_rbtree_parent(parent); /* exists: the root is black */
@@ -165,7 +168,8 @@ static void repair_black(struct quire_rbtree *tree, struct quire_rbnode *node,
 /* Put the next greater node, which has no left child, into the place and colour of node, so that
  * one with at most one child is what has to go. Returns the parent of the place that it left. */
 static struct quire_rbnode *swap_with_next(struct quire_rbtree *tree, struct quire_rbnode *node,
-                                           struct quire_rbnode **orphan, bool *black_gone) {
+                                           struct quire_rbnode **orphan, bool *black_gone,
+                                           struct quire_rbnode **out) {
     struct quire_rbnode *heir = node->child[1];
     while (heir->child[0]) {
         heir = heir->child[0];
@@ -188,15 +192,16 @@ static struct quire_rbnode *swap_with_next(struct quire_rbtree *tree, struct qui
     set_parent(heir->child[0], heir);
     heir->parent_and_colour = node->parent_and_colour;
     replace_child(tree, quire_rbtree_parent(node), node, heir);
+    *out = heir;
     return place;
 }
 
 void quire_rbtree_remove(struct quire_rbtree *tree, struct quire_rbnode *node) {
-    struct quire_rbnode *parent, *orphan;
+    struct quire_rbnode *parent, *orphan, *heir = NULL;
     bool black_gone;
 
     if (node->child[0] && node->child[1]) {
-        parent = swap_with_next(tree, node, &orphan, &black_gone);
+        parent = swap_with_next(tree, node, &orphan, &black_gone, &heir);
     } else {
         parent = quire_rbtree_parent(node);
         orphan = node->child[node->child[0] == NULL];
@@ -207,6 +212,10 @@ void quire_rbtree_remove(struct quire_rbtree *tree, struct quire_rbnode *node) {
         }
     }
     quire_rbtree_update(tree, parent);
+    if (heir && tree->augment) { /* its summary is that of where it was: says nothing of a change */
+        tree->augment(heir);
+        quire_rbtree_update(tree, quire_rbtree_parent(heir));
+    }
     if (black_gone) {
         repair_black(tree, orphan, parent);
     }

@@ -27,18 +27,19 @@ struct quire_rbnode {
 
 struct quire_rbtree {
     struct quire_rbnode *root;
-    /* Work out the node's summary from itself and its children's summaries; NULL: there is none. */
-    void (*augment)(struct quire_rbnode *node);
+    /* Work out the node's summary from itself and its children's summaries, and say whether it is
+     * another one now; NULL: there is none. */
+    bool (*augment)(struct quire_rbnode *node);
 };
 
-void quire_rbtree_init(struct quire_rbtree *tree, void (*augment)(struct quire_rbnode *node));
+void quire_rbtree_init(struct quire_rbtree *tree, bool (*augment)(struct quire_rbnode *node));
 
 /* Link node below parent (NULL: the tree is empty) at a side that is free, and rebalance. */
 void quire_rbtree_insert(struct quire_rbtree *tree, struct quire_rbnode *node,
                          struct quire_rbnode *parent, unsigned side);
 void quire_rbtree_remove(struct quire_rbtree *tree, struct quire_rbnode *node);
 
-/* Something that the summary is made of changed in node: mend it up to the root. */
+/* Something that the summary is made of changed in node: mend it upwards, as far as it shows. */
 void quire_rbtree_update(struct quire_rbtree *tree, struct quire_rbnode *node);
 
 /* In order; NULL at the end. */

@@ -75,12 +75,14 @@ static enum quire_status populate(struct quire_space *space, quire_vaddr va, uin
 }
 
 /* Bring in what the locked regions of the range promise to keep; what can't be had is passed over,
- * the first reason is told. O(1) when the range begins in a region that is not locked and ends
- * there. */
+ * the first reason is told. O(1) if nothing in the space is locked. */
 static enum quire_status fill_locked(struct quire_space *space, quire_vaddr va, uint64_t length) {
     struct quire_region_info region;
     enum quire_status result = QUIRE_OK;
     uint64_t end = va.value + length;
+    if (!quire_vm_has_locks(space)) {
+        return QUIRE_OK;
+    }
     for (; quire_region_at_or_after(space, va, false, &region); va = region.end) {
         uint64_t first = region.start.value > va.value ? region.start.value : va.value;
         uint64_t last = region.end.value < end ? region.end.value : end;

@@ -159,3 +159,7 @@ void quire_vm_lock_all(struct quire_space *space, unsigned flags) {
 bool quire_space_locks_future(const struct quire_space *space) {
     return space->lock_future != 0;
 }
+
+bool quire_vm_has_locks(const struct quire_space *space) {
+    return space->locked != 0;
+}

@@ -15,7 +15,8 @@
  *   I2  gap = room between the region before (or low) and start; a stack keeps its guard of it
  *   I3  largest_gap is the greatest gap of the subtree
  *   I4  a region with an object holds one reference and is on the object's list
- *   I5  nregions counts them; last is NULL or one of them
+ *   I5  nregions counts them; last is NULL or one of them; highest is the one with none above
+ *   I6  prev and next are the neighbours in order: the way to them through the tree is long
  *
  * What may fail: only quire_spares_take. All callers are in vm/. Audited by quire_regions_audit.
  */
@@ -31,9 +32,9 @@ static struct quire_region *region_of(const struct quire_rbnode *node) {
 }
 
 /* I3, from the children: called by the tree. */
-static void augment(struct quire_rbnode *node) {
+static bool augment(struct quire_rbnode *node) {
     struct quire_region *region = region_of(node);
-    uint64_t largest = region->gap;
+    uint64_t largest = region->gap, was = region->largest_gap;
     for (unsigned side = 0; side < 2; side++) {
         const struct quire_region *child = region_of(node->child[side]);
         if (child && child->largest_gap > largest) {
@@ -41,11 +42,12 @@ static void augment(struct quire_rbnode *node) {
         }
     }
     region->largest_gap = largest;
+    return largest != was;
 }
 
 void quire_regions_init(struct quire_space *space) {
     quire_rbtree_init(&space->regions, augment);
-    space->last = NULL;
+    space->last = space->highest = NULL;
     space->nregions = 0;
 }
 
@@ -82,10 +84,25 @@ void quire_spares_return(struct quire_space *space, struct quire_spares *spares)
 
 /* ---- finding ------------------------------------------------------------------------------- */
 
+/* Beside the region found last? Then *above is the answer. */
+static inline bool near_last(const struct quire_space *space, uint64_t va,
+                             struct quire_region **above) {
+    struct quire_region *last = space->last;
+    if (!last) {
+        return false;
+    }
+    if (va < last->end) {
+        *above = last;
+        return va >= last->start || !last->prev || last->prev->end <= va;
+    }
+    *above = last->next;
+    return !last->next || va < last->next->end;
+}
+
 struct quire_region *quire_region_above(const struct quire_space *space, uint64_t va) {
     struct quire_rbnode *node = space->regions.root;
-    struct quire_region *best = space->last;
-    if (best && best->start <= va && va < best->end) {
+    struct quire_region *best = NULL;
+    if (near_last(space, va, &best)) {
         return best;
     }
     best = NULL;
@@ -113,14 +130,6 @@ struct quire_region *quire_region_find(struct quire_space *space, uint64_t va) {
     }
     space->last = region;
     return region;
-}
-
-struct quire_region *quire_region_next(const struct quire_region *region) {
-    return region_of(quire_rbtree_next(&region->node));
-}
-
-struct quire_region *quire_region_prev(const struct quire_region *region) {
-    return region_of(quire_rbtree_prev(&region->node));
 }
 
 bool quire_region_range_free(const struct quire_space *space, uint64_t start, uint64_t end) {
@@ -158,26 +167,37 @@ static void mend_gap(struct quire_space *space, struct quire_region *region,
     }
 }
 
-void quire_region_insert(struct quire_space *space, struct quire_region *region) {
-    struct quire_rbnode *parent = NULL, *node = space->regions.root;
-    struct quire_region *prev = NULL, *next = NULL;
-    unsigned side = 0;
-    while (node) {
-        struct quire_region *other = region_of(node);
-        parent = node;
-        side = region->start >= other->end;
-        if (side) {
-            prev = other;
-        } else {
-            next = other;
-        }
-        node = node->child[side];
+/* Between its neighbours; where they are in the tree says where it belongs: the lower one has no
+ * right child, or the higher one no left child. */
+static void link_region(struct quire_space *space, struct quire_region *region,
+                        struct quire_region *prev, struct quire_region *next) {
+    struct quire_rbnode *parent = prev ? &prev->node : NULL;
+    unsigned side = 1;
+    if (next && !next->node.child[0]) {
+        parent = &next->node;
+        side = 0;
     }
+    region->prev = prev;
+    region->next = next;
+    if (prev) {
+        prev->next = region;
+    }
+    if (next) {
+        next->prev = region;
+    } else {
+        space->highest = region;
+    }
+    region->gap = gap_of(space, region, prev);
+    quire_rbtree_insert(&space->regions, &region->node, parent, side);
+}
+
+void quire_region_insert(struct quire_space *space, struct quire_region *region) {
+    struct quire_region *next = quire_region_above(space, region->start);
+    struct quire_region *prev = next ? next->prev : space->highest;
     CHECK(space->q, region->start < region->end);         /* I1 */
     CHECK(space->q, !prev || prev->end <= region->start); /* I1 */
     CHECK(space->q, !next || region->end <= next->start); /* I1 */
-    region->gap = gap_of(space, region, prev);
-    quire_rbtree_insert(&space->regions, &region->node, parent, side);
+    link_region(space, region, prev, next);
     mend_gap(space, next, region);
     space->nregions++;
     space->last = region; /* what is mapped is touched or changed next */
@@ -188,13 +208,21 @@ void quire_region_insert(struct quire_space *space, struct quire_region *region)
 }
 
 void quire_region_remove(struct quire_space *space, struct quire_region *region) {
-    struct quire_region *prev = quire_region_prev(region), *next = quire_region_next(region);
+    struct quire_region *prev = region->prev, *next = region->next;
     quire_space_account(space, region, -1);
     quire_rbtree_remove(&space->regions, &region->node);
+    if (prev) {
+        prev->next = next;
+    }
+    if (next) {
+        next->prev = prev;
+    } else {
+        space->highest = prev;
+    }
     mend_gap(space, next, prev);
     space->nregions--;
     if (space->last == region) {
-        space->last = NULL;
+        space->last = prev ? prev : next; /* what follows is often beside it */
     }
     if (region->object) {
         quire_list_remove(&region->object_link);
@@ -332,7 +360,7 @@ static bool search_tree(const struct quire_rbnode *node, uint64_t guard, uint64_
 
 static bool search_below(const struct quire_space *space, uint64_t top, uint64_t length,
                          uint64_t *start) {
-    const struct quire_region *last = region_of(quire_rbtree_last(&space->regions));
+    const struct quire_region *last = space->highest;
     uint64_t free_from = last ? last->end : space->config.low.value;
     if (top >= free_from && top - free_from >= length) { /* the hole above all regions */
         *start = top - length;
@@ -374,7 +402,8 @@ void quire_regions_audit(struct quire_space *space) {
     bool last_seen = space->last == NULL;
     CHECK(space->q, quire_rbtree_check(&space->regions));
     for (struct quire_region *region = region_of(quire_rbtree_first(&space->regions)); region;
-         region = quire_region_next(region)) {
+         region = region_of(quire_rbtree_next(&region->node))) {
+        CHECK(space->q, region->prev == prev && (!prev || prev->next == region));       /* I6 */
         CHECK(space->q, region->start < region->end);                                   /* I1 */
         CHECK(space->q, !((region->start | region->end) & QUIRE_PAGE_MASK));            /* I1 */
         CHECK(space->q, region->start >= (prev ? prev->end : space->config.low.value)); /* I1 */
@@ -388,5 +417,6 @@ void quire_regions_audit(struct quire_space *space) {
         count++;
         prev = region;
     }
-    CHECK(space->q, count == space->nregions && last_seen); /* I5 */
+    CHECK(space->q, count == space->nregions && last_seen);            /* I5 */
+    CHECK(space->q, space->highest == prev && (!prev || !prev->next)); /* I5, I6 */
 }

@@ -23,8 +23,9 @@ struct quire_region {
     struct quire_rbnode node;
     struct quire_space *space;
     uint64_t start, end;
-    uint64_t gap;         /* free bytes just below start that a mapping may take */
-    uint64_t largest_gap; /* of this node's subtree */
+    struct quire_region *prev, *next; /* by address */
+    uint64_t gap;                     /* free bytes just below start that a mapping may take */
+    uint64_t largest_gap;             /* of this node's subtree */
     uint32_t prot, flags;
     struct quire_object *object;   /* NULL: anonymous; else one reference */
     uint64_t page_offset;          /* page of the object at start; 0 if anonymous */
@@ -49,16 +50,21 @@ void quire_spares_return(struct quire_space *space, struct quire_spares *spares)
 
 /* The region around va, or NULL. O(1) when it is the one found last, else O(log regions). */
 struct quire_region *quire_region_find(struct quire_space *space, uint64_t va);
-/* The first region that ends above va, or NULL. */
+/* The first region that ends above va, or NULL. O(1) beside the one found last. */
 struct quire_region *quire_region_above(const struct quire_space *space, uint64_t va);
-struct quire_region *quire_region_next(const struct quire_region *region);
-struct quire_region *quire_region_prev(const struct quire_region *region);
+static inline struct quire_region *quire_region_next(const struct quire_region *region) {
+    return region->next;
+}
+static inline struct quire_region *quire_region_prev(const struct quire_region *region) {
+    return region->prev;
+}
 bool quire_region_range_free(const struct quire_space *space, uint64_t start, uint64_t end);
 /* How far from start the range is in regions without a hole: end, or where the first hole begins.
  */
 uint64_t quire_region_reach(const struct quire_space *space, uint64_t start, uint64_t end);
 
-/* => the range is free; fields but node, gaps and link are set. Takes over the object reference. */
+/* => the range is free; fields but node, neighbours, gaps and link are set. Takes over the object
+ * reference. */
 void quire_region_insert(struct quire_space *space, struct quire_region *region);
 /* Out of the tree; the record and its object reference are the caller's. */
 void quire_region_remove(struct quire_space *space, struct quire_region *region);

@@ -44,6 +44,7 @@ struct quire_space {
     /* region.c */
     struct quire_rbtree regions; /* by start, augmented by the largest gap */
     struct quire_region *last;   /* what was found last: faults come in crowds */
+    struct quire_region *highest;
     uint64_t nregions;
 
     /* The truth of private pages: va / page size -> struct quire_anon. fault.c, fork.c, change.c */

@@ -79,6 +79,7 @@ enum quire_status quire_vm_remap(struct quire_space *space, quire_vaddr old_va, 
  * faulted in. As quire_lock, but va is page-aligned. */
 enum quire_status quire_vm_lock(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                 unsigned locks);
+bool quire_vm_has_locks(const struct quire_space *space);          /* any locked region */
 void quire_vm_lock_all(struct quire_space *space, unsigned flags); /* cannot fail */
 /* WILLNEED, POPULATE and PAGEOUT are core/'s and reclaim/'s; the rest of advice is here. */
 enum quire_status quire_vm_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,

@@ -33,8 +33,10 @@ static unsigned largest_of(const struct quire_rbnode *node) {
     return largest;
 }
 
-static void augment(struct quire_rbnode *node) {
+static bool augment(struct quire_rbnode *node) {
+    unsigned was = item_of(node)->largest;
     item_of(node)->largest = largest_of(node);
+    return item_of(node)->largest != was;
 }
 
 static void insert(struct quire_rbtree *tree, struct item *item) {
