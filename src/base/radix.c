@@ -248,8 +248,8 @@ static struct quire_radix_node *leaf_from(struct quire_radix *tree, uint64_t *in
         }
         unsigned slot = lowest(rest);
         if (slot != slot_of(node->level, *index)) { /* skipped a hole: start at its end */
-            *index = (*index & prefix_mask(node->level)) |
-                     (uint64_t)slot << (QUIRE_RADIX_BITS * node->level);
+            *index = (*index & prefix_mask(node->level)) | (uint64_t)slot
+                                                               << (QUIRE_RADIX_BITS * node->level);
         }
         node = node->slots[slot];
         from = slot_of(node->level, *index);
@@ -310,6 +310,40 @@ void quire_radix_clear(struct quire_radix *tree, uint64_t first, uint64_t last,
             release(tree, leaf); /* also one that was reserved and never used */
         }
     } while (to_next_leaf(&at));
+}
+
+enum quire_status quire_radix_copy(struct quire_radix *to, struct quire_radix *from, uint64_t first,
+                                   uint64_t last, void (*share)(void *value)) {
+    uint64_t at = first;
+    do {
+        const struct quire_radix_node *source = leaf_from(from, &at);
+        if (!source || at > last) {
+            return QUIRE_OK;
+        }
+        uint64_t base = at & ~SLOT_MASK;
+        uint64_t rest = source->present >> (at - base) << (at - base);
+        if (last - base < SLOT_MASK) {
+            rest &= ((uint64_t)2 << (last - base)) - 1;
+        }
+        if (rest == 0) {
+            continue;
+        }
+        struct quire_radix_node *leaf = find_leaf(to, base);
+        if (!leaf && !(leaf = make_leaf(to, base))) {
+            return QUIRE_NOMEM;
+        }
+        leaf->present |= rest;
+        for (uint64_t ahead = rest; ahead != 0; ahead &= ahead - 1) {
+            __builtin_prefetch(source->slots[lowest(ahead)], 1);
+        }
+        for (; rest != 0; rest &= rest - 1) {
+            unsigned slot = lowest(rest);
+            leaf->slots[slot] = source->slots[slot];
+            to->count++;
+            share(leaf->slots[slot]);
+        }
+    } while (to_next_leaf(&at));
+    return QUIRE_OK;
 }
 
 /* One node by itself; counts what is in it. */

@@ -20,23 +20,14 @@
 #include "vm/object.h"
 #include "vm/space.h"
 
-/* Refer to all pages of the region from the child too. */
-static enum quire_status share_pages(struct quire_space *parent, struct quire_space *child,
-                                     const struct quire_region *region, uint64_t *npages) {
-    uint64_t index = quire_pages(region->start), end = quire_pages(region->end);
-    struct quire_anon *anon;
-    for (; (anon = quire_radix_next(&parent->anons, &index)) != NULL && index < end; index++) {
-        if (quire_radix_set(&child->anons, index, anon) != QUIRE_OK) {
-            return QUIRE_NOMEM;
-        }
-        anon->refs++;
-        ++*npages;
-    }
-    return QUIRE_OK;
+/* Another place refers to the page. */
+static void share(void *value) {
+    struct quire_anon *anon = value;
+    anon->refs++;
 }
 
 static enum quire_status copy_region(struct quire_space *parent, struct quire_space *child,
-                                     const struct quire_region *region, uint64_t *npages) {
+                                     const struct quire_region *region) {
     struct quire_spares spares = {.count = 0};
     enum quire_status status = quire_spares_take(child, &spares, 1);
     if (status != QUIRE_OK) {
@@ -54,7 +45,8 @@ static enum quire_status copy_region(struct quire_space *parent, struct quire_sp
     if (region->flags & (QUIRE_MAP_SHARED | QUIRE_REGION_WIPEONFORK)) {
         return QUIRE_OK;
     }
-    return share_pages(parent, child, region, npages);
+    return quire_radix_copy(&child->anons, &parent->anons, quire_pages(region->start),
+                            quire_pages(region->end) - 1, share);
 }
 
 /* I1. Clean or dirty, all lose it: the next write of either side faults. */
@@ -75,7 +67,6 @@ enum quire_status quire_vm_space_fork(struct quire_space *parent, void *owner,
     struct quire *q = parent->q;
     struct quire_space_config config = parent->config;
     struct quire_space *child;
-    uint64_t npages = 0;
     config.owner = owner;
     enum quire_status status = quire_vm_space_create(q, &config, &child);
     if (status != QUIRE_OK) {
@@ -87,7 +78,7 @@ enum quire_status quire_vm_space_fork(struct quire_space *parent, void *owner,
     const struct quire_region *region = quire_region_above(parent, 0);
     for (; region && status == QUIRE_OK; region = quire_region_next(region)) {
         if (!(region->flags & QUIRE_REGION_DONTFORK)) {
-            status = copy_region(parent, child, region, &npages);
+            status = copy_region(parent, child, region);
         }
     }
     if (status != QUIRE_OK) {
@@ -95,7 +86,7 @@ enum quire_status quire_vm_space_fork(struct quire_space *parent, void *owner,
         return status;
     }
     write_protect(parent);
-    quire_trace(&q->trace, QUIRE_EVENT_FORK, child->nregions, npages);
+    quire_trace(&q->trace, QUIRE_EVENT_FORK, child->nregions, child->anons.count);
     *out = child;
     return QUIRE_OK;
 }

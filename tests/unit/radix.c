@@ -195,6 +195,52 @@ static void clear_ranges(void **state) {
 }
 
 /* Only as high as needed, and lower again. */
+static void share_one(void *value) {
+    ++*(unsigned *)value;
+}
+
+/* Ranges copied from one tree to an empty one; when memory fails, a part that begins at the start.
+ */
+static void copy_ranges(void **state) {
+    (void)state;
+    static unsigned shares[1000];
+    uint64_t random = 99;
+    for (unsigned round = 0; round < 300; round++) {
+        struct tree from, to;
+        tree_init(&from);
+        tree_init(&to);
+        uint64_t base = round % 3 ? (uint64_t)1 << 30 : 0;
+        unsigned first = (unsigned)(next_random(&random) % 500);
+        unsigned last = first + (unsigned)(next_random(&random) % 400), expected = 0;
+        for (unsigned i = 0; i < 1000; i++) {
+            shares[i] = 0;
+            if (round % 2 || next_random(&random) % 3 == 0) {
+                assert_int_equal(quire_radix_set(&from.radix, base + i, &shares[i]), QUIRE_OK);
+            }
+        }
+        to.source.left = round % 4 ? PLENTY : (unsigned)(next_random(&random) % 8);
+        enum quire_status status =
+            quire_radix_copy(&to.radix, &from.radix, base + first, base + last, share_one);
+        tree_check(&to);
+        assert_true(status == QUIRE_OK || (status == QUIRE_NOMEM && to.source.left == 0));
+        bool ended = false;
+        for (unsigned i = 0; i < 1000; i++) {
+            void *value = quire_radix_get(&from.radix, base + i);
+            void *copy = quire_radix_get(&to.radix, base + i);
+            bool wanted = value && i >= first && i <= last;
+            ended |= wanted && !copy;
+            assert_ptr_equal(copy, wanted && !ended ? value : NULL);
+            assert_int_equal(shares[i], copy != NULL);
+            expected += copy != NULL;
+        }
+        assert_int_equal(ended, status == QUIRE_NOMEM);
+        assert_int_equal(to.radix.count, expected);
+        quire_radix_clear(&from.radix, 0, UINT64_MAX, NULL, NULL);
+        quire_radix_clear(&to.radix, 0, UINT64_MAX, NULL, NULL);
+        tree_check(&to);
+    }
+}
+
 static void height(void **state) {
     (void)state;
     static int thing;
@@ -287,6 +333,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_against_model),
         cmocka_unit_test(clear_ranges),
+        cmocka_unit_test(copy_ranges),
         cmocka_unit_test(height),
         cmocka_unit_test(trim),
         cmocka_unit_test(check_finds),
