@@ -42,6 +42,8 @@ void os_text_view(struct os_text *text, size_t (*view)(const void *, char *, siz
 SYSTEM_VIEW(meminfo)
 SYSTEM_VIEW(vmstat)
 SYSTEM_VIEW(buddyinfo)
+SYSTEM_VIEW(pagetypeinfo)
+SYSTEM_VIEW(zoneinfo)
 SYSTEM_VIEW(slabinfo)
 SYSTEM_VIEW(swaps)
 
@@ -253,6 +255,8 @@ static const struct os_entry root_entries[] = {
     {.name = "meminfo", .mode = FILE_MODE, .text = text_meminfo},
     {.name = "vmstat", .mode = FILE_MODE, .text = text_vmstat},
     {.name = "buddyinfo", .mode = FILE_MODE, .text = text_buddyinfo},
+    {.name = "pagetypeinfo", .mode = FILE_MODE, .text = text_pagetypeinfo},
+    {.name = "zoneinfo", .mode = FILE_MODE, .text = text_zoneinfo},
     {.name = "slabinfo", .mode = FILE_MODE, .text = text_slabinfo},
     {.name = "swaps", .mode = FILE_MODE, .text = text_swaps},
     {.name = "uptime", .mode = FILE_MODE, .text = text_uptime},

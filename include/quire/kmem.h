@@ -8,6 +8,7 @@
 #ifndef QUIRE_KMEM_H
 #define QUIRE_KMEM_H
 
+#include <quire/quire.h>
 #include <quire/status.h>
 #include <quire/types.h>
 
@@ -15,7 +16,11 @@
 
 /* 2^order frames, naturally aligned. QUIRE_INVAL for order >= QUIRE_NORDERS. O(orders). */
 enum quire_status quire_frames_alloc(struct quire *q, unsigned order, quire_frame *out);
-/* Give back what quire_frames_alloc gave, with the same order. */
+/* The same out of that zone or a lower one, for a device that reaches no further; QUIRE_ZONE_NORMAL
+ * is quire_frames_alloc. QUIRE_INVAL for HIGHMEM, which the kernel has no direct way to. */
+enum quire_status quire_frames_alloc_zone(struct quire *q, unsigned order,
+                                          enum quire_zone_kind zone, quire_frame *out);
+/* Give back what these gave, with the same order. */
 void quire_frames_free(struct quire *q, quire_frame frame, unsigned order);
 /* Where the kernel sees a frame. */
 void *quire_frame_window(struct quire *q, quire_frame frame);

@@ -10,6 +10,15 @@
 #include <quire/status.h>
 #include <quire/types.h>
 
+/* Zones of RAM, low to high: what weak devices reach is kept for them as far as it goes. */
+enum quire_zone_kind {
+    QUIRE_ZONE_DMA,     /* reached by devices with the fewest address lines */
+    QUIRE_ZONE_DMA32,   /* reached with 32 of them */
+    QUIRE_ZONE_NORMAL,
+    QUIRE_ZONE_HIGHMEM, /* for programs only: a 32-bit kernel does not see it all at once */
+    QUIRE_NZONES
+};
+
 struct quire_config {
     struct quire_machine *machine;
     /* Weight of anonymous against file pages in reclaim, 0 to 200; 60 is Linux's default. */
@@ -18,6 +27,12 @@ struct quire_config {
     uint64_t min_free_pages;
     /* All caches of kernel objects, kmalloc's too, with QUIRE_CACHE_CHECKED (kmem.h): for tests. */
     bool check_objects;
+    /* Where each of the QUIRE_NZONES zones ends, physical, in bytes, rounded down to 4 MiB; not
+     * above the one before: there is no such zone. The last that there is should be UINT64_MAX.
+     * NULL: DMA, the 16 MiB from the start of RAM; DMA32 up to 4 GiB; NORMAL, the rest. */
+    const uint64_t *zone_ends;
+    /* Processors, each with its own lists of free frames; 0: one. At most 64. */
+    unsigned ncpus;
 };
 
 /* Take over the machine's RAM and bring everything up. Fails with QUIRE_INVAL (a field out of
@@ -40,6 +55,10 @@ enum quire_status quire_fault(struct quire_space *space, quire_vaddr va, enum qu
  * and whenever quire_wants_tick() says so after a fault. */
 void quire_tick(struct quire *q);
 bool quire_wants_tick(const struct quire *q);
+
+/* The processor that enters from now on, 0 to ncpus - 1, if there are several: its lists of free
+ * frames are used, so that what one freed is still in its cache when it takes it again. O(1). */
+void quire_set_cpu(struct quire *q, unsigned cpu);
 
 /* ---- swap areas ------------------------------------------------------------------------------ */
 

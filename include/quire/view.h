@@ -11,6 +11,8 @@
 size_t quire_view_meminfo(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_vmstat(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_buddyinfo(const struct quire *q, char *text, size_t capacity);
+size_t quire_view_pagetypeinfo(const struct quire *q, char *text, size_t capacity);
+size_t quire_view_zoneinfo(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_slabinfo(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_swaps(const struct quire *q, char *text, size_t capacity);
 

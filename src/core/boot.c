@@ -25,7 +25,10 @@
 
 static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblock,
                                   const struct quire_config *config) {
-    enum quire_status status = quire_phys_boot(q, memblock, config->min_free_pages);
+    const struct quire_phys_config frames = {.min_free_pages = config->min_free_pages,
+                                             .zone_ends = config->zone_ends,
+                                             .ncpus = config->ncpus};
+    enum quire_status status = quire_phys_boot(q, memblock, &frames);
     if (status != QUIRE_OK) {
         return status;
     }
@@ -92,6 +95,7 @@ void quire_fail_every(struct quire *q, uint64_t nth) {
     q->fail_first = q->fail_length = 0;
     q->fail_one_in = 0;
     quire_kmem_guard(q);
+    quire_page_set_failing(q, nth > 0);
 }
 
 void quire_fail_random(struct quire *q, uint32_t one_in, uint64_t seed) {

@@ -40,8 +40,7 @@ bool quire_retry_nomem(struct quire *q, struct retry *retry) {
     }
     retry->attempts++;
     /* Above min an allocation is refused only by a test (quire_fail_every): that passes. */
-    return freed > 0 ||
-           quire_page_count(q, QUIRE_USE_FREE) > quire_page_watermark(q, QUIRE_WMARK_MIN);
+    return freed > 0 || quire_page_shortfall(q, QUIRE_WMARK_MIN) == 0;
 }
 
 /* => space was valid before the kill. */

@@ -11,8 +11,11 @@
 #include "swap/swap.h"
 #include "vm/vm.h"
 
+/* Frames are counted by use, so that the paths that take and give them need not count twice. */
 const struct quire_counters *quire_counters(const struct quire *q) {
-    return &q->counters;
+    struct quire_counters *counters = &((struct quire *)q)->counters; /* q is no constant object */
+    quire_page_traffic(q, &counters->pgalloc, &counters->pgfree);
+    return counters;
 }
 
 uint64_t quire_trace_hash(const struct quire *q) {

@@ -52,7 +52,7 @@ void quire_lru_remove(struct quire *q, struct quire_page *page) {
     CHECK(q, page->flags & QUIRE_PAGE_LRU);
     quire_list_remove(&page->link);
     q->phys->nlru[list_of(page, (page->flags & QUIRE_PAGE_ACTIVE) != 0)]--;
-    page->flags &= (uint8_t)~(QUIRE_PAGE_LRU | QUIRE_PAGE_ACTIVE);
+    page->flags &= (uint8_t) ~(QUIRE_PAGE_LRU | QUIRE_PAGE_ACTIVE);
 }
 
 void quire_lru_move(struct quire *q, struct quire_page *page, bool active, bool to_head) {
@@ -67,4 +67,15 @@ struct quire_page *quire_lru_tail(struct quire *q, enum quire_lru list) {
 
 uint64_t quire_lru_count(const struct quire *q, enum quire_lru list) {
     return q->phys->nlru[list];
+}
+
+uint64_t quire_lru_count_between(const struct quire *q, enum quire_lru list, uint32_t first,
+                                 uint32_t end) {
+    const struct quire_list *head = &q->phys->lru[list];
+    uint64_t count = 0;
+    for (const struct quire_list *link = head->next; link != head; link = link->next) {
+        uint32_t frame = quire_zone_frame(q->phys, QUIRE_CONTAINER(link, struct quire_page, link));
+        count += frame >= first && frame < end;
+    }
+    return count;
 }

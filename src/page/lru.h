@@ -22,5 +22,8 @@ void quire_lru_remove(struct quire *q, struct quire_page *page);           /* =>
 void quire_lru_move(struct quire *q, struct quire_page *page, bool active, bool to_head);
 struct quire_page *quire_lru_tail(struct quire *q, enum quire_lru list); /* NULL: empty */
 uint64_t quire_lru_count(const struct quire *q, enum quire_lru list);
+/* How many of a list's pages are frames first to end - 1. O(pages on the list). */
+uint64_t quire_lru_count_between(const struct quire *q, enum quire_lru list, uint32_t first,
+                                 uint32_t end);
 
 #endif

@@ -9,7 +9,7 @@
 #ifndef QUIRE_PAGE_PAGE_H
 #define QUIRE_PAGE_PAGE_H
 
-#include <quire/types.h>
+#include <quire/quire.h>
 
 #include "base/list.h"
 #include "base/system.h"
@@ -60,15 +60,34 @@ struct quire_page {
 /* One cache line on 64-bit machines: 1.6 % of RAM, and one miss to learn all about a frame. */
 _Static_assert(sizeof(struct quire_page) <= 64, "struct quire_page is more than a cache line");
 
-/* How far an allocation may eat into the reserves. */
+/* How easily a frame can be had back, which decides whom it may have for a neighbour: Linux's
+ * migrate types (include/linux/mmzone.h), one a page block. mobility.c. */
+enum quire_migrate_type {
+    QUIRE_MIGRATE_UNMOVABLE,   /* kernel, tables, most slabs: stays where it is until it is freed */
+    QUIRE_MIGRATE_MOVABLE,     /* ANON, FILE, SHMEM: contents can go to another frame */
+    QUIRE_MIGRATE_RECLAIMABLE, /* kernel objects that go when the pages that they serve go */
+    QUIRE_NMIGRATE
+};
+
+#define QUIRE_MIGRATE_MASK 3 /* all bits of a type */
+
+/* A page block is what has one migrate type: 2 MiB, a huge page of the machines that there are. */
+#define QUIRE_PAGEBLOCK_ORDER 9
+
+/* How far an allocation may eat into the reserves; or-ed to it, what else is asked of the frames.
+ */
 enum quire_alloc_mode {
     QUIRE_ALLOC_USER,    /* leaves `min` pages free */
     QUIRE_ALLOC_KERNEL,  /* leaves half of `min`: page tables, slabs */
     QUIRE_ALLOC_RECLAIM, /* may take the last frame: what reclaim itself needs to make progress */
+    QUIRE_ALLOC_DMA = 1 << 2,         /* only frames of the lowest zone */
+    QUIRE_ALLOC_DMA32 = 1 << 3,       /* only frames below the end of zone DMA32 */
+    QUIRE_ALLOC_RECLAIMABLE = 1 << 4, /* migrate type RECLAIMABLE instead of the use's own */
 };
+#define QUIRE_ALLOC_RESERVE_MASK 3 /* the bits of a mode that say how far */
 
-/* A block of 2^order frames for use, or NULL. Head's order is set, owner and the rest are cleared.
- * O(orders). Never reclaims. */
+/* A block of 2^order frames for use, or NULL. Head's order is set, owner, index and rmap are clear.
+ * The migrate type follows from the use. O(orders). Never reclaims. */
 struct quire_page *quire_page_alloc(struct quire *q, unsigned order, enum quire_page_use use,
                                     enum quire_alloc_mode mode);
 /* => on no LRU list, not mapped, not pinned. */
@@ -87,12 +106,41 @@ uint64_t quire_page_count(const struct quire *q, enum quire_page_use use); /* fr
 /* Frames of RAM, those taken at boot (RESERVED) included, holes between ranges not: the counts of
  * all uses add up to it. */
 uint64_t quire_page_total(const struct quire *q);
-/* Free blocks of 2^order frames; order 0 counts those on the hot list too. For /proc/buddyinfo. */
+/* Free blocks of 2^order frames, those on the lists of processors too. */
 uint64_t quire_page_free_blocks(const struct quire *q, unsigned order);
+/* Frames handed out and taken back since boot (pgalloc, pgfree). */
+void quire_page_traffic(const struct quire *q, uint64_t *allocated, uint64_t *freed);
 
-/* Watermarks in frames; below low kswapd should run, up to high. */
+/* Watermarks in frames, the sum of all zones; below low kswapd should run, up to high. */
 enum quire_watermark { QUIRE_WMARK_MIN, QUIRE_WMARK_LOW, QUIRE_WMARK_HIGH, QUIRE_NWMARKS };
 uint64_t quire_page_watermark(const struct quire *q, enum quire_watermark mark);
+
+/* How many frames are missing until a program's request finds a zone above that mark, with what the
+ * zone keeps for those that need just it (Linux: pgdat_balanced). 0: there is one. O(zones), while
+ * memory is ample; O(zones * processors) near the mark. */
+uint64_t quire_page_shortfall(const struct quire *q, enum quire_watermark mark);
+
+/* The processor that works from now on: its lists are used. O(1). => cpu < ncpus of boot */
+void quire_page_set_cpu(struct quire *q, unsigned cpu);
+
+/* What /proc/zoneinfo and the like show of one zone; index counts zones that have frames. */
+struct quire_zone_info {
+    const char *name;
+    uint32_t first, end;             /* frames; holes included: spanned */
+    uint64_t present, managed, free; /* frames */
+    uint64_t watermark[QUIRE_NWMARKS];
+    uint64_t protection[QUIRE_NZONES]; /* lowmem_reserve for requests of each zone above */
+    uint64_t blocks[QUIRE_NORDERS][QUIRE_NMIGRATE]; /* on the buddy lists */
+    uint64_t pageblocks[QUIRE_NMIGRATE];
+    unsigned ncpus;
+};
+bool quire_page_zone(const struct quire *q, unsigned index, struct quire_zone_info *info);
+/* The lists of one processor in that zone: frames on them, most, batch. */
+struct quire_pcp_info {
+    uint32_t count, high, batch;
+};
+void quire_page_pcp(const struct quire *q, unsigned index, unsigned cpu,
+                    struct quire_pcp_info *info);
 
 /* A test switch is on: does this allocation fail? */
 bool quire_page_fails_now(struct quire *q);
@@ -102,12 +150,19 @@ bool quire_page_fails_now(struct quire *q);
 static inline bool quire_page_should_fail(struct quire *q) {
     return __builtin_expect(q->fail_every != 0, 0) && quire_page_fails_now(q);
 }
+/* The switch was turned on or off: frames from now on ask it, or no longer. */
+void quire_page_set_failing(struct quire *q, bool failing);
 
 /* Boot: build q->phys over the RAM that memblock describes; takes the frame table from it and all
- * that is not taken then. min_free_pages 0: derived. QUIRE_NOMEM: no range can hold the frame
- * table; QUIRE_INVAL: min_free_pages leaves no frame to use. */
+ * that is not taken then. QUIRE_NOMEM: no range can hold the frame table; QUIRE_INVAL: a bad field,
+ * or min_free_pages leaves no frame to use. */
+struct quire_phys_config {
+    uint64_t min_free_pages;   /* 0: derived */
+    const uint64_t *zone_ends; /* QUIRE_NZONES addresses as struct quire_config has them, or NULL */
+    unsigned ncpus;            /* 0: 1 */
+};
 enum quire_status quire_phys_boot(struct quire *q, struct quire_memblock *memblock,
-                                  uint64_t min_free_pages);
+                                  const struct quire_phys_config *config);
 /* => everything was given back. Panics on frames that are still in use. */
 void quire_phys_shutdown(struct quire *q);
 /* Recount: free lists against uses, buddies merged, counters, LRU lists. Panics. */

@@ -1,7 +1,7 @@
-/* phys.c: from the boot ranges to a running allocator: the frame table, the zone, its watermarks.
+/* phys.c: from the boot ranges to a running allocator: frame table, page blocks, zones filled.
  *
  *     first                                                                       end
- *     |  range 0, to the zone  |   hole: RESERVED   |  range 1  |limit  struct quire, |
+ *     |  range 0, to its zones |   hole: RESERVED   |  range 1  |limit  struct quire, |
  *     |                        |  (no RAM, in the   |           |  phys, frame table  |
  *     |                        |   table all the    |           |  RESERVED           |
  *     |                        |   same)            |           |                     |
@@ -13,7 +13,7 @@
  * Invariants:
  *   I1  every frame of RAM has exactly one use; the counts of all uses add up to total
  *   I2  a frame that is in no RAM range is RESERVED for ever and in no count
- *   I3  min <= low <= high < total
+ *   I3  the high marks of all zones together are less than what they manage
  *
  * What may fail: boot, with QUIRE_NOMEM when no range holds the table and QUIRE_INVAL when the
  * wished reserve leaves nothing. Called by core/boot.c. Audit: audit.c.
@@ -21,97 +21,33 @@
 #include "base/check.h"
 #include "page/zone.h"
 
-/* Linux's rule (mm/page_alloc.c, init_per_zone_wmark_min): the reserve grows with the square root
- * of RAM, min_free_kbytes = 4 * sqrt(kilobytes), and is at most 256 MiB. */
-#define MIN_FREE_FACTOR  4
-#define MIN_FREE_MAX_KIB (256 * 1024)
+#define PAGEBLOCK_FRAMES (1u << QUIRE_PAGEBLOCK_ORDER)
 
-/* Linux's rule starts at machines of 16 MiB, where it is 1/32 of RAM; below we keep that share, so
- * that a machine of 1 MiB (256 frames) does not set an eighth of itself aside. */
-#define MIN_FREE_SHARE_SHIFT 5
+/* Below this many page blocks for each migrate type (8 MiB, as on Linux with its four types) types
+ * would only be in each other's way. */
+#define GROUPED_FRAMES (4 * PAGEBLOCK_FRAMES)
 
-/* But never fewer than a fault may need at once: a data frame, 3 table frames, a slab each of
- * anons, sparse array nodes and rmaps, and one over. */
-#define MIN_FREE_FLOOR 8
-
-/* The hot list may hold 1/64 of RAM, so that it hides nothing worth having on tiny machines. */
-#define HOT_SHARE_SHIFT 6
-
-#define KIB_PER_PAGE (QUIRE_PAGE_SIZE / 1024)
-
-/* Whole part of the square root, one bit at a time: no division, no floating point. */
-static uint64_t square_root(uint64_t value) {
-    uint64_t root = 0;
-    for (uint64_t bit = (uint64_t)1 << 31; bit != 0; bit >>= 1) {
-        uint64_t trial = root | bit;
-        if (trial * trial <= value) {
-            root = trial;
-        }
-    }
-    return root;
-}
-
-static uint64_t derive_min(uint64_t pages) {
-    uint64_t kib = MIN_FREE_FACTOR * square_root(pages * KIB_PER_PAGE);
-    if (kib > MIN_FREE_MAX_KIB) {
-        kib = MIN_FREE_MAX_KIB;
-    }
-    uint64_t min = kib / KIB_PER_PAGE;
-    if (min > pages >> MIN_FREE_SHARE_SHIFT) {
-        min = pages >> MIN_FREE_SHARE_SHIFT;
-    }
-    return min > MIN_FREE_FLOOR ? min : MIN_FREE_FLOOR;
-}
-
-/* Linux's distances: low is 5/4 of min, high 3/2. Each at least one page above the one before. */
-static void set_watermarks(struct quire_zone *zone, uint64_t min) {
-    uint64_t quarter = min / 4 > 0 ? min / 4 : 1;
-    zone->watermark[QUIRE_WMARK_MIN] = min;
-    zone->watermark[QUIRE_WMARK_LOW] = min + quarter;
-    zone->watermark[QUIRE_WMARK_HIGH] = min + 2 * quarter;
-    zone->reserve[QUIRE_ALLOC_USER] = min;
-    zone->reserve[QUIRE_ALLOC_KERNEL] = min / 2;
-    zone->reserve[QUIRE_ALLOC_RECLAIM] = 0;
-}
-
-static void init_zone(struct quire_phys *phys) {
-    struct quire_zone *zone = &phys->zone;
-    uint64_t hot = phys->total >> HOT_SHARE_SHIFT;
-
-    zone->name = "Normal";
-    zone->first = phys->first;
-    zone->end = phys->end;
-    for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
-        quire_list_init(&zone->free[order]);
-    }
-    zone->hot_max = hot < 1 ? 1 : hot > QUIRE_ZONE_HOT ? QUIRE_ZONE_HOT : (unsigned)hot;
-    zone->hot_batch = (zone->hot_max + 1) / 2;
-    for (unsigned list = 0; list < QUIRE_NLRUS; list++) {
-        quire_list_init(&phys->lru[list]);
-    }
-}
-
-/* Give frames first to end - 1 to the zone, as the largest aligned blocks that they consist of. */
-static void donate(struct quire *q, uint32_t first, uint32_t end) {
+/* Give frames first to end - 1 to their zones, as the largest aligned blocks that they consist of.
+ * Zones begin and end between blocks. */
+static void donate(struct quire_phys *phys, uint32_t first, uint32_t end) {
     while (first < end) {
         unsigned order = 0;
         while (order + 1 < QUIRE_NORDERS && (first & ((2u << order) - 1)) == 0 &&
                end - first >= 2u << order) {
             order++;
         }
-        quire_zone_donate(q, &q->phys->zone, (quire_frame){first}, order);
+        struct quire_zone *zone = quire_zone_of(phys, first);
+        quire_buddy_list(phys, zone, quire_zone_page(phys, first), order);
+        zone->nfree += (uint64_t)1 << order;
         first += 1u << order;
     }
 }
 
-/* Copy what is known of the ranges. => nothing more is taken from memblock after this. */
+/* Copy what is known of the ranges. */
 static void adopt_ranges(struct quire *q, const struct quire_memblock *memblock) {
     struct quire_phys *phys = q->phys;
-    uint64_t reserved = quire_memblock_taken(memblock) >> QUIRE_PAGE_SHIFT;
-
     phys->nranges = memblock->nranges;
     phys->total = quire_memblock_total(memblock) >> QUIRE_PAGE_SHIFT;
-    phys->counts[QUIRE_USE_RESERVED] = reserved; /* I1 */
     for (unsigned i = 0; i < memblock->nranges; i++) {
         uint32_t first = (uint32_t)(memblock->ranges[i].start >> QUIRE_PAGE_SHIFT);
         phys->ranges[i].first = first;
@@ -120,40 +56,93 @@ static void adopt_ranges(struct quire *q, const struct quire_memblock *memblock)
     }
 }
 
-enum quire_status quire_phys_boot(struct quire *q, struct quire_memblock *memblock,
-                                  uint64_t min_free_pages) {
-    uint64_t first = memblock->ranges[0].start >> QUIRE_PAGE_SHIFT;
-    uint64_t end = memblock->ranges[memblock->nranges - 1].end >> QUIRE_PAGE_SHIFT;
-    struct quire_phys *phys;
-    struct quire_page *table;
+/* Frames first to end - 1 that lie in a zone. */
+static uint32_t overlap(const struct quire_zone *zone, uint32_t first, uint32_t end) {
+    first = first > zone->first ? first : zone->first;
+    end = end < zone->end ? end : zone->end;
+    return end > first ? end - first : 0;
+}
 
-    phys = quire_memblock_take(memblock, sizeof *phys, _Alignof(max_align_t));
-    /* Aligned to its own size, so that a page's struct is one cache line. */
-    table = quire_memblock_take(memblock, (end - first) * sizeof *table, 64);
-    if (!phys || !table) {
+/* What each zone has of RAM, and of that what nobody took. */
+static void count_zones(struct quire_phys *phys, const struct quire_memblock *memblock) {
+    for (unsigned i = 0; i < QUIRE_NZONES; i++) {
+        struct quire_zone *zone = &phys->zones[i];
+        zone->present = zone->managed = 0;
+        for (unsigned j = 0; j < memblock->nranges; j++) {
+            uint32_t first = phys->ranges[j].first, end = phys->ranges[j].end;
+            zone->present += overlap(zone, first, end);
+            end = (uint32_t)(memblock->ranges[j].limit >> QUIRE_PAGE_SHIFT);
+            zone->managed += overlap(zone, first, end);
+        }
+    }
+}
+
+/* All that is taken from memblock: => nothing is taken after this. */
+static enum quire_status take_tables(struct quire *q, struct quire_memblock *memblock) {
+    struct quire_phys *phys = q->phys;
+    uint64_t nblocks =
+        ((phys->end - 1) >> QUIRE_PAGEBLOCK_ORDER) - (phys->first >> QUIRE_PAGEBLOCK_ORDER) + 1;
+    /* Aligned to its own size, so that a page's struct is one cache line. Zeroed: every frame is
+     * RESERVED, I2. */
+    phys->table = quire_memblock_take(memblock, (uint64_t)phys->nframes * sizeof *phys->table, 64);
+    uint8_t *types = quire_memblock_take(memblock, nblocks, 1);
+    if (!phys->table || !types) {
+        return QUIRE_NOMEM;
+    }
+    phys->types = (uintptr_t)types - (phys->first >> QUIRE_PAGEBLOCK_ORDER);
+    phys->type_mask = phys->total < GROUPED_FRAMES ? 0 : QUIRE_MIGRATE_MASK;
+    for (uint64_t i = 0; i < nblocks; i++) {
+        types[i] = QUIRE_MIGRATE_MOVABLE & phys->type_mask;
+    }
+    count_zones(phys, memblock); /* how long lists may be */
+    if (quire_pcp_boot(q, memblock) != QUIRE_OK) {
+        return QUIRE_NOMEM;
+    }
+    count_zones(phys, memblock);
+    phys->reserved = quire_memblock_taken(memblock) >> QUIRE_PAGE_SHIFT; /* I1 */
+    return QUIRE_OK;
+}
+
+enum quire_status quire_phys_boot(struct quire *q, struct quire_memblock *memblock,
+                                  const struct quire_phys_config *config) {
+    struct quire_phys *phys = quire_memblock_take(memblock, sizeof *phys, 64);
+    uint64_t managed = 0;
+    if (config->ncpus > QUIRE_CPUS_MAX) {
+        return QUIRE_INVAL;
+    }
+    if (!phys) {
         return QUIRE_NOMEM;
     }
     q->phys = phys;
-    phys->table = table; /* zeroed: every frame is RESERVED, I2 */
-    phys->first = (uint32_t)first;
-    phys->end = (uint32_t)end;
+    phys->first = (uint32_t)(memblock->ranges[0].start >> QUIRE_PAGE_SHIFT);
+    phys->end = (uint32_t)(memblock->ranges[memblock->nranges - 1].end >> QUIRE_PAGE_SHIFT);
+    phys->nframes = phys->end - phys->first;
+    phys->ncpus = config->ncpus ? config->ncpus : 1;
+    for (unsigned list = 0; list < QUIRE_NLRUS; list++) {
+        quire_list_init(&phys->lru[list]);
+    }
     adopt_ranges(q, memblock);
-    init_zone(phys);
+    quire_zone_layout(phys, config->zone_ends);
+    enum quire_status status = take_tables(q, memblock);
+    if (status != QUIRE_OK) {
+        return status;
+    }
+    phys->top_page = quire_zone_page(phys, phys->zones[phys->top].first);
     for (unsigned i = 0; i < memblock->nranges; i++) {
-        donate(q, phys->ranges[i].first, (uint32_t)(memblock->ranges[i].limit >> QUIRE_PAGE_SHIFT));
+        donate(phys, phys->ranges[i].first,
+               (uint32_t)(memblock->ranges[i].limit >> QUIRE_PAGE_SHIFT));
     }
-    CHECK(q, phys->zone.nfree + phys->counts[QUIRE_USE_RESERVED] == phys->total); /* I1 */
-
-    uint64_t managed = phys->zone.nfree;
-    if (min_free_pages > managed) {
-        return QUIRE_INVAL;
+    for (unsigned i = 0; i < QUIRE_NZONES; i++) {
+        CHECK(q, phys->zones[i].nfree == phys->zones[i].managed);
+        managed += phys->zones[i].managed;
     }
-    set_watermarks(&phys->zone, min_free_pages ? min_free_pages : derive_min(managed));
-    return phys->zone.watermark[QUIRE_WMARK_HIGH] < managed ? QUIRE_OK : QUIRE_INVAL; /* I3 */
+    CHECK(q, managed + phys->reserved == phys->total); /* I1 */
+    return quire_zone_set_watermarks(phys, config->min_free_pages) ? QUIRE_OK
+                                                                   : QUIRE_INVAL; /* I3 */
 }
 
 void quire_phys_shutdown(struct quire *q) {
     for (unsigned use = QUIRE_USE_FREE + 1; use < QUIRE_NUSES; use++) {
-        CHECK(q, q->phys->counts[use] == 0); /* a leak of the rooms above */
+        CHECK(q, quire_page_count(q, use) == 0); /* a leak of the rooms above */
     }
 }

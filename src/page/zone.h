@@ -1,5 +1,5 @@
-/* zone.h: the state of page/: the RAM as ranges, zones of free blocks, counts. Internal to page/,
- * but for quire_zone_alloc, which kmem/ may use.
+/* zone.h: the state of page/: RAM as ranges, zones of free blocks, lists of processors, counts.
+ * Internal to page/, but for quire_zone_alloc, which kmem/ may use.
  */
 #ifndef QUIRE_PAGE_ZONE_H
 #define QUIRE_PAGE_ZONE_H
@@ -7,32 +7,79 @@
 #include "page/lru.h"
 #include "page/page.h"
 
-/* The hot list holds at most this many order-0 frames. 64, an array of 512 bytes, is Linux's batch
- * for its lists of each processor (63); each frame on it keeps its buddy from merging. */
-#define QUIRE_ZONE_HOT 64
+/* A processor's list of single frames holds at most this many for each migrate type: 1 MiB. Linux
+ * lets it grow to an eighth of a thousandth of the zone; past this size a larger list won nothing
+ * in bench/core.c, and each frame on it keeps its buddy from merging. */
+#define QUIRE_PCP_MAX 256
+/* Frames moved at once between a list and the buddy lists: Linux's pcp batch (63). */
+#define QUIRE_PCP_BATCH 64
+/* Orders above this, but for page blocks, always go to the buddy lists (Linux:
+ * PAGE_ALLOC_COSTLY_ORDER). */
+#define QUIRE_PCP_ORDER 3
+#define QUIRE_CPUS_MAX  64
 
-/* A stretch of frames that are allocated from together. One so far; DMA and the like are others. */
+/* Free blocks of one order and type, the last freed on top: what is still in the cache is handed
+ * out first. How many there are is the difference of two counts that only grow: then taking waits
+ * for the last taking, and giving for the last giving, but neither for the other (with one count a
+ * pair took a third longer in bench/core.c). */
+struct quire_hot {
+    struct quire_page **pages; /* [0] was freed first */
+    uint32_t given, taken;     /* modulo 2^32 */
+    uint32_t max;              /* 0: this order is not kept here */
+};
+
+static inline uint32_t quire_hot_count(const struct quire_hot *hot) {
+    return hot->given - hot->taken;
+}
+
+/* One processor's lists in one zone. */
+struct quire_pcp {
+    struct quire_hot hot[QUIRE_NORDERS][QUIRE_NMIGRATE];
+};
+
+struct quire_blocks {
+    struct quire_list list; /* heads of free blocks, the last freed first */
+    uint64_t count;
+};
+
+/* A stretch of frames that are allocated from together. */
 struct quire_zone {
     const char *name;
-    uint32_t first, end; /* frames; holes between RAM ranges included */
+    uint32_t first, end;       /* frames; holes between RAM ranges included; equal: none */
+    uint64_t present, managed; /* frames of RAM; those of them that are not RESERVED */
 
-    uint64_t nfree;                        /* frames, in blocks and hot */
-    uint64_t reserve[3];                   /* frames that must stay free, by quire_alloc_mode */
-    uint64_t watermark[QUIRE_NWMARKS];     /* frames */
-    uint32_t nonempty;                     /* bit k: free[k] has a block */
-    struct quire_list free[QUIRE_NORDERS]; /* heads of free blocks, the last freed first */
-    uint64_t nblocks[QUIRE_NORDERS];
+    uint64_t nfree;                    /* frames on the buddy lists */
+    uint32_t nonempty[QUIRE_NMIGRATE]; /* bit k: free[k] of that type has a block */
+    struct quire_blocks free[QUIRE_NORDERS][QUIRE_NMIGRATE];
+    struct quire_pcp *pcps; /* of each processor */
 
-    unsigned nhot, hot_max, hot_batch;
-    struct quire_page *hot[QUIRE_ZONE_HOT]; /* a stack: [nhot - 1] was freed last */
+    uint64_t watermark[QUIRE_NWMARKS]; /* frames */
+    uint64_t reserve[3];               /* frames that must stay free, by quire_alloc_mode */
+    uint64_t protection[QUIRE_NZONES]; /* more, for requests that could go higher */
 };
 
 struct quire_phys {
-    struct quire_page *table; /* of frames first to end - 1 */
-    uint32_t first, end;
-    struct quire_zone zone;
-    uint64_t counts[QUIRE_NUSES]; /* frames of RAM by use; FREE is zone.nfree */
-    uint64_t total;
+    /* What each allocation and free looks at comes first. */
+    struct quire_pcp *pcp; /* the working processor's lists in zone `top` */
+    uint32_t type_mask;    /* 0 on machines too small for page blocks of different types */
+    uint32_t first, end;   /* frames of the table */
+    struct quire_page *table;
+    struct quire_page *top_page; /* first of zone `top`, the highest */
+    /* enum quire_migrate_type of each page block: where the one of block 0 would be, which may be
+     * in no table, so that no number has to be taken off a block's. */
+    uintptr_t types;
+    uint32_t nframes;          /* end - first */
+    uint32_t floor[4];         /* blocks that must stay on a list of `top`, by mode */
+    uint64_t out[QUIRE_NUSES]; /* frames that went into a use, and that came back: never less */
+    uint64_t back[QUIRE_NUSES];
+
+    struct quire_zone zones[QUIRE_NZONES];
+    unsigned top;        /* index of the highest zone with frames */
+    unsigned kernel_top; /* and of the highest that the kernel may use */
+    unsigned ncpus, cpu;
+    uint64_t total, reserved; /* frames of RAM; those taken at boot */
+    bool failing;             /* quire_fail_every is on: the stacks give nothing */
+    unsigned failed_order; /* of the last request that failed for want of a block, not of frames */
     struct quire_list lru[QUIRE_NLRUS];
     uint64_t nlru[QUIRE_NLRUS];
     unsigned nranges;
@@ -42,16 +89,95 @@ struct quire_phys {
     } ranges[QUIRE_MEMBLOCK_RANGES];
 };
 
-/* quire_page_alloc without the test switch: for kmem/, whose allocations ask it themselves. */
-struct quire_page *quire_zone_alloc(struct quire *q, unsigned order, enum quire_page_use use,
-                                    enum quire_alloc_mode mode);
+/* ---- frames, page structs, page blocks ------------------------------------------------------- */
 
-/* Take a whole new block into the free lists, frame aligned to its order. Boot only. */
-void quire_zone_donate(struct quire *q, struct quire_zone *zone, quire_frame frame, unsigned order);
+static inline struct quire_page *quire_zone_page(const struct quire_phys *phys, uint32_t frame) {
+    return &phys->table[frame - phys->first];
+}
+
+static inline uint32_t quire_zone_frame(const struct quire_phys *phys,
+                                        const struct quire_page *page) {
+    return phys->first + (uint32_t)(page - phys->table);
+}
+
+static inline uint8_t *quire_zone_type(const struct quire_phys *phys, uint32_t frame) {
+    return (uint8_t *)(phys->types + (frame >> QUIRE_PAGEBLOCK_ORDER));
+}
+
+static inline struct quire_zone *quire_zone_of(struct quire_phys *phys, uint32_t frame) {
+    struct quire_zone *zone = &phys->zones[phys->top];
+    while (frame < zone->first) {
+        zone--;
+    }
+    return zone;
+}
 
 /* Is this frame of RAM the head of a free block of that order? */
 static inline bool quire_zone_is_free_head(const struct quire_page *page, unsigned order) {
     return page->use == QUIRE_USE_FREE && (page->flags & QUIRE_PAGE_HEAD) && page->order == order;
 }
+
+/* The migrate type of a use. */
+static inline unsigned quire_zone_type_of(const struct quire_phys *phys, enum quire_page_use use,
+                                          unsigned mode) {
+    unsigned type = use >= QUIRE_USE_ANON ? QUIRE_MIGRATE_MOVABLE : QUIRE_MIGRATE_UNMOVABLE;
+    return (mode & QUIRE_ALLOC_RECLAIMABLE ? QUIRE_MIGRATE_RECLAIMABLE : type) & phys->type_mask;
+}
+
+/* ---- buddy.c --------------------------------------------------------------------------------- */
+
+/* Onto, and off, the list of its order and its page block's type. */
+void quire_buddy_list(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
+                      unsigned order);
+void quire_buddy_unlist(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
+                        unsigned order);
+/* The smallest block of the type that is large enough, split down; NULL: there is none. */
+struct quire_page *quire_buddy_take(struct quire_phys *phys, struct quire_zone *zone,
+                                    unsigned order, enum quire_migrate_type type);
+/* Of a block that was just unlisted, keep the lowest 2^order frames and list the rest. */
+void quire_buddy_split(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
+                       unsigned have, unsigned order);
+/* A block back, merged with its buddies as far as they are free. */
+void quire_buddy_give(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
+                      unsigned order);
+
+/* ---- mobility.c ------------------------------------------------------------------------------ */
+
+/* A block of another type, when its own has none: NULL if nobody has. */
+struct quire_page *quire_mobility_steal(struct quire_phys *phys, struct quire_zone *zone,
+                                        unsigned order, enum quire_migrate_type type);
+
+/* ---- pcp.c ----------------------------------------------------------------------------------- */
+
+enum quire_status quire_pcp_boot(struct quire *q, struct quire_memblock *memblock);
+/* A block from the processor's list, refilled, or from the buddy lists. => watermarks asked */
+struct quire_page *quire_pcp_take(struct quire_phys *phys, struct quire_zone *zone, unsigned order,
+                                  enum quire_migrate_type type);
+void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
+                    unsigned order);
+/* Send all that the lists of all processors hold home to merge. False: they were empty. */
+bool quire_pcp_drain(struct quire_phys *phys, struct quire_zone *zone);
+/* Frames on the lists of all processors. */
+uint64_t quire_pcp_frames(const struct quire_phys *phys, const struct quire_zone *zone);
+/* The buddy lists or the marks of a zone changed: how much of a list is reserve. */
+void quire_pcp_set_floor(struct quire_phys *phys);
+
+/* ---- zone.c ---------------------------------------------------------------------------------- */
+
+/* Which frames go to which zone. */
+void quire_zone_layout(struct quire_phys *phys, const uint64_t *ends);
+/* => managed frames are known. False: `min` leaves nothing. */
+bool quire_zone_set_watermarks(struct quire_phys *phys, uint64_t min_free_pages);
+/* Has the zone that many free frames? */
+bool quire_zone_has(const struct quire_phys *phys, const struct quire_zone *zone, uint64_t nframes);
+uint64_t quire_zone_nfree(const struct quire_phys *phys, const struct quire_zone *zone);
+
+/* A block for use from where it may come from, not yet handed out; NULL: none. */
+struct quire_page *quire_zone_take(struct quire_phys *phys, unsigned order, enum quire_page_use use,
+                                   unsigned mode);
+
+/* quire_page_alloc without the test switch: for kmem/, whose allocations ask it themselves. */
+struct quire_page *quire_zone_alloc(struct quire *q, unsigned order, enum quire_page_use use,
+                                    enum quire_alloc_mode mode);
 
 #endif

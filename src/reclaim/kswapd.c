@@ -24,20 +24,18 @@
 
 #define FAILURES_MAX 16
 
+/* Zones are balanced together, as on Linux: it is enough that one of them, which any program's
+ * request may use, is above the mark. */
 bool quire_reclaim_wanted(const struct quire *q) {
-    uint64_t free = quire_page_count(q, QUIRE_USE_FREE);
     if (q->reclaim->failures >= FAILURES_MAX) { /* I2 */
         return false;
     }
-    return free <
-           quire_page_watermark(q, q->reclaim->background ? QUIRE_WMARK_HIGH : QUIRE_WMARK_LOW);
+    return quire_page_shortfall(q, q->reclaim->background ? QUIRE_WMARK_HIGH : QUIRE_WMARK_LOW) > 0;
 }
 
 void quire_reclaim_background(struct quire *q) {
     struct quire_reclaim *reclaim = q->reclaim;
-    uint64_t high = quire_page_watermark(q, QUIRE_WMARK_HIGH);
-    uint64_t free = quire_page_count(q, QUIRE_USE_FREE);
-    if (free >= quire_page_watermark(q, QUIRE_WMARK_LOW)) {
+    if (quire_page_shortfall(q, QUIRE_WMARK_LOW) == 0) {
         reclaim->failures = 0; /* I2 */
     }
     if (!quire_reclaim_wanted(q)) {
@@ -45,14 +43,15 @@ void quire_reclaim_background(struct quire *q) {
         return;
     }
     reclaim->background = true;
-    uint64_t target = high - free < BATCH_PAGES ? high - free : BATCH_PAGES; /* I1 */
-    quire_trace(&q->trace, QUIRE_EVENT_TICK, free, target);
+    uint64_t missing = quire_page_shortfall(q, QUIRE_WMARK_HIGH);
+    uint64_t target = missing < BATCH_PAGES ? missing : BATCH_PAGES; /* I1 */
+    quire_trace(&q->trace, QUIRE_EVENT_TICK, quire_page_count(q, QUIRE_USE_FREE), target);
     if (quire_scan_shrink(q, target, true) > 0) {
         reclaim->failures = 0;
     } else {
         reclaim->failures++;
     }
-    if (quire_page_count(q, QUIRE_USE_FREE) >= high) {
+    if (quire_page_shortfall(q, QUIRE_WMARK_HIGH) == 0) {
         reclaim->background = false;
     }
 }

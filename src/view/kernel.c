@@ -1,7 +1,7 @@
-/* kernel.c: /proc/buddyinfo, /proc/slabinfo and /proc/swaps: the rooms below as Linux shows them.
+/* kernel.c: /proc/slabinfo and /proc/swaps: the rooms below as Linux shows them.
  *
- * Owns no state. One line a zone, a cache, an area; the columns are those of frag_show_print in
- * mm/vmstat.c, cache_show in mm/slab_common.c and swap_show in mm/swapfile.c.
+ * Owns no state. One line a cache, an area; the columns are those of cache_show in
+ * mm/slab_common.c and swap_show in mm/swapfile.c.
  *
  * Cannot fail; text that does not fit is counted (view.h). Called by os/ for /proc.
  */
@@ -9,20 +9,6 @@
 #include "page/page.h"
 #include "swap/swap.h"
 #include "view/lines.h"
-
-size_t quire_view_buddyinfo(const struct quire *q, char *bytes, size_t capacity) {
-    struct quire_text text;
-    quire_text_init(&text, bytes, capacity);
-    quire_text_string(&text, "Node 0, zone ");
-    quire_text_right(&text, "Normal", 8); /* the one zone that there is */
-    quire_text_char(&text, ' ');
-    for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
-        quire_text_decimal(&text, quire_page_free_blocks(q, order), 6);
-        quire_text_char(&text, ' ');
-    }
-    quire_text_char(&text, '\n');
-    return quire_text_end(&text);
-}
 
 static void slab_line(struct quire_text *text, const struct quire_cache_info *cache) {
     quire_text_left(text, cache->name, 17);

@@ -97,17 +97,20 @@ static void churn(struct quire_machine *machine, uint64_t seed, unsigned steps) 
         quire_page_free(q, live[nlive].page);
     }
     quire_phys_audit(q);
-    /* The hot stack keeps a few frames apart. Requests for the largest blocks until one is refused
-     * send it home; then all is merged as it was in the beginning. */
-    while (give(q, &live[nlive], QUIRE_NORDERS - 1, 0)) {
-        nlive++;
+    /* The processors' stacks keep a few frames apart; without them all is merged as it was in the
+     * beginning. */
+    for (unsigned i = 0; i <= q->phys->top; i++) {
+        if (q->phys->zones[i].pcps) {
+            quire_pcp_drain(q->phys, &q->phys->zones[i]);
+        }
     }
-    while (nlive > 0) {
-        quire_page_free(q, live[--nlive].page);
-    }
+    quire_pcp_set_floor(q->phys);
+    quire_phys_audit(q);
     blocks_of(q, after);
     assert_memory_equal(after, before, sizeof after);
-    assert_int_equal(q->counters.pgalloc, q->counters.pgfree);
+    uint64_t allocated, freed;
+    quire_page_traffic(q, &allocated, &freed);
+    assert_true(allocated > 0 && allocated == freed);
     quire_phys_shutdown(q);
     double_release(machine);
 }
@@ -150,7 +153,8 @@ static void reserves(void **state) {
     double_release(machine);
 }
 
-/* Every second frame free: half of RAM, and not one block of two. The hot stack hides none either.
+/* Every second frame free: half of RAM, and not one block of two. The processors' stacks hide none
+ * either.
  */
 static void fragmented(void **state) {
     (void)state;
@@ -172,7 +176,7 @@ static void fragmented(void **state) {
         assert_int_equal(quire_page_free_blocks(q, order), 0);
     }
     quire_phys_audit(q);
-    /* One neighbour more, freed last and so on the hot stack: now there is one. */
+    /* One neighbour more, freed last and so on a processor's stack: now there is one. */
     page = quire_page_at(q, (quire_frame){first + 101});
     quire_page_free(q, page);
     page = quire_page_alloc(q, 1, QUIRE_USE_KERNEL, QUIRE_ALLOC_RECLAIM);
@@ -188,6 +192,7 @@ static void failing_switch(void **state) {
     struct quire_machine *machine = double_plain(8u << 20);
     struct quire *q = double_boot(machine, 0);
     q->fail_every = 3;
+    quire_page_set_failing(q, true);
     for (unsigned i = 1; i <= 30; i++) {
         quire_frame frame;
         enum quire_status status = quire_frames_alloc(q, i % 4, &frame);
@@ -242,15 +247,24 @@ static void audit_finds(void **state) {
     struct quire_machine *machine = double_plain(8u << 20);
     struct quire *q = double_boot(machine, 0);
     struct quire_page *page = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
-    struct quire_page *head = QUIRE_CONTAINER(q->phys->zone.free[10].next, struct quire_page, link);
+    struct quire_zone *zone = &q->phys->zones[q->phys->top];
+    unsigned type = 0;
+    while (!(zone->nonempty[type] >> 10 & 1)) {
+        type++;
+    }
+    struct quire_page *head =
+        QUIRE_CONTAINER(zone->free[10][type].list.next, struct quire_page, link);
     quire_phys_audit(q);
 
-    q->phys->zone.nfree++;
+    zone->nfree++;
     assert_true(PANICS(machine, quire_phys_audit(q)));
-    q->phys->zone.nfree--;
-    q->phys->counts[QUIRE_USE_FILE]++;
+    zone->nfree--;
+    q->phys->out[QUIRE_USE_FILE]++;
     assert_true(PANICS(machine, quire_phys_audit(q)));
-    q->phys->counts[QUIRE_USE_FILE]--;
+    q->phys->out[QUIRE_USE_FILE]--;
+    *quire_zone_type(q->phys, quire_zone_frame(q->phys, head)) ^= 1;
+    assert_true(PANICS(machine, quire_phys_audit(q)));
+    *quire_zone_type(q->phys, quire_zone_frame(q->phys, head)) ^= 1;
     page->use = QUIRE_USE_TABLE;
     assert_true(PANICS(machine, quire_phys_audit(q)));
     page->use = QUIRE_USE_ANON;
@@ -263,9 +277,9 @@ static void audit_finds(void **state) {
     head->order = 9;
     assert_true(PANICS(machine, quire_phys_audit(q)));
     head->order = 10;
-    q->phys->zone.nonempty ^= 1u << 10;
+    zone->nonempty[type] ^= 1u << 10;
     assert_true(PANICS(machine, quire_phys_audit(q)));
-    q->phys->zone.nonempty ^= 1u << 10;
+    zone->nonempty[type] ^= 1u << 10;
     quire_phys_audit(q);
     double_release(machine);
 }

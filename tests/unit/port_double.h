@@ -109,8 +109,8 @@ __attribute__((noinline, unused)) static struct quire_machine *double_holes(void
 }
 
 /* What core/boot.c does for the two lowest rooms. */
-__attribute__((noinline, unused)) static struct quire *double_boot(struct quire_machine *machine,
-                                                                   uint64_t min_free_pages) {
+__attribute__((noinline, unused)) static struct quire *
+double_boot_with(struct quire_machine *machine, const struct quire_phys_config *config) {
     struct quire_memblock memblock;
     if (quire_memblock_init(&memblock, machine) != QUIRE_OK) {
         return NULL;
@@ -120,7 +120,13 @@ __attribute__((noinline, unused)) static struct quire *double_boot(struct quire_
         return NULL;
     }
     q->machine = machine;
-    return quire_phys_boot(q, &memblock, min_free_pages) == QUIRE_OK ? q : NULL;
+    return quire_phys_boot(q, &memblock, config) == QUIRE_OK ? q : NULL;
+}
+
+__attribute__((noinline, unused)) static struct quire *double_boot(struct quire_machine *machine,
+                                                                   uint64_t min_free_pages) {
+    struct quire_phys_config config = {.min_free_pages = min_free_pages};
+    return double_boot_with(machine, &config);
 }
 
 /* A small generator of numbers (xorshift64*, Vigna 2016): a seed is a test. */

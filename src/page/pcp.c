@@ -1,0 +1,243 @@
+/* pcp.c: each processor's own lists of free frames, before the buddy lists.
+ *
+ * Most requests are for one frame and most were freed a moment ago by the same processor. A stack
+ * of such frames gives them back while they are in its cache, without a merge that the next request
+ * would split again. Blocks of 2, 4 and 8 frames and whole page blocks (huge pages) have shorter
+ * stacks of their own, as in Linux since 5.13 and 5.14 (mm/page_alloc.c, pcp lists).
+ *
+ *     alloc ◀── [nothing, or the last freed] hot[order][type] ◀── free
+ *                    ▲ empty: a batch             │ full: the oldest batch
+ *                    └──────── buddy lists ◀──────┘
+ *
+ * The fast paths are in page.c. Here is what happens when a stack is empty or full; everything that
+ * can be counted then is not counted by the fast paths: the buddy lists' frames, and how many
+ * frames on the stacks are part of a reserve (phys->floor).
+ *
+ * Frames on a stack count as free. A request that fails first sends all of them home to merge, so
+ * the stacks never hide a block.
+ *
+ * Invariants:
+ *   I1  a block on a stack is FREE, not HEAD, has its order and lies in a page block of the stack's
+ *       type or did so when it came: it merges with nothing
+ *   I2  floor[mode] blocks left on any stack of zone `top`, with the buddy lists, are that mode's
+ *       reserve at least
+ *   I3  a stack holds at most its max
+ *
+ * What may fail: quire_pcp_take, when the zone has no block. Called by page.c and zone.c. Audit:
+ * audit.c.
+ */
+#include "base/check.h"
+#include "page/zone.h"
+
+/* All stacks together may hold about 1/64 of a zone for each processor, so that they hide nothing
+ * worth having on tiny machines. */
+#define SHARE_SHIFT 6
+/* Stacks of larger blocks: half as many blocks for each order; of page blocks at most this many. */
+#define PAGEBLOCKS_MAX 4
+
+/* How many blocks of an order a stack in this zone may hold. */
+static uint32_t stack_max(const struct quire_phys *phys, const struct quire_zone *zone,
+                          unsigned order) {
+    uint64_t share = zone->managed >> SHARE_SHIFT;
+    uint32_t most = QUIRE_PCP_MAX;
+    for (unsigned n = phys->ncpus; n > 1; n >>= 1) {
+        share >>= 1;
+    }
+    share >>= order > 0 ? order + 2 : 0;
+    if (order > QUIRE_PCP_ORDER) {
+        most = order == QUIRE_PAGEBLOCK_ORDER ? PAGEBLOCKS_MAX : 0;
+    } else if (order > 0) {
+        most = QUIRE_PCP_MAX / 8;
+    }
+    if (order == 0 && share == 0) {
+        share = 1;
+    }
+    return share < most ? (uint32_t)share : most;
+}
+
+static enum quire_status boot_zone(struct quire_phys *phys, struct quire_zone *zone,
+                                   struct quire_memblock *memblock) {
+    uint64_t nbytes = phys->ncpus * sizeof *zone->pcps;
+    zone->pcps = quire_memblock_take(memblock, nbytes, _Alignof(max_align_t));
+    if (!zone->pcps) {
+        return QUIRE_NOMEM;
+    }
+    for (unsigned cpu = 0; cpu < phys->ncpus; cpu++) {
+        for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
+            uint32_t max = stack_max(phys, zone, order);
+            for (unsigned type = 0; max > 0 && type < QUIRE_NMIGRATE; type++) {
+                struct quire_hot *hot = &zone->pcps[cpu].hot[order][type];
+                hot->pages = quire_memblock_take(memblock, max * sizeof *hot->pages, 64);
+                if (!hot->pages) {
+                    return QUIRE_NOMEM;
+                }
+                hot->max = max;
+            }
+        }
+    }
+    return QUIRE_OK;
+}
+
+/* => zones laid out, managed frames estimated, nothing donated yet */
+enum quire_status quire_pcp_boot(struct quire *q, struct quire_memblock *memblock) {
+    struct quire_phys *phys = q->phys;
+    for (unsigned i = 0; i < QUIRE_NZONES; i++) {
+        if (phys->zones[i].first < phys->zones[i].end &&
+            boot_zone(phys, &phys->zones[i], memblock) != QUIRE_OK) {
+            return QUIRE_NOMEM;
+        }
+    }
+    phys->pcp = phys->zones[phys->top].pcps;
+    return QUIRE_OK;
+}
+
+void quire_page_set_cpu(struct quire *q, unsigned cpu) {
+    struct quire_phys *phys = q->phys;
+    CHECK(q, cpu < phys->ncpus);
+    phys->cpu = cpu;
+    phys->pcp = &phys->zones[phys->top].pcps[cpu];
+}
+
+uint64_t quire_pcp_frames(const struct quire_phys *phys, const struct quire_zone *zone) {
+    uint64_t sum = 0;
+    for (unsigned cpu = 0; zone->pcps && cpu < phys->ncpus; cpu++) {
+        const struct quire_pcp *pcp = &zone->pcps[cpu];
+        for (unsigned order = 0; order <= QUIRE_PAGEBLOCK_ORDER; order++) {
+            uint64_t blocks = 0;
+            for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
+                blocks += quire_hot_count(&pcp->hot[order][type]);
+            }
+            sum += blocks << order;
+        }
+    }
+    return sum;
+}
+
+/* I2. What of a mode's reserve the buddy lists do not hold must stay on the stacks. */
+void quire_pcp_set_floor(struct quire_phys *phys) {
+    const struct quire_zone *zone = &phys->zones[phys->top];
+    bool lower = phys->top > 0 && zone->first > phys->first;
+    for (unsigned mode = 0; mode < 3; mode++) {
+        uint64_t stays = zone->reserve[mode];
+        if (lower && mode != QUIRE_ALLOC_RECLAIM && stays < zone->watermark[QUIRE_WMARK_LOW]) {
+            stays = zone->watermark[QUIRE_WMARK_LOW]; /* the zones below come first then */
+        }
+        uint64_t missing = stays > zone->nfree ? stays - zone->nfree : 0;
+        phys->floor[mode] = missing < UINT32_MAX ? (uint32_t)missing : UINT32_MAX;
+        if (phys->failing || (mode != QUIRE_ALLOC_USER && phys->top > phys->kernel_top)) {
+            phys->floor[mode] = UINT32_MAX; /* not at all */
+        }
+    }
+}
+
+/* ---- refill and drain ------------------------------------------------------------------------ */
+
+/* As many blocks of the order as a larger block has, from its end, so that the first of them is
+ * handed out first. */
+static void spread(struct quire_hot *hot, struct quire_page *page, unsigned have, unsigned order) {
+    for (uint32_t n = 1u << (have - order); n-- > 0;) {
+        struct quire_page *piece = page + ((size_t)n << order);
+        piece->use = QUIRE_USE_FREE; /* I1; and now the struct is in the cache */
+        piece->flags = 0;
+        piece->order = (uint8_t)(order & 15);
+        hot->pages[quire_hot_count(hot)] = piece;
+        hot->given++;
+    }
+}
+
+/* A batch onto an empty stack, small blocks first, so that large ones last. */
+static void refill(struct quire_phys *phys, struct quire_zone *zone, struct quire_hot *hot,
+                   unsigned order, enum quire_migrate_type type) {
+    uint32_t batch = order == 0 ? QUIRE_PCP_BATCH : QUIRE_PCP_BATCH / 8;
+    batch = hot->max < 2 ? 1 : hot->max / 2 < batch ? hot->max / 2 : batch;
+    if (order == QUIRE_PAGEBLOCK_ORDER) {
+        batch = 1;
+    }
+    while (batch > 0) {
+        unsigned have = order + 31 - (unsigned)__builtin_clz(batch);
+        uint32_t there = zone->nonempty[type] >> order;
+        if (there != 0 && order + (unsigned)__builtin_ctz(there) < have) {
+            have = order + (unsigned)__builtin_ctz(there);
+        }
+        struct quire_page *page = quire_buddy_take(phys, zone, have, type);
+        if (!page && quire_hot_count(hot) == 0) {
+            have = order;
+            page = quire_mobility_steal(phys, zone, order, type);
+        }
+        if (!page) {
+            return;
+        }
+        spread(hot, page, have, order);
+        batch -= 1u << (have - order);
+    }
+}
+
+struct quire_page *quire_pcp_take(struct quire_phys *phys, struct quire_zone *zone, unsigned order,
+                                  enum quire_migrate_type type) {
+    struct quire_hot *hot = &zone->pcps[phys->cpu].hot[order][type];
+    struct quire_page *page;
+    if (hot->max > 0) {
+        if (quire_hot_count(hot) == 0) {
+            refill(phys, zone, hot, order, type);
+        }
+        if (quire_hot_count(hot) > 0) {
+            hot->taken++;
+            return hot->pages[quire_hot_count(hot)];
+        }
+    } else {
+        page = quire_buddy_take(phys, zone, order, type);
+        page = page ? page : quire_mobility_steal(phys, zone, order, type);
+        if (page) {
+            return page;
+        }
+    }
+    if (!quire_pcp_drain(phys, zone)) {
+        return NULL;
+    }
+    page = quire_buddy_take(phys, zone, order, type);
+    return page ? page : quire_mobility_steal(phys, zone, order, type);
+}
+
+/* Send the n blocks that lie on the stack longest home. */
+static void cool(struct quire_phys *phys, struct quire_zone *zone, struct quire_hot *hot,
+                 unsigned order, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        quire_buddy_give(phys, zone, hot->pages[i], order);
+    }
+    hot->taken += n;
+    __builtin_memmove(hot->pages, hot->pages + n, quire_hot_count(hot) * sizeof hot->pages[0]);
+}
+
+void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
+                    unsigned order) {
+    unsigned type = *quire_zone_type(phys, quire_zone_frame(phys, page));
+    struct quire_hot *hot = &zone->pcps[phys->cpu].hot[order][type];
+    if (hot->max == 0) {
+        quire_buddy_give(phys, zone, page, order);
+        return;
+    }
+    if (quire_hot_count(hot) == hot->max) {
+        uint32_t batch = (hot->max + 3) / 4;
+        cool(phys, zone, hot, order, batch);
+    }
+    page->use = QUIRE_USE_FREE;
+    page->flags = 0;
+    hot->pages[quire_hot_count(hot)] = page;
+    hot->given++;
+}
+
+bool quire_pcp_drain(struct quire_phys *phys, struct quire_zone *zone) {
+    bool any = false;
+    for (unsigned cpu = 0; cpu < phys->ncpus; cpu++) {
+        for (unsigned order = 0; order <= QUIRE_PAGEBLOCK_ORDER; order++) {
+            for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
+                struct quire_hot *hot = &zone->pcps[cpu].hot[order][type];
+                if (quire_hot_count(hot) > 0) {
+                    cool(phys, zone, hot, order, quire_hot_count(hot));
+                    any = true;
+                }
+            }
+        }
+    }
+    return any;
+}
