@@ -99,12 +99,14 @@ bool quire_mach_pmap_harvest(struct quire_pmap *pmap, quire_vaddr va);
 /* Size of a device in pages, 0 if there is no such device. Devices count from 0. */
 uint64_t quire_mach_swap_pages(struct quire_machine *machine, unsigned device);
 
-/* Move one frame to or from page number slot of a device. Sleeps. QUIRE_OK, or QUIRE_IO: then the
- * page on the device (write) or the frame (read) holds anything. */
+/* Move one frame to page number slot of a device, or a run of count (1 to QUIRE_RUN_MAX) pages from
+ * slot on to frames, which may lie anywhere. Sleeps. QUIRE_OK, or QUIRE_IO: then the page on the
+ * device (write) or all of the frames (read) hold anything. */
+#define QUIRE_RUN_MAX 64
 enum quire_status quire_mach_swap_write(struct quire_machine *machine, unsigned device,
                                         uint64_t slot, quire_frame frame);
 enum quire_status quire_mach_swap_read(struct quire_machine *machine, unsigned device,
-                                       uint64_t slot, quire_frame frame);
+                                       uint64_t slot, const quire_frame *frames, unsigned count);
 
 /* ---- time, programs, last words: 4 ----------------------------------------------------------- */
 

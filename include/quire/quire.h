@@ -62,9 +62,19 @@ void quire_set_cpu(struct quire *q, unsigned cpu);
 
 /* ---- swap areas ------------------------------------------------------------------------------ */
 
-/* Use a machine's swap device. Higher priority is filled first. QUIRE_INVAL: no such device;
- * QUIRE_BUSY: in use already; QUIRE_NOMEM: no room for the slot map. */
+/* A priority below all others so far: -2, -3, ... as Linux gives when swapon(8) names none. */
+#define QUIRE_SWAP_PRIORITY_AUTO INT32_MIN
+
+/* Use a machine's swap device. Higher priority is filled first, equal ones in turn. Its first page
+ * says what part of it is the area (swapfile.h); a device with a blank first page is used whole.
+ * QUIRE_INVAL: no such device, or its first page is something else (a line in the log says what);
+ * QUIRE_BUSY: in use already, or eight others are; QUIRE_NOMEM: no room for the slot map; QUIRE_IO:
+ * it cannot be read. May do I/O. O(size of the device / 32768 pages). */
 enum quire_status quire_swapon(struct quire *q, unsigned device, int priority);
+
+/* The same for a device that is a file of this name, which /proc/swaps shows. Copied. */
+enum quire_status quire_swapon_file(struct quire *q, unsigned device, int priority,
+                                    const char *name);
 
 /* Bring back what lies on it and let it go. QUIRE_INVAL: not in use. QUIRE_NOMEM when it does not
  * fit, QUIRE_IO when a page of it cannot be read: the area then stays in use, and nothing is lost.

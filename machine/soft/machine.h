@@ -14,8 +14,10 @@
 #define SOFT_DROP_RING 256
 
 struct soft_disk {
-    uint8_t *bytes; /* host memory, committed by the host page by page as it is written */
-    uint64_t npages;
+    uint8_t *bytes;      /* host memory, committed by the host as it is written; NULL: a file */
+    int fd;              /* the file, if npages > 0 and bytes is NULL */
+    uint64_t npages;     /* now; 0: no such device */
+    uint64_t step, most; /* pages: how it grows, and how far */
     uint64_t busy_until_ns; /* the transfer unit is free again then */
     /* Injected: a page that was written late and is not there yet, and what one slot held before it
      * was last written. Each one page of host memory, made when first needed. */

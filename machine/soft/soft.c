@@ -49,6 +49,11 @@ static bool config_ok(const struct quire_soft_config *config) {
     for (unsigned i = 0; i < QUIRE_SOFT_SWAPS; i++) {
         if (!whole_pages(config->swap_bytes[i]) || config->swap_bytes[i] > SWAP_MAX_BYTES)
             return false;
+        if (!whole_pages(config->swap_step_bytes[i]) || !whole_pages(config->swap_max_bytes[i]) ||
+            config->swap_max_bytes[i] > SWAP_MAX_BYTES)
+            return false;
+        if (config->swap_max_bytes[i] > config->swap_bytes[i] && !config->swap_step_bytes[i])
+            return false;
     }
     return true;
 }

@@ -18,6 +18,8 @@
 struct quire_soft_config {
     uint64_t ram_bytes;                    /* whole pages, at least 1 MiB */
     uint64_t swap_bytes[QUIRE_SOFT_SWAPS]; /* 0: no such device */
+    /* A device that grows by so much when its end comes into use, up to so much; 0: it does not. */
+    uint64_t swap_step_bytes[QUIRE_SOFT_SWAPS], swap_max_bytes[QUIRE_SOFT_SWAPS];
     uint64_t seed;                         /* for injected faults */
     /* Costs of the modelled machine, ns; 0 takes the default that soft.c explains. */
     uint64_t instruction_ps; /* picoseconds an instruction */
@@ -35,6 +37,14 @@ struct quire_soft_config {
 enum quire_status quire_soft_create(const struct quire_soft_config *config,
                                     struct quire_machine **out);
 void quire_soft_destroy(struct quire_machine *machine);
+
+/* A file of the host as a swap device, npages of it from its beginning; fd is duplicated. Pages are
+ * read and written where the manager says, and nothing else of it is touched. QUIRE_INVAL: no
+ * such number, or no pages; QUIRE_BUSY: the device is there already; QUIRE_NOMEM: no descriptor. */
+enum quire_status quire_soft_swap_attach(struct quire_machine *machine, unsigned device, int fd,
+                                         uint64_t npages);
+/* Take it away. => attached, and not used by the manager any more */
+void quire_soft_swap_detach(struct quire_machine *machine, unsigned device);
 
 /* ---- the processor --------------------------------------------------------------------------- */
 

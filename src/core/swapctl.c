@@ -21,10 +21,15 @@
 #include "swap/swap.h"
 #include "vm/vm.h"
 
-enum quire_status quire_swapon(struct quire *q, unsigned device, int priority) {
+enum quire_status quire_swapon_file(struct quire *q, unsigned device, int priority,
+                                    const char *name) {
     enum quire_status status;
-    WITH_MEMORY(q, status, quire_swap_add(q, device, priority));
+    WITH_MEMORY(q, status, quire_swap_add(q, device, priority, name));
     return status;
+}
+
+enum quire_status quire_swapon(struct quire *q, unsigned device, int priority) {
+    return quire_swapon_file(q, device, priority, NULL);
 }
 
 /* swap_back begins anew at each try, so a try should be worth it: 2^5 clusters of 32 pages are

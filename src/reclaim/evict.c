@@ -44,7 +44,7 @@ enum evict_result quire_evict(struct quire *q, struct quire_page *page) {
 }
 
 bool quire_evict_anon_possible(const struct quire *q) {
-    if (quire_swap_free(q) > 0 || quire_vm_lazyfree(q) > 0) {
+    if (quire_swap_has_room(q) || quire_vm_lazyfree(q) > 0) {
         return true;
     }
     /* Swap is full, or there is none. What can still go are pages in RAM whose copy on swap is

@@ -12,7 +12,7 @@
  * checksum of the bytes alone would find the first kind only; the owner's identity and the slot in
  * the seed find the others, because an intact page that belongs elsewhere has another seal.
  *
- * I1. A slot is taken exactly while its owner may read it: a failed write gives it back at once.
+ * I1. A slot has an owner exactly while that may read it: a failed write spoils it (slots.c).
  * I2. QUIRE_OK from quire_swap_in means that the page holds, bit for bit, what its owner gave.
  *
  * May fail: no slot (QUIRE_NOMEM), the device or the seal (QUIRE_IO, counted in io_error). A failed
@@ -29,41 +29,42 @@ static uint64_t seal_of(const void *page_bytes, uint64_t identity, quire_slot sl
     return quire_checksum(page_bytes, QUIRE_PAGE_SIZE, seed);
 }
 
-enum quire_status quire_swap_out(struct quire *q, struct quire_page *page, uint64_t identity,
-                                 quire_slot *slot, uint64_t *seal) {
-    quire_slot taken = quire_areas_take(q);
-    if (quire_slot_is_none(taken)) {
+enum quire_status quire_swap_out(struct quire *q, struct quire_anon *anon) {
+    CHECK(q, anon->page && quire_slot_is_none(anon->slot));
+    quire_slot slot = quire_areas_take(q);
+    if (quire_slot_is_none(slot)) {
         return QUIRE_NOMEM;
     }
-    struct swap_area *area = swap_area_of(q, taken);
-    quire_frame frame = quire_page_frame(q, page);
-    uint64_t sum = seal_of(quire_page_window(q, page), identity, taken);
-    if (quire_mach_swap_write(q->machine, area->device, swap_page_of(taken), frame) != QUIRE_OK) {
+    struct swap_area *area = swap_area_of(q, slot);
+    quire_frame frame = quire_page_frame(q, anon->page);
+    uint64_t seal = seal_of(quire_page_window(q, anon->page), anon->id, slot);
+    if (quire_mach_swap_write(q->machine, area->device, swap_page_of(slot), frame) != QUIRE_OK) {
         q->counters.io_error++;
-        quire_slots_put(q, area, swap_page_of(taken)); /* I1 */
+        quire_slots_spoil(q, area, swap_page_of(slot)); /* I1 */
         return QUIRE_IO;
     }
     q->counters.pswpout++;
-    quire_trace(&q->trace, QUIRE_EVENT_SWAP_OUT, taken.value, frame.number);
-    *slot = taken;
-    *seal = sum;
+    quire_trace(&q->trace, QUIRE_EVENT_SWAP_OUT, slot.value, frame.number);
+    anon->slot = slot;
+    anon->seal = seal;
     return QUIRE_OK;
 }
 
-enum quire_status quire_swap_in(struct quire *q, quire_slot slot, struct quire_page *page,
-                                uint64_t identity, uint64_t seal) {
-    CHECK(q, !quire_slot_is_none(slot));
-    struct swap_area *area = swap_area_of(q, slot);
+enum quire_status quire_swap_in(struct quire *q, const struct quire_anon *anon,
+                                struct quire_page *page) {
+    CHECK(q, !quire_slot_is_none(anon->slot));
+    struct swap_area *area = swap_area_of(q, anon->slot);
     CHECK(q, area->in_use);
     quire_frame frame = quire_page_frame(q, page);
-    if (quire_mach_swap_read(q->machine, area->device, swap_page_of(slot), frame) != QUIRE_OK) {
+    uint32_t at = swap_page_of(anon->slot);
+    if (quire_mach_swap_read(q->machine, area->device, at, &frame, 1) != QUIRE_OK) {
         goto bad;
     }
-    if (seal_of(quire_page_window(q, page), identity, slot) != seal) { /* I2 */
+    if (seal_of(quire_page_window(q, page), anon->id, anon->slot) != anon->seal) { /* I2 */
         goto bad;
     }
     q->counters.pswpin++;
-    quire_trace(&q->trace, QUIRE_EVENT_SWAP_IN, slot.value, frame.number);
+    quire_trace(&q->trace, QUIRE_EVENT_SWAP_IN, anon->slot.value, frame.number);
     return QUIRE_OK;
 
 bad:

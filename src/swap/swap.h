@@ -19,40 +19,62 @@ static inline bool quire_slot_is_none(quire_slot slot) {
     return slot.value == UINT32_MAX;
 }
 
-/* Take a slot and write the page there. QUIRE_NOMEM: no slot is free. QUIRE_IO: the device failed;
- * nothing is taken then. identity: unique for the owner and its generation. May do I/O. */
-enum quire_status quire_swap_out(struct quire *q, struct quire_page *page, uint64_t identity,
-                                 quire_slot *slot, uint64_t *seal);
+/* A page of anonymous memory, in RAM or on swap or (clean) in both. The truth of a private page:
+ * shared by as many spaces as fork made. refs counts the places that refer to it (the sparse arrays
+ * of spaces and of shm objects), not page-table entries; so it is also the count of those who share
+ * its slot, which has no other owner. Made, shared and ended by vm/anon.c; it is defined here
+ * because what is behind slot and seal is this room's. Has a page, or a slot, or both. */
+struct quire_anon {
+    struct quire_page *page; /* NULL: only on swap */
+    uint64_t id;             /* unique for ever: the identity in the seal */
+    uint64_t seal;           /* proof of the copy on swap */
+    quire_slot slot;
+    uint32_t refs;
+};
 
-/* Fill the page from the slot, which stays taken. QUIRE_IO: the device failed or the seal does not
- * match; the page then holds anything. May do I/O. */
-enum quire_status quire_swap_in(struct quire *q, quire_slot slot, struct quire_page *page,
-                                uint64_t identity, uint64_t seal);
+/* Take a slot, write the anon's page there, note slot and seal in it. QUIRE_NOMEM: no slot is free.
+ * QUIRE_IO: the device failed; nothing has changed, but that slot is not given out again soon. May
+ * do I/O. => has a page and no slot */
+enum quire_status quire_swap_out(struct quire *q, struct quire_anon *anon);
 
-/* The copy on the device is not needed any more. O(1). */
-void quire_swap_release(struct quire *q, quire_slot slot);
+/* Fill page from the anon's slot, which stays taken; the anon does not change. QUIRE_IO: the device
+ * failed or the seal does not match; the page then holds anything. May do I/O. => has a slot */
+enum quire_status quire_swap_in(struct quire *q, const struct quire_anon *anon,
+                                struct quire_page *page);
+
+/* Its copy on the device is not needed any more: it has no slot from now on. O(1). => has a slot */
+void quire_swap_release(struct quire *q, struct quire_anon *anon);
 
 /* Where a slot is: the area's number, and the page within it. */
 void quire_swap_place(quire_slot slot, unsigned *area, uint32_t *page);
 
 uint64_t quire_swap_total(const struct quire *q); /* slots of all areas in use */
 uint64_t quire_swap_free(const struct quire *q);  /* of them not taken */
+/* Could a page go out at all? Counts what is kept back after failed writes, too. */
+bool quire_swap_has_room(const struct quire *q);
 /* Is this slot on that device? For swapoff. */
 bool quire_swap_slot_on(const struct quire *q, quire_slot slot, unsigned device);
 
 enum quire_status quire_swap_boot(struct quire *q);
 void quire_swap_shutdown(struct quire *q);
-enum quire_status quire_swap_add(struct quire *q, unsigned device, int priority);
+/* name: for /proc/swaps, of a file; NULL: the device is one. Sleeps (reads the header). */
+enum quire_status quire_swap_add(struct quire *q, unsigned device, int priority, const char *name);
 /* Stop giving out slots of the device (draining) or, when none is taken, let it go: QUIRE_BUSY. */
 void quire_swap_drain(struct quire *q, unsigned device, bool draining);
 enum quire_status quire_swap_drop(struct quire *q, unsigned device);
 /* Recount the maps. slots_held: how many distinct slots the rooms above hold. Panics. */
 void quire_swap_audit(struct quire *q, uint64_t slots_held);
+/* The other half of the recount: each owner's slot is taken off the map (away), then nothing may be
+ * left in it (alone), then each is put back. Panics: an owner without its slot, two with one, a
+ * slot without an owner. */
+void quire_swap_audit_owner(struct quire *q, const struct quire_anon *anon, bool away);
+void quire_swap_audit_alone(struct quire *q);
 
 struct quire_swap_info {
     unsigned device;
     int priority;
-    uint64_t total, used;
+    uint64_t total, used, spoiled; /* slots; spoiled ones are in neither of the other two */
+    const char *name;              /* NULL: a device without one */
 };
 bool quire_swap_area(const struct quire *q, unsigned index, struct quire_swap_info *info);
 

@@ -49,12 +49,34 @@ size_t quire_view_slabinfo(const struct quire *q, char *bytes, size_t capacity) 
 /* Numbers of fewer digits get a second tab (swap_show: bytes < 10000000). */
 #define SWAP_WIDE_KB 10000000
 
+/* As seq_file_path writes it: blanks, line ends and backslashes as three octal digits. */
+static void swap_name(struct quire_text *text, const char *name) {
+    for (; *name; name++) {
+        unsigned char c = (unsigned char)*name;
+        if (c == ' ' || c == '\t' || c == '\n' || c == '\\') {
+            quire_text_char(text, '\\');
+            quire_text_char(text, (char)('0' + (c >> 6)));
+            quire_text_char(text, (char)('0' + (c >> 3 & 7)));
+            quire_text_char(text, (char)('0' + (c & 7)));
+        } else {
+            quire_text_char(text, *name);
+        }
+    }
+}
+
 static void swap_line(struct quire_text *text, const struct quire_swap_info *area) {
     size_t start = text->length;
-    quire_text_string(text, SWAP_NAME);
-    quire_text_decimal(text, area->device, 0);
+    if (area->name) {
+        swap_name(text, area->name);
+    } else {
+        quire_text_string(text, SWAP_NAME);
+        quire_text_decimal(text, area->device, 0);
+    }
+    if (text->length - start >= SWAP_NAME_WIDTH) {
+        quire_text_char(text, ' ');
+    }
     quire_text_pad_to(text, start, SWAP_NAME_WIDTH);
-    quire_text_string(text, "partition\t");
+    quire_text_string(text, area->name ? "file\t\t" : "partition\t");
     quire_text_decimal(text, view_kb(area->total), 0);
     quire_text_string(text, view_kb(area->total) < SWAP_WIDE_KB ? "\t\t" : "\t");
     quire_text_decimal(text, view_kb(area->used), 0);

@@ -62,7 +62,7 @@ void quire_anon_put(struct quire *q, struct quire_anon *anon) {
         return;
     }
     if (!quire_slot_is_none(anon->slot)) {
-        quire_swap_release(q, anon->slot);
+        quire_swap_release(q, anon);
     }
     if (anon->page) {
         quire_anon_free_page(q, anon->page);
@@ -79,8 +79,7 @@ void quire_anon_forget(struct quire *q, struct quire_anon *anon) {
 
 void quire_anon_dirty(struct quire *q, struct quire_anon *anon) {
     if (!quire_slot_is_none(anon->slot)) {
-        quire_swap_release(q, anon->slot);
-        anon->slot = QUIRE_SLOT_NONE;
+        quire_swap_release(q, anon);
     }
     quire_anon_not_lazy(q, anon->page);
     anon->page->flags |= QUIRE_PAGE_DIRTY; /* I2 */
@@ -93,7 +92,7 @@ enum quire_status quire_anon_swap_in(struct quire *q, struct quire_anon *anon,
     if (!page) {
         return QUIRE_NOMEM;
     }
-    if (quire_swap_in(q, anon->slot, page, anon->id, anon->seal) != QUIRE_OK) {
+    if (quire_swap_in(q, anon, page) != QUIRE_OK) {
         quire_page_free(q, page);
         return QUIRE_BUS;
     }

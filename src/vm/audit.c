@@ -55,12 +55,15 @@ static void walk_anons(struct tally *t, struct quire_radix *anons, enum quire_pa
     struct quire_anon *anon;
     for (uint64_t i = 0; (anon = quire_radix_next(anons, &i)) != NULL; i++) {
         if (!take) {
-            anon->refs++;
+            if (anon->refs++ == 0) {
+                quire_swap_audit_owner(t->q, anon, false);
+            }
             continue;
         }
         CHECK(t->q, anon->refs); /* more entries than references */
         if (--anon->refs == 0) {
             audit_anon(t, anon, use);
+            quire_swap_audit_owner(t->q, anon, true);
         }
     }
 }
@@ -214,6 +217,7 @@ void quire_vm_audit(struct quire *q, uint64_t *slots_held) {
     struct tally t = {.q = q};
     walk_all_anons(&t, true);
     CHECK(q, t.anons == vm->nanons); /* none with references that nobody has: anon.c I5 */
+    quire_swap_audit_alone(q);
     walk_all_anons(&t, false);
     audit_objects(&t);
     for (struct quire_list *link = vm->spaces.next; link != &vm->spaces; link = link->next) {

@@ -39,8 +39,6 @@ static bool may_be_dropped(const struct quire_page *page) {
 
 static enum quire_status clean_anon(struct quire *q, struct quire_page *page) {
     struct quire_anon *anon = page->owner;
-    quire_slot slot;
-    uint64_t seal;
     if (may_be_dropped(page)) {
         return QUIRE_OK;
     }
@@ -51,10 +49,8 @@ static enum quire_status clean_anon(struct quire *q, struct quire_page *page) {
         return QUIRE_OK;
     }
     quire_rmap_write_protect(page);
-    enum quire_status status = quire_swap_out(q, page, anon->id, &slot, &seal);
+    enum quire_status status = quire_swap_out(q, anon);
     if (status == QUIRE_OK) {
-        anon->slot = slot;
-        anon->seal = seal;
         page->flags &= (uint8_t)~QUIRE_PAGE_DIRTY;
     }
     return status;

@@ -12,18 +12,6 @@
 #include "page/page.h"
 #include "swap/swap.h"
 
-/* ---- a page of anonymous memory, in RAM or on swap or (clean) in both ---------------------- */
-
-/* Shared by as many spaces as fork made; the count is of places that refer to it (the sparse arrays
- * of spaces and of shm objects), not of page-table entries. Has a page, or a slot, or both. */
-struct quire_anon {
-    struct quire_page *page; /* NULL: only on swap */
-    uint64_t id;             /* unique for ever: the identity in the seal */
-    uint64_t seal;           /* of the copy on swap */
-    quire_slot slot;
-    uint32_t refs;
-};
-
 /* ---- faults -------------------------------------------------------------------------------- */
 
 /* One attempt: QUIRE_OK, QUIRE_FAULT, QUIRE_DENIED, QUIRE_BUS, QUIRE_KILLED; or QUIRE_NOMEM

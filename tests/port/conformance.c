@@ -318,9 +318,34 @@ static void swap_gives_back_what_it_got(void **state) {
         }
         for (unsigned slot = PORT_SLOTS; slot-- > 0;) {
             memset(bytes, 0xEE, QUIRE_PAGE_SIZE);
-            assert_int_equal(quire_mach_swap_read(world->machine, 0, slot, frame), QUIRE_OK);
+            assert_int_equal(quire_mach_swap_read(world->machine, 0, slot, &frame, 1), QUIRE_OK);
             for (unsigned i = 0; i < QUIRE_PAGE_SIZE; i++)
                 assert_int_equal(bytes[i], (uint8_t)(slot * 31 + i * 7 + round));
+        }
+    }
+}
+
+/* A run comes back as its pages would one by one, wherever the frames lie. */
+static void swap_reads_runs(void **state) {
+    struct world *world = *state;
+    quire_frame frames[PORT_SLOTS];
+    for (unsigned slot = 0; slot < PORT_SLOTS; slot++) {
+        frames[slot] = take_frame(world);
+        memset(quire_mach_window(world->machine, frames[slot]), (int)slot + 1, QUIRE_PAGE_SIZE);
+        assert_int_equal(quire_mach_swap_write(world->machine, 0, slot, frames[slot]), QUIRE_OK);
+    }
+    for (unsigned count = 1; count <= PORT_SLOTS; count++) {
+        unsigned first = (count * 7) % (PORT_SLOTS - count + 1);
+        quire_frame order[PORT_SLOTS];
+        for (unsigned i = 0; i < count; i++) {
+            order[i] = frames[count - 1 - i];
+            memset(quire_mach_window(world->machine, order[i]), 0, QUIRE_PAGE_SIZE);
+        }
+        assert_int_equal(quire_mach_swap_read(world->machine, 0, first, order, count), QUIRE_OK);
+        for (unsigned i = 0; i < count; i++) {
+            const uint8_t *bytes = quire_mach_window(world->machine, order[i]);
+            for (unsigned k = 0; k < QUIRE_PAGE_SIZE; k++)
+                assert_int_equal(bytes[k], first + i + 1);
         }
     }
 }
@@ -352,7 +377,7 @@ static void machines_live_side_by_side(void **state) {
     memset(quire_mach_window(other, frame), 2, QUIRE_PAGE_SIZE);
     quire_mach_swap_write(world->machine, 0, 3, frame);
     quire_mach_swap_write(other, 0, 3, frame);
-    quire_mach_swap_read(world->machine, 0, 3, frame);
+    quire_mach_swap_read(world->machine, 0, 3, &frame, 1);
     assert_int_equal(*(uint8_t *)quire_mach_window(world->machine, frame), 1);
     port_fixture_destroy(other);
     assert_int_equal(*(uint8_t *)quire_mach_window(world->machine, frame), 1);
@@ -468,6 +493,7 @@ int main(void) {
         TEST(access_is_tried_again_after_a_fault),
         TEST(errors_come_back_unchanged),
         TEST(swap_gives_back_what_it_got),
+        TEST(swap_reads_runs),
         TEST(clock_never_goes_back),
         TEST(words_are_taken),
         TEST(machines_live_side_by_side),

@@ -59,7 +59,7 @@ static void waiting_is_charged(void **state) {
     quire_soft_idle_until(machine, 5000);
     quire_soft_idle_until(machine, 4000); /* the past changes nothing */
     assert_int_equal(quire_mach_now_ns(machine), 5000);
-    quire_mach_swap_read(machine, 0, 0, frame);
+    quire_mach_swap_read(machine, 0, 0, &frame, 1);
     quire_soft_charge(machine, 7);
     assert_int_equal(quire_mach_now_ns(machine), 5000 + LATENCY + PAGE_NS + 7);
     struct quire_soft_counters counters;
@@ -114,13 +114,13 @@ static void disks_fail_as_told(void **state) {
         assert_int_equal(quire_mach_swap_write(machine, 0, slot, out), QUIRE_OK);
 
     quire_soft_inject(machine, QUIRE_SOFT_READ_ERROR, 1);
-    assert_int_equal(quire_mach_swap_read(machine, 0, 0, in), QUIRE_IO);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, &in, 1), QUIRE_IO);
     quire_soft_inject(machine, QUIRE_SOFT_READ_ERROR, 0);
-    assert_int_equal(quire_mach_swap_read(machine, 0, 0, in), QUIRE_OK);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, &in, 1), QUIRE_OK);
     assert_int_equal(count_byte(machine, in, 1), QUIRE_PAGE_SIZE);
 
     quire_soft_inject(machine, QUIRE_SOFT_BIT_FLIP, 1);
-    assert_int_equal(quire_mach_swap_read(machine, 0, 0, in), QUIRE_OK);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, &in, 1), QUIRE_OK);
     assert_int_equal(count_byte(machine, in, 1), QUIRE_PAGE_SIZE - 1);
     quire_soft_inject(machine, QUIRE_SOFT_BIT_FLIP, 0);
 
@@ -128,20 +128,20 @@ static void disks_fail_as_told(void **state) {
     quire_soft_inject(machine, QUIRE_SOFT_LOST_WRITE, 1);
     assert_int_equal(quire_mach_swap_write(machine, 0, 0, out), QUIRE_OK);
     quire_soft_inject(machine, QUIRE_SOFT_LOST_WRITE, 0);
-    quire_mach_swap_read(machine, 0, 0, in);
+    quire_mach_swap_read(machine, 0, 0, &in, 1);
     assert_int_equal(count_byte(machine, in, 1), QUIRE_PAGE_SIZE);
 
     quire_soft_inject(machine, QUIRE_SOFT_WRITE_ERROR, 1);
     assert_int_equal(quire_mach_swap_write(machine, 0, 0, out), QUIRE_IO);
     quire_soft_inject(machine, QUIRE_SOFT_WRITE_ERROR, 0);
-    quire_mach_swap_read(machine, 0, 0, in);
+    quire_mach_swap_read(machine, 0, 0, &in, 1);
     assert_int_equal(count_byte(machine, in, 2), QUIRE_PAGE_SIZE / 2); /* torn */
 
     quire_soft_inject(machine, QUIRE_SOFT_MISDIRECTED, 1);
     assert_int_equal(quire_mach_swap_write(machine, 0, 14, out), QUIRE_OK);
     assert_int_equal(quire_mach_swap_write(machine, 0, 15, out), QUIRE_OK); /* to 14 */
     quire_soft_inject(machine, QUIRE_SOFT_MISDIRECTED, 0);
-    quire_mach_swap_read(machine, 0, 14, in);
+    quire_mach_swap_read(machine, 0, 14, &in, 1);
     assert_int_equal(count_byte(machine, in, 2), QUIRE_PAGE_SIZE);
     quire_soft_destroy(machine);
 }
@@ -212,7 +212,7 @@ static uint64_t failures(uint64_t seed, bool flips_too) {
     uint64_t set = 0;
     for (unsigned i = 0; i < 64; i++) {
         if (flips_too)
-            quire_mach_swap_read(machine, 0, 0, (quire_frame){5});
+            quire_mach_swap_read(machine, 0, 0, &(quire_frame){5}, 1);
         if (quire_mach_swap_write(machine, 0, 0, (quire_frame){5}) == QUIRE_IO)
             set |= (uint64_t)1 << i;
     }

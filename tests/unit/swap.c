@@ -2,6 +2,8 @@
  */
 #include "rig.h"
 
+#include <quire/swapfile.h>
+
 #include "swap/swap.h"
 
 #define SWAP_PAGES 1024 /* with the header */
@@ -27,32 +29,36 @@ static void teardown(struct fixture *f) {
     rig_down(&f->rig);
 }
 
-static quire_slot out(struct fixture *f, uint64_t identity, uint64_t *seal) {
-    quire_slot slot = QUIRE_SLOT_NONE;
-    assert_int_equal(quire_swap_out(f->rig.q, f->page, identity, &slot, seal), QUIRE_OK);
-    return slot;
+/* The page as that of an owner with this identity, that goes out now. */
+static struct quire_anon owner(struct fixture *f, uint64_t identity) {
+    return (struct quire_anon){.page = f->page, .id = identity, .slot = QUIRE_SLOT_NONE, .refs = 1};
+}
+
+static struct quire_anon out(struct fixture *f, uint64_t identity) {
+    struct quire_anon anon = owner(f, identity);
+    assert_int_equal(quire_swap_out(f->rig.q, &anon), QUIRE_OK);
+    return anon;
 }
 
 static void evictions_are_neighbours(void **state) {
     (void)state;
     struct fixture f;
     setup_with(&f, 1);
-    quire_slot slots[100];
-    uint64_t seal;
+    struct quire_anon slots[100];
     for (unsigned i = 0; i < 100; i++)
-        slots[i] = out(&f, i, &seal);
+        slots[i] = out(&f, i);
     for (unsigned i = 1; i < 100; i++)
-        assert_int_equal(slots[i].value, slots[0].value + i);
-    assert_true((slots[0].value & 0xffffff) >= 1); /* page 0 is the header's */
+        assert_int_equal(slots[i].slot.value, slots[0].slot.value + i);
+    assert_true((slots[0].slot.value & 0xffffff) >= 1); /* page 0 is the header's */
     quire_swap_audit(f.rig.q, 100);
     /* A hole is not reused at once: the next one follows the last one. */
-    quire_swap_release(f.rig.q, slots[3]);
-    quire_slot next = out(&f, 1, &seal);
-    assert_int_equal(next.value, slots[99].value + 1);
-    quire_swap_release(f.rig.q, next);
+    quire_swap_release(f.rig.q, &slots[3]);
+    struct quire_anon next = out(&f, 1);
+    assert_int_equal(next.slot.value, slots[99].slot.value + 1);
+    quire_swap_release(f.rig.q, &next);
     for (unsigned i = 0; i < 100; i++) {
         if (i != 3)
-            quire_swap_release(f.rig.q, slots[i]);
+            quire_swap_release(f.rig.q, &slots[i]);
     }
     quire_swap_audit(f.rig.q, 0);
     teardown(&f);
@@ -62,30 +68,30 @@ static void full_swap_and_back(void **state) {
     (void)state;
     struct fixture f;
     setup_with(&f, 1);
-    static quire_slot slots[SWAP_PAGES];
-    uint64_t seal;
+    static struct quire_anon slots[SWAP_PAGES];
     assert_int_equal(quire_swap_total(f.rig.q), SWAP_PAGES - 1);
     for (unsigned i = 0; i < SWAP_PAGES - 1; i++)
-        slots[i] = out(&f, i, &seal);
+        slots[i] = out(&f, i);
     assert_int_equal(quire_swap_free(f.rig.q), 0);
-    quire_slot none = QUIRE_SLOT_NONE;
-    assert_int_equal(quire_swap_out(f.rig.q, f.page, 1, &none, &seal), QUIRE_NOMEM);
+    struct quire_anon none = owner(&f, 1);
+    assert_int_equal(quire_swap_out(f.rig.q, &none), QUIRE_NOMEM);
     quire_swap_audit(f.rig.q, SWAP_PAGES - 1);
     /* The only hole is found wherever it is. */
     for (unsigned i = 0; i < SWAP_PAGES - 1; i += 97) {
-        quire_swap_release(f.rig.q, slots[i]);
-        quire_slot again = out(&f, i, &seal);
-        assert_int_equal(again.value, slots[i].value);
+        uint32_t hole = slots[i].slot.value;
+        quire_swap_release(f.rig.q, &slots[i]);
+        slots[i] = out(&f, i);
+        assert_int_equal(slots[i].slot.value, hole);
     }
     for (unsigned i = 0; i < SWAP_PAGES - 1; i++)
-        quire_swap_release(f.rig.q, slots[i]);
+        quire_swap_release(f.rig.q, &slots[i]);
     quire_swap_audit(f.rig.q, 0);
     teardown(&f);
 }
 
-static unsigned device_of(struct fixture *f, quire_slot slot) {
+static unsigned device_of(struct fixture *f, struct quire_anon anon) {
     for (unsigned device = 0; device < 3; device++) {
-        if (quire_swap_slot_on(f->rig.q, slot, device))
+        if (quire_swap_slot_on(f->rig.q, anon.slot, device))
             return device;
     }
     return 99;
@@ -96,12 +102,11 @@ static void priorities(void **state) {
     struct fixture f;
     setup_with(&f, 3); /* priorities -2, -3, -4 */
     struct quire *q = f.rig.q;
-    static quire_slot slots[3 * SWAP_PAGES];
+    static struct quire_anon slots[3 * SWAP_PAGES];
     unsigned nslots = 0;
-    uint64_t seal;
     for (unsigned device = 0; device < 3; device++) {
         for (unsigned i = 0; i < SWAP_PAGES - 1; i++) {
-            slots[nslots] = out(&f, i, &seal);
+            slots[nslots] = out(&f, i);
             assert_int_equal(device_of(&f, slots[nslots]), device);
             nslots++;
         }
@@ -109,22 +114,22 @@ static void priorities(void **state) {
     quire_swap_audit(q, nslots);
     assert_int_equal(quire_swap_drop(q, 1), QUIRE_BUSY);
     while (nslots > 0)
-        quire_swap_release(q, slots[--nslots]);
+        quire_swap_release(q, &slots[--nslots]);
     assert_int_equal(quire_swap_drop(q, 1), QUIRE_OK);
     assert_int_equal(quire_swap_drop(q, 1), QUIRE_INVAL);
     /* Now above the others. */
-    assert_int_equal(quire_swap_add(q, 1, 5), QUIRE_OK);
-    assert_int_equal(quire_swap_add(q, 1, 5), QUIRE_BUSY);
-    assert_int_equal(quire_swap_add(q, 7, 5), QUIRE_INVAL);
-    slots[0] = out(&f, 1, &seal);
+    assert_int_equal(quire_swap_add(q, 1, 5, NULL), QUIRE_OK);
+    assert_int_equal(quire_swap_add(q, 1, 5, NULL), QUIRE_BUSY);
+    assert_int_equal(quire_swap_add(q, 7, 5, NULL), QUIRE_INVAL);
+    slots[0] = out(&f, 1);
     assert_int_equal(device_of(&f, slots[0]), 1);
-    quire_swap_release(q, slots[0]);
+    quire_swap_release(q, &slots[0]);
     /* Draining: not used, not counted. */
     quire_swap_drain(q, 1, true);
     assert_int_equal(quire_swap_total(q), 2 * (SWAP_PAGES - 1));
-    slots[0] = out(&f, 1, &seal);
+    slots[0] = out(&f, 1);
     assert_int_equal(device_of(&f, slots[0]), 0);
-    quire_swap_release(q, slots[0]);
+    quire_swap_release(q, &slots[0]);
     teardown(&f);
 }
 
@@ -134,20 +139,27 @@ static void equals_take_turns(void **state) {
     setup_with(&f, 2);
     struct quire *q = f.rig.q;
     assert_int_equal(quire_swap_drop(q, 1), QUIRE_OK);
-    assert_int_equal(quire_swap_add(q, 1, -2), QUIRE_OK); /* as device 0 */
-    static quire_slot slots[1000];
+    assert_int_equal(quire_swap_add(q, 1, -2, NULL), QUIRE_OK); /* as device 0 */
+    static struct quire_anon slots[1000];
     unsigned on[2] = {0}, changes = 0;
-    uint64_t seal;
     for (unsigned i = 0; i < 1000; i++) {
-        slots[i] = out(&f, i, &seal);
+        slots[i] = out(&f, i);
         on[device_of(&f, slots[i])]++;
         changes += i > 0 && device_of(&f, slots[i]) != device_of(&f, slots[i - 1]);
     }
     assert_in_range(on[0], 400, 600);
     assert_true(changes <= 4);
     for (unsigned i = 0; i < 1000; i++)
-        quire_swap_release(q, slots[i]);
+        quire_swap_release(q, &slots[i]);
     teardown(&f);
+}
+
+/* What comes back to an owner whose record says otherwise. */
+static enum quire_status in_as(struct fixture *f, struct quire_anon anon, uint64_t id,
+                               quire_slot slot) {
+    anon.id = id;
+    anon.slot = slot;
+    return quire_swap_in(f->rig.q, &anon, f->page);
 }
 
 static void seal_knows_owner_and_place(void **state) {
@@ -155,20 +167,19 @@ static void seal_knows_owner_and_place(void **state) {
     struct fixture f;
     setup_with(&f, 1);
     struct quire *q = f.rig.q;
-    uint64_t seal_a, seal_b;
-    quire_slot a = out(&f, 10, &seal_a);
+    struct quire_anon a = out(&f, 10);
     f.words[100]++;
-    quire_slot b = out(&f, 11, &seal_b);
-    assert_int_equal(quire_swap_in(q, a, f.page, 10, seal_a), QUIRE_OK);
+    struct quire_anon b = out(&f, 11);
+    assert_int_equal(quire_swap_in(q, &a, f.page), QUIRE_OK);
     assert_true(f.words[100] == rig_stamp(100, 7));
-    assert_int_equal(quire_swap_in(q, a, f.page, 11, seal_a), QUIRE_IO); /* another owner */
-    assert_int_equal(quire_swap_in(q, b, f.page, 10, seal_a), QUIRE_IO); /* another place */
-    assert_int_equal(quire_swap_in(q, b, f.page, 11, seal_a), QUIRE_IO); /* another version */
-    assert_int_equal(quire_swap_in(q, b, f.page, 11, seal_b), QUIRE_OK);
+    assert_int_equal(in_as(&f, a, 11, a.slot), QUIRE_IO); /* another owner */
+    assert_int_equal(in_as(&f, a, 10, b.slot), QUIRE_IO); /* another place */
+    assert_int_equal(in_as(&f, a, 11, b.slot), QUIRE_IO); /* another version */
+    assert_int_equal(quire_swap_in(q, &b, f.page), QUIRE_OK);
     assert_int_equal(quire_counters(q)->io_error, 3);
     assert_int_equal(quire_counters(q)->pswpin, 2);
-    quire_swap_release(q, a);
-    quire_swap_release(q, b);
+    quire_swap_release(q, &a);
+    quire_swap_release(q, &b);
     teardown(&f);
 }
 
@@ -177,42 +188,247 @@ static void bad_disks_are_caught(void **state) {
     struct fixture f;
     setup_with(&f, 1);
     struct quire *q = f.rig.q;
-    uint64_t seal, seal_next;
-    quire_slot slot = out(&f, 1, &seal);
+    struct quire_anon good = out(&f, 1);
     for (unsigned i = 0; i < 500; i++) { /* one bit of 32768, another each time */
         quire_soft_inject(f.rig.machine, QUIRE_SOFT_BIT_FLIP, 1);
-        assert_int_equal(quire_swap_in(q, slot, f.page, 1, seal), QUIRE_IO);
+        assert_int_equal(quire_swap_in(q, &good, f.page), QUIRE_IO);
     }
     quire_soft_inject(f.rig.machine, QUIRE_SOFT_BIT_FLIP, 0);
     quire_soft_inject(f.rig.machine, QUIRE_SOFT_READ_ERROR, 1);
-    assert_int_equal(quire_swap_in(q, slot, f.page, 1, seal), QUIRE_IO);
+    assert_int_equal(quire_swap_in(q, &good, f.page), QUIRE_IO);
     quire_soft_inject(f.rig.machine, QUIRE_SOFT_READ_ERROR, 0);
-    assert_int_equal(quire_swap_in(q, slot, f.page, 1, seal), QUIRE_OK); /* nothing was lost */
-
-    /* A write that fails takes no slot. */
-    uint64_t free = quire_swap_free(q);
-    quire_slot none = QUIRE_SLOT_NONE;
-    quire_soft_inject(f.rig.machine, QUIRE_SOFT_WRITE_ERROR, 1);
-    assert_int_equal(quire_swap_out(q, f.page, 2, &none, &seal_next), QUIRE_IO);
-    quire_soft_inject(f.rig.machine, QUIRE_SOFT_WRITE_ERROR, 0);
-    assert_true(quire_slot_is_none(none));
-    assert_int_equal(quire_swap_free(q), free);
+    assert_int_equal(quire_swap_in(q, &good, f.page), QUIRE_OK); /* nothing was lost */
 
     /* A lost write, and one that went elsewhere, are found when the page comes back. */
     f.words[0] = 42;
     quire_soft_inject(f.rig.machine, QUIRE_SOFT_LOST_WRITE, 1);
-    quire_slot lost = out(&f, 3, &seal_next);
+    struct quire_anon lost = out(&f, 3);
     quire_soft_inject(f.rig.machine, QUIRE_SOFT_LOST_WRITE, 0);
-    assert_int_equal(quire_swap_in(q, lost, f.page, 3, seal_next), QUIRE_IO);
+    assert_int_equal(quire_swap_in(q, &lost, f.page), QUIRE_IO);
     f.words[0] = 43;
     quire_soft_inject(f.rig.machine, QUIRE_SOFT_MISDIRECTED, 1);
-    quire_slot astray = out(&f, 4, &seal_next);
+    struct quire_anon astray = out(&f, 4);
     quire_soft_inject(f.rig.machine, QUIRE_SOFT_MISDIRECTED, 0);
-    assert_int_equal(quire_swap_in(q, astray, f.page, 4, seal_next), QUIRE_IO);
-    assert_int_equal(quire_counters(q)->io_error, 500 + 4);
-    quire_swap_release(q, slot);
-    quire_swap_release(q, lost);
-    quire_swap_release(q, astray);
+    assert_int_equal(quire_swap_in(q, &astray, f.page), QUIRE_IO);
+    assert_int_equal(quire_counters(q)->io_error, 500 + 3);
+    quire_swap_release(q, &good);
+    quire_swap_release(q, &lost);
+    quire_swap_release(q, &astray);
+    teardown(&f);
+}
+
+/* An older version of a page, which its slot still has: the write of the newer one was lost. */
+static void stale_pages_are_caught(void **state) {
+    (void)state;
+    struct fixture f;
+    setup_with(&f, 1);
+    struct quire *q = f.rig.q;
+    struct quire_anon anon = out(&f, 1);
+    quire_slot place = anon.slot;
+    quire_swap_release(q, &anon);
+    f.words[511]++;
+    quire_soft_inject(f.rig.machine, QUIRE_SOFT_LOST_WRITE, 1);
+    do { /* round the whole area, to the same slot */
+        if (!quire_slot_is_none(anon.slot))
+            quire_swap_release(q, &anon);
+        assert_int_equal(quire_swap_out(q, &anon), QUIRE_OK);
+    } while (anon.slot.value != place.value);
+    quire_soft_inject(f.rig.machine, QUIRE_SOFT_LOST_WRITE, 0);
+    assert_int_equal(quire_swap_in(q, &anon, f.page), QUIRE_IO);
+    assert_int_equal(quire_counters(q)->io_error, 1);
+    quire_swap_release(q, &anon);
+    teardown(&f);
+}
+
+static uint64_t spoiled(struct quire *q) {
+    struct quire_swap_info info;
+    assert_true(quire_swap_area(q, 0, &info));
+    return info.spoiled;
+}
+
+/* The page stays its owner's, the slot is left alone until there is no other. */
+static void failed_writes_spoil_the_slot(void **state) {
+    (void)state;
+    struct fixture f;
+    setup_with(&f, 1);
+    struct quire *q = f.rig.q;
+    static struct quire_anon slots[SWAP_PAGES];
+    uint32_t spoiled_slots[4];
+    uint64_t total = quire_swap_total(q);
+    struct quire_anon anon = owner(&f, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        quire_soft_inject(f.rig.machine, QUIRE_SOFT_WRITE_ERROR, 1);
+        assert_int_equal(quire_swap_out(q, &anon), QUIRE_IO);
+        assert_true(quire_slot_is_none(anon.slot) && anon.page == f.page);
+        quire_soft_inject(f.rig.machine, QUIRE_SOFT_WRITE_ERROR, 0);
+        spoiled_slots[i] = 1 + i; /* the next after the last one given out */
+    }
+    assert_int_equal(quire_counters(q)->io_error, 4);
+    assert_int_equal(quire_swap_total(q), total - 4);
+    assert_int_equal(quire_swap_free(q), total - 4);
+    assert_int_equal(spoiled(q), 4);
+    quire_swap_audit(q, 0);
+    for (unsigned i = 0; i < total - 4; i++) {
+        slots[i] = out(&f, i);
+        uint32_t page = slots[i].slot.value & 0xffff;
+        for (unsigned k = 0; k < 4; k++)
+            assert_int_not_equal(page, spoiled_slots[k]);
+    }
+    assert_int_equal(quire_swap_free(q), 0);
+    assert_true(quire_swap_has_room(q));
+    for (unsigned i = 0; i < 4; i++)
+        slots[total - 4 + i] = out(&f, i);
+    assert_int_equal(spoiled(q), 0);
+    assert_false(quire_swap_has_room(q));
+    quire_swap_audit(q, total);
+    for (unsigned i = 0; i < total; i++)
+        quire_swap_release(q, &slots[i]);
+    teardown(&f);
+}
+
+static int priority_of(struct quire *q, unsigned device) {
+    struct quire_swap_info info;
+    for (unsigned i = 0; quire_swap_area(q, i, &info); i++) {
+        if (info.device == device)
+            return info.priority;
+    }
+    return 12345;
+}
+
+/* As Linux: -2, -3, -4; those below one that goes move up. */
+static void priorities_left_to_us(void **state) {
+    (void)state;
+    struct fixture f;
+    setup_with(&f, 3);
+    struct quire *q = f.rig.q;
+    for (unsigned device = 0; device < 3; device++)
+        assert_int_equal(quire_swap_drop(q, device), QUIRE_OK);
+    for (unsigned device = 0; device < 3; device++)
+        assert_int_equal(quire_swap_add(q, device, QUIRE_SWAP_PRIORITY_AUTO, NULL), QUIRE_OK);
+    for (unsigned device = 0; device < 3; device++)
+        assert_int_equal(priority_of(q, device), -2 - (int)device);
+    assert_int_equal(quire_swap_drop(q, 1), QUIRE_OK);
+    assert_int_equal(priority_of(q, 0), -2);
+    assert_int_equal(priority_of(q, 2), -3);
+    assert_int_equal(quire_swap_add(q, 1, 7, NULL), QUIRE_OK); /* named: changes no other */
+    assert_int_equal(priority_of(q, 2), -3);
+    assert_int_equal(quire_swap_drop(q, 1), QUIRE_OK);
+    assert_int_equal(quire_swap_add(q, 1, QUIRE_SWAP_PRIORITY_AUTO, NULL), QUIRE_OK);
+    assert_int_equal(priority_of(q, 1), -4);
+    quire_swap_audit(q, 0);
+    teardown(&f);
+}
+
+/* ---- headers ----------------------------------------------------------------------------------
+ */
+
+static void put_page0(struct fixture *f, const uint8_t *bytes) {
+    memcpy(f->words, bytes, RIG_PAGE);
+    assert_int_equal(
+        quire_mach_swap_write(f->rig.machine, 0, 0, quire_page_frame(f->rig.q, f->page)), QUIRE_OK);
+}
+
+static void put32(uint8_t *bytes, unsigned at, uint32_t value) {
+    for (unsigned i = 0; i < 4; i++)
+        bytes[at + i] = (uint8_t)(value >> 8 * i);
+}
+
+static const uint8_t uuid[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+
+static void headers_are_respected(void **state) {
+    (void)state;
+    struct fixture f;
+    setup_with(&f, 1);
+    struct quire *q = f.rig.q;
+    assert_int_equal(quire_swap_drop(q, 0), QUIRE_OK);
+    uint8_t page[4096];
+    quire_swap_format(page, 500, uuid, "a label that is far too long");
+    struct quire_swap_header header;
+    assert_int_equal(quire_swap_inspect(page, 4096, 500, &header), QUIRE_SWAP_GOOD);
+    assert_int_equal(header.npages, 500);
+    assert_memory_equal(header.uuid, uuid, 16);
+    assert_string_equal(header.label, "a label that is");
+    /* Three bad pages, one of them named twice. */
+    const uint32_t bad[] = {1, 499, 77, 77};
+    put32(page, 1032, 4);
+    for (unsigned i = 0; i < 4; i++)
+        put32(page, 1536 + 4 * i, bad[i]);
+    put_page0(&f, page);
+    assert_int_equal(quire_swap_add(q, 0, 3, "/var/swap file"), QUIRE_OK);
+    assert_int_equal(quire_swap_total(q), 499 - 3);
+    static struct quire_anon slots[500];
+    for (unsigned i = 0; i < 499 - 3; i++) {
+        slots[i] = out(&f, i);
+        uint32_t at = slots[i].slot.value & 0xffff;
+        assert_true(at > 1 && at < 499 && at != 77);
+    }
+    assert_false(quire_swap_has_room(q));
+    quire_swap_audit(q, 499 - 3);
+    for (unsigned i = 0; i < 499 - 3; i++)
+        quire_swap_release(q, &slots[i]);
+    /* Nothing has touched the header. */
+    quire_frame frame = quire_page_frame(q, f.page);
+    assert_int_equal(quire_mach_swap_read(f.rig.machine, 0, 0, &frame, 1),
+                     QUIRE_OK);
+    assert_memory_equal(f.words, page, 4096);
+    teardown(&f);
+}
+
+static void wrong_headers_are_refused(void **state) {
+    (void)state;
+    struct fixture f;
+    setup_with(&f, 1);
+    struct quire *q = f.rig.q;
+    assert_int_equal(quire_swap_drop(q, 0), QUIRE_OK);
+    struct quire_swap_header header;
+    static const struct {
+        enum quire_swap_verdict verdict;
+        unsigned at;
+        uint32_t value;
+    } wrong[] = {
+        {QUIRE_SWAP_ENDIAN, 1024, 0x01000000},  {QUIRE_SWAP_VERSION, 1024, 2},
+        {QUIRE_SWAP_VERSION, 1024, 0},          {QUIRE_SWAP_EMPTY, 1028, 0},
+        {QUIRE_SWAP_TRUNCATED, 1028, 1024},     {QUIRE_SWAP_TRUNCATED, 1028, UINT32_MAX},
+        {QUIRE_SWAP_BAD_LIST, 1032, 638},       {QUIRE_SWAP_BAD_LIST, 1032, 1}, /* page 0 */
+        {QUIRE_SWAP_UNKNOWN, 4088, 0x20202020},
+    };
+    for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        uint8_t page[4096];
+        quire_swap_format(page, 1024, uuid, NULL);
+        put32(page, wrong[i].at, wrong[i].value);
+        assert_int_equal(quire_swap_inspect(page, 4096, 1024, &header), wrong[i].verdict);
+        assert_true(strlen(quire_swap_verdict_text(wrong[i].verdict)) > 10);
+        put_page0(&f, page);
+        assert_int_equal(quire_swap_add(q, 0, 3, NULL), QUIRE_INVAL);
+    }
+    uint8_t page[4096];
+    const char *const magics[] = {"SWAP-SPACE", "S1SUSPEND\0", "LINHIB0001"};
+    for (unsigned i = 0; i < 3; i++) {
+        quire_swap_format(page, 1024, uuid, NULL);
+        memcpy(page + 4086, magics[i], 10);
+        put_page0(&f, page);
+        assert_int_equal(quire_swap_inspect(page, 4096, 1024, &header),
+                         i ? QUIRE_SWAP_SUSPENDED : QUIRE_SWAP_OLD);
+        assert_int_equal(quire_swap_add(q, 0, 3, NULL), QUIRE_INVAL);
+    }
+    static uint8_t large[QUIRE_SWAP_LOOK_BYTES];
+    memcpy(large + 16384 - 10, "SWAPSPACE2", 10);
+    assert_int_equal(quire_swap_inspect(large, sizeof large, 1024, &header), QUIRE_SWAP_PAGE_SIZE);
+    memset(large, 0, sizeof large);
+    assert_int_equal(quire_swap_inspect(large, sizeof large, 1024, &header), QUIRE_SWAP_BLANK);
+    /* All pages bad: nothing to use. */
+    quire_swap_format(page, 3, uuid, NULL);
+    put32(page, 1032, 2);
+    put32(page, 1536, 1);
+    put32(page, 1540, 2);
+    put_page0(&f, page);
+    assert_int_equal(quire_swap_add(q, 0, 3, NULL), QUIRE_INVAL);
+    quire_soft_inject(f.rig.machine, QUIRE_SOFT_READ_ERROR, 1);
+    assert_int_equal(quire_swap_add(q, 0, 3, NULL), QUIRE_IO);
+    quire_soft_inject(f.rig.machine, QUIRE_SOFT_READ_ERROR, 0);
+    quire_fail_every(q, 1);
+    assert_int_equal(quire_swap_add(q, 0, 3, NULL), QUIRE_NOMEM);
+    quire_fail_every(q, 0);
     teardown(&f);
 }
 
@@ -224,6 +440,11 @@ int main(void) {
         cmocka_unit_test(equals_take_turns),
         cmocka_unit_test(seal_knows_owner_and_place),
         cmocka_unit_test(bad_disks_are_caught),
+        cmocka_unit_test(stale_pages_are_caught),
+        cmocka_unit_test(failed_writes_spoil_the_slot),
+        cmocka_unit_test(priorities_left_to_us),
+        cmocka_unit_test(headers_are_respected),
+        cmocka_unit_test(wrong_headers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
