@@ -13,8 +13,8 @@
  * one-to-one in each word), and there two different states meet in 64 bits once in about 2^64.
  *
  * Both turns are needed: what the highest bit of a word changed, a multiplication moves nowhere, so
- * it must lie elsewhere in y before the next word could undo it. With x unturned, three flipped sign
- * bits in the right words of a lane cancelled; with one turn for both, two did.
+ * it must lie elsewhere in y before the next word could undo it. With x unturned, three flipped
+ * sign bits in the right words of a lane cancelled; with one turn for both, two did.
  *
  * Rejected: a folded 128-bit product (C has no such type; put together from four it is slower),
  * CRC-32C (32 bits, and fast only with an instruction not every machine has), a sum of

@@ -161,24 +161,24 @@ static void disks_lie_as_told(void **state) {
     quire_soft_inject(machine, QUIRE_SOFT_TORN_WRITE, 1);
     assert_int_equal(quire_mach_swap_write(machine, 0, 0, out), QUIRE_OK);
     quire_soft_inject(machine, QUIRE_SOFT_TORN_WRITE, 0);
-    assert_int_equal(quire_mach_swap_read(machine, 0, 0, in), QUIRE_OK);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, &in, 1), QUIRE_OK);
     assert_int_equal(count_byte(machine, in, 2), QUIRE_PAGE_SIZE / 2);
 
     quire_soft_inject(machine, QUIRE_SOFT_STALE_READ, 1);
     assert_int_equal(quire_mach_swap_write(machine, 0, 1, out), QUIRE_OK);
     quire_soft_inject(machine, QUIRE_SOFT_STALE_READ, 0);
-    quire_mach_swap_read(machine, 0, 1, in);
+    quire_mach_swap_read(machine, 0, 1, &in, 1);
     assert_int_equal(count_byte(machine, in, 1), QUIRE_PAGE_SIZE);
-    quire_mach_swap_read(machine, 0, 1, in); /* but once only */
+    quire_mach_swap_read(machine, 0, 1, &in, 1); /* but once only */
     assert_int_equal(count_byte(machine, in, 2), QUIRE_PAGE_SIZE);
 
     quire_soft_inject(machine, QUIRE_SOFT_LATE_WRITE, 1);
     assert_int_equal(quire_mach_swap_write(machine, 0, 2, out), QUIRE_OK);
     quire_soft_inject(machine, QUIRE_SOFT_LATE_WRITE, 0);
-    quire_mach_swap_read(machine, 0, 2, in);
+    quire_mach_swap_read(machine, 0, 2, &in, 1);
     assert_int_equal(count_byte(machine, in, 1), QUIRE_PAGE_SIZE);
     for (unsigned i = 0; i < 16; i++)
-        quire_mach_swap_read(machine, 0, 2, in);
+        quire_mach_swap_read(machine, 0, 2, &in, 1);
     assert_int_equal(count_byte(machine, in, 2), QUIRE_PAGE_SIZE);
     quire_soft_destroy(machine);
 }
@@ -191,13 +191,13 @@ static void the_nth_operation_fails(void **state) {
     quire_soft_fail_io(machine, 2, 2);
     assert_int_equal(quire_mach_swap_write(machine, 0, 0, frame), QUIRE_OK);
     assert_int_equal(quire_mach_swap_write(machine, 0, 0, frame), QUIRE_IO);
-    assert_int_equal(quire_mach_swap_read(machine, 0, 0, frame), QUIRE_IO);
-    assert_int_equal(quire_mach_swap_read(machine, 0, 0, frame), QUIRE_OK);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, &frame, 1), QUIRE_IO);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, &frame, 1), QUIRE_OK);
     quire_soft_fail_io(machine, 1, UINT64_MAX);
     for (unsigned i = 0; i < 100; i++)
-        assert_int_equal(quire_mach_swap_read(machine, 0, 0, frame), QUIRE_IO);
+        assert_int_equal(quire_mach_swap_read(machine, 0, 0, &frame, 1), QUIRE_IO);
     quire_soft_fail_io(machine, 1, 0);
-    assert_int_equal(quire_mach_swap_read(machine, 0, 0, frame), QUIRE_OK);
+    assert_int_equal(quire_mach_swap_read(machine, 0, 0, &frame, 1), QUIRE_OK);
     quire_soft_destroy(machine);
 }
 
