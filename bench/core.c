@@ -1,10 +1,10 @@
-/* core.c: what frames and kernel objects cost the manager itself, in nanoseconds of processor time.
+/* core.c: what frames cost the manager itself, in nanoseconds of processor time.
  *
  * Medians of RUNS runs, as other programs on the host disturb single ones. An operation is one
  * allocation and one free. Shapes: a pair again and again; a set that stays live, of which a random
  * member is exchanged; everything taken and then given back ("bulk").
  *
- * Run by run.sh.
+ * Objects: objects.c. Run by run.sh.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -22,9 +22,7 @@
 
 struct bench {
     struct quire *q;
-    struct quire_cache *cache;
     uint64_t random;
-    void *objects[LIVE_MAX];
     quire_frame frames[LIVE_MAX];
     unsigned char orders[LIVE_MAX];
 };
@@ -106,53 +104,6 @@ static void frame_refused(struct bench *bench, unsigned n, unsigned order) {
     }
 }
 
-static void object_pairs(struct bench *bench, unsigned n, unsigned unused) {
-    (void)unused;
-    for (unsigned i = 0; i < n; i++) {
-        char *object = quire_cache_alloc(bench->cache);
-        must(object != NULL);
-        *object = 1;
-        quire_cache_free(bench->cache, object);
-    }
-}
-
-static void object_live(struct bench *bench, unsigned n, unsigned live) {
-    for (unsigned i = 0; i < live + n; i++) {
-        unsigned k = i < live ? i : (unsigned)((uint64_t)next_random(bench) * live >> 32);
-        if (i >= live) {
-            quire_cache_free(bench->cache, bench->objects[k]);
-        }
-        bench->objects[k] = quire_cache_alloc(bench->cache);
-        must(bench->objects[k] != NULL);
-        *(char *)bench->objects[k] = 1;
-    }
-    for (unsigned k = 0; k < live; k++) {
-        quire_cache_free(bench->cache, bench->objects[k]);
-    }
-}
-
-/* Everything out, everything back, the last first: no stack of 32 helps here. */
-static void object_bulk(struct bench *bench, unsigned n, unsigned live) {
-    for (unsigned done = 0; done < n; done += live) {
-        for (unsigned k = 0; k < live; k++) {
-            must((bench->objects[k] = quire_cache_alloc(bench->cache)) != NULL);
-            *(char *)bench->objects[k] = 1;
-        }
-        for (unsigned k = live; k-- > 0;) {
-            quire_cache_free(bench->cache, bench->objects[k]);
-        }
-    }
-}
-
-static void kmalloc_pairs(struct bench *bench, unsigned n, unsigned nbytes) {
-    for (unsigned i = 0; i < n; i++) {
-        char *object = quire_kmalloc(bench->q, nbytes);
-        must(object != NULL);
-        *object = 1;
-        quire_kfree(bench->q, object);
-    }
-}
-
 static int compare(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -177,7 +128,6 @@ int main(void) {
 
     must(quire_soft_create(&machine, &config.machine) == QUIRE_OK);
     must(quire_create(&config, &bench.q) == QUIRE_OK);
-    must(quire_cache_create(bench.q, "bench-64", 64, 0, NULL, &bench.cache) == QUIRE_OK);
     bench.random = 88172645463325252u;
 
     measure(&bench, "frames, order 0: pair", 5000000, 0, frame_pairs);
@@ -185,13 +135,7 @@ int main(void) {
     measure(&bench, "frames, order 9: pair", 5000000, 9, frame_pairs);
     measure(&bench, "frames, orders 0 to 2: random, 15000 live", 1000000, 2, frame_mixed);
     measure(&bench, "frames, order 9: refused", 1000000, 9, frame_refused);
-    measure(&bench, "objects of 64 B: pair", 10000000, 0, object_pairs);
-    measure(&bench, "objects of 64 B: random, 1000 live", 5000000, 1000, object_live);
-    measure(&bench, "objects of 64 B: random, 100000 live", 5000000, 100000, object_live);
-    measure(&bench, "objects of 64 B: bulk, 1000", 5000000, 1000, object_bulk);
-    measure(&bench, "kmalloc of 100 B: pair", 5000000, 100, kmalloc_pairs);
 
-    must(quire_cache_destroy(bench.cache) == QUIRE_OK);
     quire_destroy(bench.q);
     quire_soft_destroy(config.machine);
     return 0;

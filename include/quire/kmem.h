@@ -123,4 +123,37 @@ size_t quire_kmalloc_usable(struct quire *q, const void *pointer);
  */
 void *quire_krealloc(struct quire *q, void *pointer, size_t nbytes);
 
+/* ---- pools with a reserve -------------------------------------------------------------------- */
+
+/* Elements from a source, and a guarantee: `least` of them can be out at once whatever happens to
+ * the rest of memory. For work that must be finished so that memory comes free. */
+struct quire_mempool;
+
+struct quire_mempool_source {
+    void *(*alloc)(void *context, size_t argument); /* NULL: none now */
+    void (*free)(void *context, size_t argument, void *element);
+    void *context;
+    size_t argument;
+};
+/* The usual ones: objects of a cache, blocks of 2^order frames (their window), kmalloc's bytes. */
+struct quire_mempool_source quire_mempool_of_cache(struct quire_cache *cache);
+struct quire_mempool_source quire_mempool_of_frames(struct quire *q, unsigned order);
+struct quire_mempool_source quire_mempool_of_bytes(struct quire *q, size_t nbytes);
+
+/* least: 1 to 16384. QUIRE_INVAL, QUIRE_NOMEM. O(least). */
+enum quire_status quire_mempool_create(struct quire *q, size_t least,
+                                       const struct quire_mempool_source *source,
+                                       struct quire_mempool **out);
+/* From the source, or, when that has none, from the reserve; NULL when `least` elements are out
+ * that the source would not have given. O(1) beside the source. */
+void *quire_mempool_alloc(struct quire_mempool *pool);
+/* The reserve is filled first. */
+void quire_mempool_free(struct quire_mempool *pool, void *element);
+/* Elements in the reserve now. */
+size_t quire_mempool_reserve(const struct quire_mempool *pool);
+/* Another guarantee. On QUIRE_NOMEM the old one stands. */
+enum quire_status quire_mempool_resize(struct quire_mempool *pool, size_t least);
+/* QUIRE_BUSY while elements are out. */
+enum quire_status quire_mempool_destroy(struct quire_mempool *pool);
+
 #endif

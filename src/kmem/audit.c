@@ -114,6 +114,7 @@ void quire_kmem_audit(struct quire *q) {
     }
     CHECK(q, frames == quire_page_count(q, QUIRE_USE_SLAB));
     CHECK(q, magazines == q->kmem->magazine_cache.in_use);
+    quire_mempool_audit(q);
 }
 
 /* ---- what /proc shows ------------------------------------------------------------------------ */

@@ -158,7 +158,9 @@ uint64_t quire_kmem_shrink(struct quire *q) {
     return freed;
 }
 
+/* Slabs come free while the owners give as well as at the end: free frames are what counts. */
 uint64_t quire_kmem_reclaim(struct quire *q, uint64_t nobjects) {
+    uint64_t before = quire_page_count(q, QUIRE_USE_FREE);
     struct quire_list *head = &q->kmem->caches;
     for (struct quire_list *link = head->prev; link != head; link = link->prev) {
         struct quire_cache *cache = QUIRE_CONTAINER(link, struct quire_cache, link);
@@ -166,7 +168,8 @@ uint64_t quire_kmem_reclaim(struct quire *q, uint64_t nobjects) {
             (void)cache->reclaim(cache->context, nobjects);
         }
     }
-    return quire_kmem_shrink(q);
+    (void)quire_kmem_shrink(q);
+    return quire_page_count(q, QUIRE_USE_FREE) - before;
 }
 
 void quire_cache_fini(struct quire_cache *cache) {

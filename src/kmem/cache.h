@@ -83,6 +83,7 @@ struct quire_cache {
 
 struct quire_kmem {
     struct quire_list caches;
+    struct quire_list pools;           /* mempool.c */
     struct quire_cache cache_cache;    /* of struct quire_cache */
     struct quire_cache slab_cache;     /* of off-slab headers */
     struct quire_cache magazine_cache; /* of magazines */
@@ -113,6 +114,13 @@ struct slab *quire_slab_find(struct quire_cache *cache, const void *object, uint
 /* => empty */
 void quire_slab_release(struct quire_cache *cache, struct slab *slab);
 
+/* The page under a pointer; the first range of RAM without asking page/. NULL: in no range. */
+static inline struct quire_page *quire_kmem_page(struct quire *q, const void *pointer) {
+    uintptr_t offset = (uintptr_t)pointer - (uintptr_t)q->kmem->window;
+    return offset < q->kmem->window_bytes ? &q->kmem->windows[offset >> QUIRE_PAGE_SHIFT]
+                                          : quire_page_under(q, pointer);
+}
+
 /* ---- magazine.c ------------------------------------------------------------------------------ */
 
 /* quire_cache_alloc without the test switch: for kmem/ itself. */
@@ -141,6 +149,10 @@ void quire_checked_audit(struct quire_cache *cache, const struct slab *slab);
 /* The last words: cache, object, what is wrong; other may be NULL. */
 _Noreturn void quire_cache_complain(struct quire_cache *cache, const void *object, const char *what,
                                     const struct quire_cache *other);
+
+/* ---- mempool.c ------------------------------------------------------------------------------- */
+
+void quire_mempool_audit(struct quire *q);
 
 /* ---- kmalloc.c ------------------------------------------------------------------------------- */
 

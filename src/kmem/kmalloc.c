@@ -181,6 +181,7 @@ enum quire_status quire_kmem_boot(struct quire *q, bool checked) {
                          << QUIRE_PAGE_SHIFT;
     kmem->windows = quire_page_at(q, (quire_frame){q->phys->ranges[0].first});
     quire_list_init(&kmem->caches);
+    quire_list_init(&kmem->pools);
     boot_cache(q, &kmem->cache_cache, "kmem_cache", sizeof(struct quire_cache), 64, checked);
     boot_cache(q, &kmem->slab_cache, "kmem_slab",
                sizeof(struct slab) + OFF_SLAB_OBJECTS * sizeof(uint16_t), 0, checked);
@@ -194,6 +195,7 @@ enum quire_status quire_kmem_boot(struct quire *q, bool checked) {
 
 void quire_kmem_shutdown(struct quire *q) {
     struct quire_kmem *kmem = q->kmem;
+    CHECK(q, quire_list_empty(&kmem->pools));
     quire_kmalloc_shutdown(q);
     quire_cache_fini(&kmem->cache_cache);
     quire_cache_fini(&kmem->slab_cache);

@@ -140,7 +140,7 @@ unsigned quire_slab_take(struct quire_cache *cache, void **objects, unsigned n) 
 }
 
 struct slab *quire_slab_find(struct quire_cache *cache, const void *object, uint32_t *index) {
-    struct quire_page *page = quire_page_under(cache->q, object);
+    struct quire_page *page = quire_kmem_page(cache->q, object);
     if (!page || page->use != QUIRE_USE_SLAB || !page->owner) {
         quire_cache_complain(cache, object, "is no object", NULL);
     }

@@ -22,11 +22,21 @@ static void slab_line(struct quire_text *text, const struct quire_cache_info *ca
     quire_text_decimal(text, cache->objects_per_slab, 4);
     quire_text_char(text, ' ');
     quire_text_decimal(text, cache->pages_per_slab, 4);
-    quire_text_string(text, " : tunables    0    0    0 : slabdata ");
+    /* As a kernel with per-processor arrays shows them: their length, what one trip to the slabs
+     * moves, how many of them may lie in the depot; at the end those that do. */
+    quire_text_string(text, " : tunables ");
+    quire_text_decimal(text, cache->magazine_rounds, 4);
+    quire_text_char(text, ' ');
+    quire_text_decimal(text, cache->magazine_rounds, 4);
+    quire_text_char(text, ' ');
+    quire_text_decimal(text, cache->depot_max, 4);
+    quire_text_string(text, " : slabdata ");
     quire_text_decimal(text, cache->slabs_active, 6);
     quire_text_char(text, ' ');
     quire_text_decimal(text, cache->slabs_total, 6);
-    quire_text_string(text, "      0\n");
+    quire_text_char(text, ' ');
+    quire_text_decimal(text, cache->depot, 6);
+    quire_text_char(text, '\n');
 }
 
 size_t quire_view_slabinfo(const struct quire *q, char *bytes, size_t capacity) {

@@ -7,6 +7,7 @@
  *
  * Cannot fail; text that does not fit is counted (view.h). Called by os/ for /proc.
  */
+#include "kmem/slab.h"
 #include "swap/swap.h"
 #include "view/lines.h"
 #include "vm/vm.h"
@@ -45,7 +46,8 @@ size_t quire_view_meminfo(const struct quire *q, char *bytes, size_t capacity) {
     view_line_pages(&text, "Mapped:", quire_vm_mapped_file(q));
     view_line_pages(&text, "Shmem:", usage.shmem);
     view_line_pages(&text, "Slab:", usage.slab);
-    view_line_pages(&text, "SUnreclaim:", usage.slab);
+    view_line_pages(&text, "SReclaimable:", quire_kmem_reclaimable(q));
+    view_line_pages(&text, "SUnreclaim:", usage.slab - quire_kmem_reclaimable(q));
     view_line_pages(&text, "PageTables:", usage.page_tables);
     /* overcommit_ratio of 50 %, Linux's default. */
     view_line_pages(&text, "CommitLimit:", usage.total / 2 + usage.swap_total);
@@ -68,7 +70,8 @@ static void vmstat_levels(struct quire_text *text, const struct quire *q) {
     line(text, "nr_active_anon", usage.active_anon);
     line(text, "nr_inactive_file", usage.inactive_file);
     line(text, "nr_active_file", usage.active_file);
-    line(text, "nr_slab_unreclaimable", usage.slab);
+    line(text, "nr_slab_reclaimable", quire_kmem_reclaimable(q));
+    line(text, "nr_slab_unreclaimable", usage.slab - quire_kmem_reclaimable(q));
     line(text, "nr_anon_pages", usage.anon);
     line(text, "nr_mapped", quire_vm_mapped_file(q));
     line(text, "nr_file_pages", usage.file + usage.shmem + swap_cached(q));

@@ -109,6 +109,93 @@ static void random_lifetimes(void **state) {
     down(machine, q);
 }
 
+/* krealloc against a plain copy: contents up to the smaller size, the right cache behind it, and an
+ * old object that is whole when there is no memory. */
+static void resizing(void **state) {
+    (void)state;
+    static unsigned char copy[131072];
+    struct quire_machine *machine = double_plain((uint64_t)8 << 20);
+    struct quire *q = boot(machine);
+    uint64_t seed = 99;
+    unsigned char *object = quire_krealloc(q, NULL, 10);
+    size_t nbytes = 10;
+    memset(object, 1, 10);
+    memset(copy, 1, 10);
+    for (unsigned step = 0; step < 5000; step++) {
+        uint64_t random = double_random(&seed);
+        size_t want = 1 + (random >> 8 & ((2u << (random >> 32) % 17) - 1));
+        want = want > 131072 ? 131072 : want;
+        q->fail_every = step % 3;
+        quire_kmem_guard(q);
+        unsigned char *moved = quire_krealloc(q, object, want);
+        q->fail_every = 0;
+        quire_kmem_guard(q);
+        size_t kept = want < nbytes ? want : nbytes;
+        if (moved) {
+            object = moved;
+            assert_memory_equal(object, copy, kept);
+            nbytes = want;
+            size_t usable = quire_kmalloc_usable(q, object);
+            assert_true(usable >= want && (usable <= 32 || usable < 2 * want));
+            memset(object, (int)step, nbytes);
+            memset(copy, (int)step, nbytes);
+        } else {
+            assert_true(step % 3 != 0);
+            assert_memory_equal(object, copy, nbytes);
+        }
+    }
+    assert_null(quire_krealloc(q, object, 131073));
+    assert_memory_equal(object, copy, nbytes);
+    assert_null(quire_krealloc(q, object, 0)); /* a kfree: down() would find it */
+    down(machine, q);
+}
+
+static void arrays(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain((uint64_t)8 << 20);
+    struct quire *q = boot(machine);
+    unsigned char *dirty = quire_kmalloc(q, 1000);
+    memset(dirty, 0xFF, 1000);
+    quire_kfree(q, dirty);
+    unsigned char *array = quire_kcalloc(q, 10, 100);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(array[i], 0);
+    }
+    quire_kfree(q, array);
+    /* Products that wrap to something small. */
+    assert_null(quire_kcalloc(q, SIZE_MAX / 2 + 1, 2));
+    assert_null(
+        quire_kcalloc(q, (size_t)1 << (sizeof(size_t) * 4), (size_t)1 << (sizeof(size_t) * 4)));
+    assert_null(quire_kcalloc(q, SIZE_MAX, SIZE_MAX));
+    assert_null(quire_kcalloc(q, 1025, 128));
+    down(machine, q);
+}
+
+/* Objects beyond the first range of RAM, which has a short way, and of caches that are not
+ * kmalloc's, which have not. */
+static void far_away(void **state) {
+    (void)state;
+    static void *objects[9000];
+    struct quire_machine *machine = double_holes();
+    struct quire *q = boot(machine);
+    struct quire_cache *cache;
+    unsigned n = 0, far = 0;
+    while ((objects[n] = quire_kmalloc(q, 1000)) != NULL) {
+        far += (uintptr_t)objects[n] - (uintptr_t)q->kmem->window >= q->kmem->window_bytes;
+        assert_int_equal(quire_kmalloc_usable(q, objects[n]), 1024);
+        n++;
+    }
+    assert_in_range(far, 1000, n - 1);
+    while (n > 0) {
+        quire_kfree(q, objects[--n]);
+    }
+    assert_int_equal(quire_cache_create(q, "own", 1000, 0, NULL, &cache), QUIRE_OK);
+    objects[0] = quire_cache_alloc(cache);
+    quire_kfree(q, objects[0]);
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    down(machine, q);
+}
+
 static void misuse(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain((uint64_t)8 << 20);
@@ -133,9 +220,9 @@ static void misuse(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_size),
-        cmocka_unit_test(random_lifetimes),
-        cmocka_unit_test(misuse),
+        cmocka_unit_test(every_size), cmocka_unit_test(random_lifetimes),
+        cmocka_unit_test(resizing),   cmocka_unit_test(arrays),
+        cmocka_unit_test(far_away),   cmocka_unit_test(misuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,10 +179,13 @@ static void slabinfo(void **state) {
     for (; *line; line = strchr(line, '\n') + 1) {
         char name[32];
         unsigned active, total, bytes, objects, pages, slabs_active, slabs;
-        assert_int_equal(sscanf(line, "%31s %u %u %u %u %u : tunables 0 0 0 : slabdata %u %u 0\n",
-                                name, &active, &total, &bytes, &objects, &pages, &slabs_active,
-                                &slabs),
-                         8);
+        unsigned limit, batch, factor, depot;
+        assert_int_equal(sscanf(line,
+                                "%31s %u %u %u %u %u : tunables %u %u %u : slabdata %u %u %u\n",
+                                name, &active, &total, &bytes, &objects, &pages, &limit, &batch,
+                                &factor, &slabs_active, &slabs, &depot),
+                         12);
+        assert_true(batch == limit && depot <= factor);
         assert_true(active <= total && slabs_active <= slabs);
         assert_int_equal(total, slabs * objects);
         slab_pages += (uint64_t)slabs * pages;
