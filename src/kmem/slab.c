@@ -53,7 +53,10 @@ static struct slab *grow(struct quire_cache *cache) {
     if (cache->header_bytes == 0 && !(slab = quire_cache_take(&q->kmem->slab_cache))) {
         return NULL;
     }
-    struct quire_page *page = quire_zone_alloc(q, cache->order, QUIRE_USE_SLAB, QUIRE_ALLOC_KERNEL);
+    unsigned mode = QUIRE_ALLOC_KERNEL;
+    mode |= cache->flags & QUIRE_CACHE_RECLAIMABLE ? QUIRE_ALLOC_RECLAIMABLE : 0;
+    struct quire_page *page =
+        quire_zone_alloc(q, cache->order, QUIRE_USE_SLAB, (enum quire_alloc_mode)mode);
     if (!page) {
         if (slab) {
             quire_cache_free(&q->kmem->slab_cache, slab);

@@ -35,6 +35,7 @@ static void down(struct quire_machine *machine, struct quire *q) {
 static void fail_every(struct quire *q, uint64_t nth) { /* core's switch, without core */
     q->fail_every = nth;
     q->fail_count = 0;
+    quire_page_set_failing(q, nth != 0);
     quire_kmem_guard(q);
 }
 
