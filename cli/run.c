@@ -50,11 +50,13 @@ struct run {
     char cwd[PATH_MAX];
 };
 
-enum { RAM, SWAP, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
+enum { RAM, SWAP, THP, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
 
 static const struct cli_option options[] = {
     [RAM] = {"--ram", "SIZE", "--ram 64M", "memory of the machine; 256M if not given"},
     [SWAP] = {"--swap", "SIZE", "--swap 1G", "its swap disk, 0 for none; four times the RAM"},
+    [THP] = {"--thp", "always|madvise|never", "--thp always",
+             "2 MiB pages for all that fits, where the program asks (the default), or none"},
     [ROOT] = {"--root", "DIR", "--root ~/riscv",
               "what the program sees as /; see 'quire help root'"},
     [BIND] = {"--bind", "DIR[:GUEST]", "--bind /data",
@@ -149,6 +151,22 @@ static bool take_clock(struct run *run, const char *value) {
     return false;
 }
 
+static bool take_thp(struct run *run, const char *value) {
+    static const char *const words[] = {[QUIRE_THP_MADVISE] = "madvise",
+                                        [QUIRE_THP_ALWAYS] = "always",
+                                        [QUIRE_THP_NEVER] = "never"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            run->config.thp = (enum quire_thp)i;
+            return true;
+        }
+    }
+    cli_wrong("--thp %s: 2 MiB pages are used always, where madvise asks, or never; write "
+              "--thp always, --thp madvise or --thp never",
+              value);
+    return false;
+}
+
 static bool take_option(struct run *run, int option, const char *value) {
     switch (option) {
     case RAM:
@@ -156,6 +174,8 @@ static bool take_option(struct run *run, int option, const char *value) {
     case SWAP:
         run->swap_given = true;
         return cli_size_parse("--swap", value, &run->config.swap_bytes);
+    case THP:
+        return take_thp(run, value);
     case ROOT:
         return take_root(run, value);
     case BIND:

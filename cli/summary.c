@@ -106,9 +106,29 @@ static void print_processor(const struct figures *f) {
     uint64_t all = f->machine.loads + f->machine.stores;
 
     label("processor");
-    fprintf(stderr, "%s instructions; TLB missed %.3f %% of %s accesses\n",
+    fprintf(stderr, "%s instructions; TLB missed %.3f %% of %s accesses",
             cli_count_text(f->machine.instructions, instructions),
             percent(f->machine.tlb_misses, all), cli_count_text(all, accesses));
+    if (f->machine.tlb_large_fills > 0) {
+        fprintf(stderr, "; %s of its entries reached 2 MiB",
+                cli_count_text(f->machine.tlb_large_fills, accesses));
+    }
+    fputc('\n', stderr);
+}
+
+static void print_blocks(const struct figures *f) {
+    char blocks[CLI_TEXT_BYTES], joined[CLI_TEXT_BYTES], splits[CLI_TEXT_BYTES];
+    char refused[CLI_TEXT_BYTES];
+    const struct quire_counters *c = f->counters;
+
+    if (c->thp_fault_alloc + c->thp_collapse_alloc + c->thp_fault_fallback == 0) {
+        return;
+    }
+    label("2 MiB");
+    fprintf(stderr, "%s by a first write, %s joined later, %s split; %s times no room for one\n",
+            cli_count_text(c->thp_fault_alloc, blocks),
+            cli_count_text(c->thp_collapse_alloc, joined), cli_count_text(c->thp_split_pmd, splits),
+            cli_count_text(c->thp_fault_fallback, refused));
 }
 
 static void print_calls(const struct figures *f) {
@@ -155,6 +175,7 @@ void cli_summary_print(struct os *os, const char *program, int status) {
     print_faults(&f);
     print_swap(&f);
     print_reclaim(&f);
+    print_blocks(&f);
     print_processor(&f);
     print_calls(&f);
     print_time(&f);

@@ -91,7 +91,7 @@ struct os_entry {
     const struct os_file_ops *device; /* character device: operations of its open file */
     uint32_t device_minor;
 };
-extern const struct os_entry os_proc_root, os_dev_root, os_mount_parent;
+extern const struct os_entry os_proc_root, os_sys_root, os_dev_root, os_mount_parent;
 /* /proc/PID and below it; at.pid says whose. */
 extern const struct os_entry os_proc_pid_entries[];
 /* A decimal number without sign or leading zeros. */

@@ -92,7 +92,8 @@ static bool mount_all(struct os_fs *fs, const struct os_config *config, char *me
         if (!add_host(fs, bind->guest_path, bind->host_path, message, capacity))
             return false;
     }
-    if (add_mount(fs, "/proc", -1, &os_proc_root) && add_mount(fs, "/dev", -1, &os_dev_root))
+    if (add_mount(fs, "/proc", -1, &os_proc_root) && add_mount(fs, "/sys", -1, &os_sys_root) &&
+        add_mount(fs, "/dev", -1, &os_dev_root))
         return true;
     snprintf(message, capacity, "no memory for the file system's tables");
     return false;

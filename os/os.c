@@ -139,7 +139,8 @@ static enum quire_status make_machine(struct os *os) {
     enum quire_status status = quire_soft_create(&soft, &os->machine);
     if (status != QUIRE_OK)
         return status;
-    struct quire_config config = {.machine = os->machine, .swappiness = OS_SWAPPINESS};
+    struct quire_config config = {
+        .machine = os->machine, .swappiness = OS_SWAPPINESS, .thp = os->config.thp};
     status = quire_create(&config, &os->quire);
     if (status != QUIRE_OK)
         return status;

@@ -27,6 +27,7 @@ struct os_config {
     uint64_t seed;            /* AT_RANDOM, getrandom */
     uint64_t stack_limit_bytes; /* RLIMIT_STACK, 0: 8 MiB */
     uint64_t ram_bytes, swap_bytes; /* of the machine to be made */
+    enum quire_thp thp;             /* blocks of 2 MiB */
 };
 
 /* The machine, the memory manager on it, and an empty process table. On failure, NULL and one clear

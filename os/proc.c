@@ -120,6 +120,7 @@ static void text_mounts(struct os *os, struct os_node at, struct os_text *text) 
         const struct os_mount *mount = &fs->mounts[i];
         const char *type = !mount->node.entry                   ? "hostfs"
                            : mount->node.entry == &os_proc_root ? "proc"
+                           : mount->node.entry == &os_sys_root  ? "sysfs"
                                                                 : "devtmpfs";
         os_text_printf(text, "%s %s %s rw 0 0\n", type, mount->path, type);
     }
@@ -127,7 +128,7 @@ static void text_mounts(struct os *os, struct os_node at, struct os_text *text) 
 
 static void text_filesystems(struct os *os, struct os_node at, struct os_text *text) {
     (void)os, (void)at;
-    os_text_printf(text, "nodev\tproc\nnodev\tdevtmpfs\nnodev\thostfs\n");
+    os_text_printf(text, "nodev\tproc\nnodev\tsysfs\nnodev\tdevtmpfs\nnodev\thostfs\n");
 }
 
 /* ---- /proc/sys ------------------------------------------------------------------------------- */

@@ -19,6 +19,11 @@ enum quire_zone_kind {
     QUIRE_NZONES
 };
 
+/* Where private anonymous memory may be mapped by blocks of 2 MiB (machines that can): where a
+ * program asked for it (QUIRE_ADVISE_HUGEPAGE), everywhere, nowhere. As Linux's
+ * /sys/kernel/mm/transparent_hugepage/enabled. */
+enum quire_thp { QUIRE_THP_MADVISE, QUIRE_THP_ALWAYS, QUIRE_THP_NEVER };
+
 struct quire_config {
     struct quire_machine *machine;
     /* Weight of anonymous against file pages in reclaim, 0 to 200; 60 is Linux's default. */
@@ -33,6 +38,10 @@ struct quire_config {
     const uint64_t *zone_ends;
     /* Processors, each with its own lists of free frames; 0: one. At most 64. */
     unsigned ncpus;
+    enum quire_thp thp;
+    /* Pages that must be there before 2 MiB of them are copied into one block, 1 to 512; 0: one, as
+     * Linux's khugepaged/max_ptes_none of 511. */
+    unsigned thp_min_present;
 };
 
 /* Take over the machine's RAM and bring everything up. Fails with QUIRE_INVAL (a field out of
@@ -59,6 +68,10 @@ bool quire_wants_tick(const struct quire *q);
 /* The processor that enters from now on, 0 to ncpus - 1, if there are several: its lists of free
  * frames are used, so that what one freed is still in its cache when it takes it again. O(1). */
 void quire_set_cpu(struct quire *q, unsigned cpu);
+
+/* Change the mode; blocks that are there stay until something splits them. */
+void quire_set_thp(struct quire *q, enum quire_thp mode);
+enum quire_thp quire_thp(const struct quire *q);
 
 /* ---- swap areas ------------------------------------------------------------------------------ */
 
@@ -97,6 +110,10 @@ struct quire_counters {
     uint64_t oom_kill;
     uint64_t pglazyfree, pglazyfreed;     /* pages that MADV_FREE was said of; of them dropped */
     uint64_t unevictable_pgs_mlocked, unevictable_pgs_munlocked;
+    /* Blocks of 2 MiB: mapped by a first write, refused there for want of memory, made by copying,
+     * given up in that; splits, and those of them by which a page left its place. */
+    uint64_t thp_fault_alloc, thp_fault_fallback, thp_collapse_alloc, thp_collapse_alloc_failed;
+    uint64_t thp_split_pmd, thp_split_page;
     uint64_t io_error;                    /* failed device operations and bad checksums */
 };
 const struct quire_counters *quire_counters(const struct quire *q);
@@ -105,6 +122,7 @@ const struct quire_counters *quire_counters(const struct quire *q);
 struct quire_usage {
     uint64_t total, free;
     uint64_t anon, file, shmem;          /* on the LRU lists or pinned by an object */
+    uint64_t anon_huge;                  /* of anon: mapped by blocks of 2 MiB */
     uint64_t page_tables, slab, kernel;  /* kernel: frame table, boot allocations, the rest */
     uint64_t available;                  /* estimate of what could be had without swapping */
     uint64_t active_anon, inactive_anon, active_file, inactive_file, dirty;

@@ -23,6 +23,7 @@ enum quire_event {
     QUIRE_EVENT_FORK,      /* regions, pages */
     QUIRE_EVENT_OOM,       /* score, pages */
     QUIRE_EVENT_TICK,      /* free, wanted */
+    QUIRE_EVENT_HUGE,      /* va of a block; its first frame, UINT64_MAX: split */
 };
 
 #define QUIRE_TRACE_RING 256

@@ -24,6 +24,7 @@ static void audit_usage(struct quire *q) {
                  usage.total);
     CHECK(q, usage.active_anon + usage.inactive_anon <= usage.anon + usage.shmem);
     CHECK(q, usage.active_file + usage.inactive_file <= usage.file);
+    CHECK(q, usage.anon_huge <= usage.anon);
     CHECK(q, usage.swap_free <= usage.swap_total);
     CHECK(q, usage.watermark_min <= usage.watermark_low);
     CHECK(q, usage.watermark_low <= usage.watermark_high);

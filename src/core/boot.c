@@ -21,7 +21,8 @@
 #include "swap/swap.h"
 #include "vm/vm.h"
 
-#define SWAPPINESS_MAX 200 /* as Linux since 5.8 */
+#define SWAPPINESS_MAX  200 /* as Linux since 5.8 */
+#define THP_PRESENT_MAX 512 /* pages of a block */
 
 static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblock,
                                   const struct quire_config *config) {
@@ -38,7 +39,7 @@ static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblo
     if ((status = quire_swap_boot(q)) != QUIRE_OK) {
         goto undo_kmem;
     }
-    if ((status = quire_vm_boot(q)) != QUIRE_OK) {
+    if ((status = quire_vm_boot(q, config)) != QUIRE_OK) {
         goto undo_swap;
     }
     if ((status = quire_reclaim_boot(q, config->swappiness)) != QUIRE_OK) {
@@ -58,7 +59,8 @@ undo_phys:
 }
 
 enum quire_status quire_create(const struct quire_config *config, struct quire **out) {
-    if (!config->machine || config->swappiness > SWAPPINESS_MAX) {
+    if (!config->machine || config->swappiness > SWAPPINESS_MAX || config->thp > QUIRE_THP_NEVER ||
+        config->thp_min_present > THP_PRESENT_MAX) {
         return QUIRE_INVAL;
     }
     struct quire_memblock memblock;

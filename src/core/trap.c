@@ -102,6 +102,7 @@ enum quire_status quire_fault_forced(struct quire_space *space, quire_vaddr va) 
 
 void quire_tick(struct quire *q) {
     quire_reclaim_background(q);
+    quire_vm_collapse(q);
 }
 
 bool quire_wants_tick(const struct quire *q) {

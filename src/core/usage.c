@@ -36,6 +36,7 @@ void quire_usage(const struct quire *q, struct quire_usage *usage) {
         .total = quire_page_total(q),
         .free = quire_page_count(q, QUIRE_USE_FREE),
         .anon = quire_page_count(q, QUIRE_USE_ANON),
+        .anon_huge = quire_vm_huge_pages(q),
         .file = quire_page_count(q, QUIRE_USE_FILE),
         .shmem = quire_page_count(q, QUIRE_USE_SHMEM),
         .page_tables = quire_page_count(q, QUIRE_USE_TABLE),

@@ -235,6 +235,16 @@ void quire_page_set_use(struct quire *q, struct quire_page *page, enum quire_pag
     page->use = (uint8_t)(use & 15);
 }
 
+void quire_page_split(struct quire *q, struct quire_page *page) {
+    uint32_t nframes = 1u << page->order;
+    uint8_t use = page->use;
+    CHECK(q, page->flags == QUIRE_PAGE_HEAD && page->use > QUIRE_USE_FREE && !page->owner);
+    for (uint32_t i = 0; i < nframes; i++) {
+        page[i] = (struct quire_page){.use = use & 15, .flags = QUIRE_PAGE_HEAD};
+        quire_list_init(&page[i].link);
+    }
+}
+
 /* ---- counts ---------------------------------------------------------------------------------- */
 
 uint64_t quire_page_count(const struct quire *q, enum quire_page_use use) {

@@ -93,6 +93,10 @@ struct quire_page *quire_page_alloc(struct quire *q, unsigned order, enum quire_
 /* => on no LRU list, not mapped, not pinned. */
 void quire_page_free(struct quire *q, struct quire_page *page);
 
+/* Take a block apart that was just allocated: each of its frames is one of its own from now on, of
+ * the same use. O(2^order). */
+void quire_page_split(struct quire *q, struct quire_page *page);
+
 struct quire_page *quire_page_at(struct quire *q, quire_frame frame); /* => a frame of RAM */
 quire_frame quire_page_frame(struct quire *q, const struct quire_page *page);
 void *quire_page_window(struct quire *q, const struct quire_page *page);

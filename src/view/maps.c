@@ -80,6 +80,7 @@ struct resident {
     uint64_t rss, anonymous, referenced, lazy;
     uint64_t shared_clean, shared_dirty, private_clean, private_dirty;
     uint64_t pss, pss_dirty, pss_anon, pss_file, pss_shmem;
+    uint64_t huge;                      /* in blocks of 2 MiB */
     uint64_t swapped, swap_pss, locked; /* swap_pss in bytes of 1/4096 too */
 };
 
@@ -131,6 +132,7 @@ static void count_region(struct quire_space *space, const struct quire_region_in
             sum->swap_pss += (uint32_t)(QUIRE_PAGE_SIZE << PSS_SHIFT) / place.sharers;
         }
     }
+    sum->huge += quire_vm_block_pages(space, region->start, region->end);
     if (region->flags & QUIRE_MAP_LOCKED) {
         sum->locked += sum->pss - pss;
     }
@@ -187,7 +189,7 @@ static void resident_lines(struct quire_text *text, const struct resident *sum, 
     view_line_pages(text, "Referenced:", sum->referenced);
     view_line_pages(text, "Anonymous:", sum->anonymous);
     view_line_pages(text, "LazyFree:", sum->lazy);
-    view_line_pages(text, "AnonHugePages:", 0);
+    view_line_pages(text, "AnonHugePages:", sum->huge);
     view_line_pages(text, "ShmemPmdMapped:", 0);
     view_line_pages(text, "FilePmdMapped:", 0);
     view_line_pages(text, "Shared_Hugetlb:", 0);
@@ -206,7 +208,7 @@ static void region_details(struct quire_text *text, struct quire_space *space,
     view_line_pages(text, "MMUPageSize:", 1);
     resident_lines(text, &sum, false);
     quire_text_left(text, "THPeligible:", 16);
-    quire_text_decimal(text, 0, 8);
+    quire_text_decimal(text, quire_vm_block_eligible(space, region->start), 8);
     quire_text_char(text, '\n');
     vm_flags(text, region);
 }

@@ -2,7 +2,7 @@
  *
  * Owns no state and computes nothing that quire_usage does not know. The formats are those of
  * Linux's fs/proc/meminfo.c and mm/vmstat.c, so that free, vmstat, top and node_exporter read them.
- * Lines for what this manager does not have (huge pages, NUMA, zswap) are left out, as a Linux
+ * Lines for what this manager does not have (hugetlbfs, NUMA, zswap) are left out, as a Linux
  * configured without them leaves them out.
  *
  * Cannot fail; text that does not fit is counted (view.h). Called by os/ for /proc.
@@ -52,6 +52,7 @@ size_t quire_view_meminfo(const struct quire *q, char *bytes, size_t capacity) {
     /* overcommit_ratio of 50 %, Linux's default. */
     view_line_pages(&text, "CommitLimit:", usage.total / 2 + usage.swap_total);
     view_line_pages(&text, "Committed_AS:", usage.committed);
+    view_line_pages(&text, "AnonHugePages:", usage.anon_huge);
     return quire_text_end(&text);
 }
 
@@ -77,6 +78,7 @@ static void vmstat_levels(struct quire_text *text, const struct quire *q) {
     line(text, "nr_file_pages", usage.file + usage.shmem + swap_cached(q));
     line(text, "nr_dirty", usage.dirty);
     line(text, "nr_shmem", usage.shmem);
+    line(text, "nr_anon_transparent_hugepages", usage.anon_huge >> 9); /* blocks of 2 MiB */
     line(text, "nr_page_table_pages", usage.page_tables);
     line(text, "nr_swapcached", swap_cached(q));
 }
@@ -100,6 +102,12 @@ size_t quire_view_vmstat(const struct quire *q, char *bytes, size_t capacity) {
     line(&text, "pgscan_kswapd", now->pgscan_kswapd);
     line(&text, "pgscan_direct", now->pgscan_direct);
     line(&text, "oom_kill", now->oom_kill);
+    line(&text, "thp_fault_alloc", now->thp_fault_alloc);
+    line(&text, "thp_fault_fallback", now->thp_fault_fallback);
+    line(&text, "thp_collapse_alloc", now->thp_collapse_alloc);
+    line(&text, "thp_collapse_alloc_failed", now->thp_collapse_alloc_failed);
+    line(&text, "thp_split_page", now->thp_split_page);
+    line(&text, "thp_split_pmd", now->thp_split_pmd);
     /* Not Linux's: what only this manager counts. */
     line(&text, "quire_fault_zero", now->fault_zero);
     line(&text, "quire_fault_cow", now->fault_cow);

@@ -23,6 +23,7 @@
 #include "page/lru.h"
 #include "vm/anon.h"
 #include "vm/change.h"
+#include "vm/huge.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
 #include "vm/space.h"
@@ -81,6 +82,7 @@ static void free_lazily(struct quire_space *space, struct quire_region *region, 
                         uint64_t end) {
     uint64_t index = quire_pages(start);
     struct quire_anon *anon;
+    quire_huge_leave(space, start, end);
     quire_mach_pmap_protect(space->pmap, quire_va(start), quire_pages(end - start),
                             QUIRE_PROT_READ | QUIRE_PROT_EXEC); /* I2 */
     for (; (anon = quire_radix_next(&space->anons, &index)) && index < quire_pages(end); index++) {

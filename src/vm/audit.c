@@ -13,6 +13,7 @@
  * Panics at the first difference. Called by quire_audit. O(pages mapped + regions).
  */
 #include "vm/anon.h"
+#include "vm/huge.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
 #include "vm/space.h"
@@ -25,7 +26,7 @@ struct tally {
     struct quire *q;
     uint64_t anons, swapped, slots, anon_pages, shm_pages, file_pages, dirty, mapped_file;
     uint64_t mlocked, lazyfree, locked; /* locked: pages of regions, of one space */
-    uint64_t rmaps, resident, tables, committed;
+    uint64_t rmaps, resident, tables, committed, huges;
 };
 
 /* ---- walk 1 and 2 over the anons ----------------------------------------------------------- */
@@ -134,6 +135,7 @@ static void audit_mapping(struct tally *t, struct quire_space *space,
     if (!entry.mapped) {
         return;
     }
+    CHECK(q, entry.order == 0 || quire_huge_at(space, va)); /* huge.c I2 */
     unsigned allowed =
         region->prot & QUIRE_PROT_WRITE ? region->prot | QUIRE_PROT_READ : region->prot;
     CHECK(q, !(entry.prot & ~allowed));
@@ -207,6 +209,7 @@ static void audit_space(struct tally *t, struct quire_space *space) {
     t->resident = t->locked = 0;
     audit_regions(t, space);
     CHECK(q, t->resident == space->resident[0] + space->resident[1] + space->resident[2]);
+    t->huges += quire_huge_audit(space);
     CHECK(q, t->rmaps >= t->resident);
     t->rmaps -= t->resident; /* every entry is some space's: none is left at the end */
     t->tables += space->tables;
@@ -224,6 +227,7 @@ void quire_vm_audit(struct quire *q, uint64_t *slots_held) {
         audit_space(&t, QUIRE_CONTAINER(link, struct quire_space, link));
     }
     CHECK(q, t.rmaps == 0);
+    CHECK(q, t.huges == vm->nhuges); /* huge.c I3 */
     CHECK(q, t.swapped == vm->swapped && t.dirty == vm->dirty);
     CHECK(q, t.mlocked == vm->mlocked && t.lazyfree == vm->lazyfree);
     CHECK(q, t.mapped_file == vm->mapped_file && t.committed == vm->committed);

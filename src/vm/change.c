@@ -17,6 +17,7 @@
 
 #include "kmem/slab.h"
 #include "vm/anon.h"
+#include "vm/huge.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
 #include "vm/space.h"
@@ -48,6 +49,7 @@ static void forget_object(struct quire_space *space, const struct quire_region *
 
 void quire_change_drop(struct quire_space *space, struct quire_region *region, uint64_t start,
                        uint64_t end) {
+    quire_huge_leave(space, start, end);
     quire_mach_pmap_remove(space->pmap, quire_va(start), quire_pages(end - start)); /* I1 */
     if (region->object) {
         forget_object(space, region, start, end);

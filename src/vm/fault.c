@@ -34,6 +34,7 @@
 #include "kmem/slab.h"
 #include "page/lru.h"
 #include "vm/anon.h"
+#include "vm/huge.h"
 #include "vm/lock.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
@@ -49,6 +50,7 @@ enum fault_case {
     CASE_OBJECT,
     CASE_OBJECT_COPY,
     CASE_SHARED,
+    CASE_HUGE,
 };
 
 struct fault {
@@ -328,6 +330,18 @@ static enum quire_status map_shared(struct fault *f) {
     return status;
 }
 
+/* With one entry for 2 MiB, where that can be had: huge.c. */
+static bool resolve_block(struct fault *f) {
+    struct quire_counters *counters = &f->q->counters;
+    if (f->anon ? quire_huge_at(f->space, f->va) && quire_huge_refill(f->region, f->va, f->write)
+                : f->write && quire_huge_fill(f->region, f->va)) {
+        ++*(f->anon ? &counters->fault_refill : &counters->fault_zero);
+        f->which = CASE_HUGE;
+        return true;
+    }
+    return false;
+}
+
 /* The picture above. => find_place was OK, the stash is full */
 static enum quire_status resolve(struct fault *f) {
     f->write = f->access == QUIRE_ACCESS_WRITE;
@@ -336,6 +350,9 @@ static enum quire_status resolve(struct fault *f) {
         return map_shared(f);
     }
     f->anon = quire_radix_get(&f->space->anons, vpn_of(f));
+    if (resolve_block(f)) {
+        return QUIRE_OK;
+    }
     if (f->anon) {
         return f->write && f->anon->refs > 1 ? copy_anon(f) : own_anon(f);
     }

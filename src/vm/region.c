@@ -24,8 +24,8 @@
 
 #include "base/check.h"
 #include "kmem/slab.h"
+#include "vm/huge.h"
 #include "vm/object.h"
-#include "vm/space.h"
 
 static struct quire_region *region_of(const struct quire_rbnode *node) {
     return node ? QUIRE_CONTAINER(node, struct quire_region, node) : NULL;
@@ -277,6 +277,7 @@ unsigned quire_region_cuts(const struct quire_space *space, uint64_t start, uint
 /* Split region at va: it keeps the lower part. */
 static void split(struct quire_space *space, struct quire_region *region, uint64_t va,
                   struct quire_region *upper) {
+    quire_huge_cut(space, va);
     *upper = *region;
     upper->start = va;
     if (region->object) {

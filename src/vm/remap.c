@@ -19,6 +19,7 @@
 #include "kmem/slab.h"
 #include "vm/anon.h"
 #include "vm/change.h"
+#include "vm/huge.h"
 #include "vm/lock.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
@@ -108,6 +109,7 @@ static void leave_old(struct move *m, struct quire_region *region, struct quire_
     if (!m->old_bytes) {
         return;
     }
+    quire_huge_leave(space, m->old_start, m->old_start + moved);
     quire_mach_pmap_remove(space->pmap, quire_va(m->old_start), quire_pages(moved));
     if (!(region->flags & QUIRE_MAP_SHARED)) {
         quire_radix_clear(&space->anons, quire_pages(m->old_start),

@@ -21,8 +21,8 @@
 #include "vm/rmap.h"
 
 #include "kmem/slab.h"
+#include "vm/huge.h"
 #include "vm/lock.h"
-#include "vm/space.h"
 
 struct quire_rmap *quire_rmap_find(struct quire_page *page, const struct quire_space *space,
                                    uint64_t va) {
@@ -87,6 +87,9 @@ void quire_rmap_remove(struct quire_page *page, struct quire_space *space, uint6
     if (!entry) {
         return;
     }
+    if (space->huges.count) {
+        quire_huge_split(space, va, true);
+    }
     count(page, space, false);
     struct quire_rmap *gone = entry;
     if (previous) {
@@ -114,7 +117,10 @@ void quire_rmap_unmap_all(struct quire *q, struct quire_page *page) {
     while (page->nmaps) {
         struct quire_space *space = page->rmap.space;
         uint64_t va = page->rmap.va.value;
-        CHECK(q, space); /* I1 */
+        CHECK(q, space);          /* I1 */
+        if (space->huges.count) { /* before the machine forgets the block with the page */
+            quire_huge_split(space, va, true);
+        }
         quire_mach_pmap_remove(space->pmap, quire_va(va), 1);
         quire_rmap_remove(page, space, va);
     }
@@ -125,6 +131,9 @@ void quire_rmap_write_protect(struct quire_page *page) {
         return;
     }
     for (struct quire_rmap *entry = &page->rmap; entry; entry = entry->next) {
+        if (entry->space->huges.count) { /* it is about to be clean */
+            quire_huge_split(entry->space, entry->va.value, true);
+        }
         quire_mach_pmap_protect(entry->space->pmap, entry->va, 1,
                                 QUIRE_PROT_READ | QUIRE_PROT_EXEC);
     }
@@ -136,7 +145,7 @@ bool quire_rmap_harvest(struct quire_page *page) {
         return false;
     }
     for (struct quire_rmap *entry = &page->rmap; entry; entry = entry->next) {
-        used |= quire_mach_pmap_harvest(entry->space->pmap, entry->va);
+        used |= quire_huge_harvest(entry->space, entry->va.value);
     }
     return used;
 }

@@ -26,6 +26,7 @@
 #include "kmem/slab.h"
 #include "vm/anon.h"
 #include "vm/change.h"
+#include "vm/huge.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
 
@@ -67,6 +68,21 @@ void quire_space_enter(struct quire_space *space, uint64_t va, struct quire_page
     unsigned before = stash->count;
     quire_mach_pmap_enter(space->pmap, quire_va(va), quire_page_frame(q, page), 0, prot, stash);
     if (stash->count != before) {
+        charge_tables(space, before);
+    }
+}
+
+static void release_table(void *context, quire_frame frame);
+
+void quire_space_enter_block(struct quire_space *space, uint64_t va, struct quire_page *page,
+                             unsigned order, unsigned prot) {
+    struct quire *q = space->q;
+    struct quire_stash *stash = &q->vm->stash;
+    unsigned before = stash->count;
+    quire_mach_pmap_enter(space->pmap, quire_va(va), quire_page_frame(q, page), order, prot, stash);
+    if (stash->count > before) { /* the block took a table's place */
+        release_table(space, stash->frames[--stash->count]);
+    } else {
         charge_tables(space, before);
     }
 }
@@ -176,6 +192,7 @@ enum quire_status quire_vm_space_create(struct quire *q, const struct quire_spac
     *space = (struct quire_space){.q = q, .config = *config};
     quire_regions_init(space);
     quire_radix_init(&space->anons, &vm->nodes);
+    quire_radix_init(&space->huges, &vm->nodes);
     struct quire_page *root = quire_page_alloc(q, 0, QUIRE_USE_TABLE, QUIRE_ALLOC_KERNEL);
     if (!root) {
         goto undo_space;
@@ -207,6 +224,7 @@ void quire_space_destroy(struct quire_space *space) {
     }
     CHECK(q, !space->anons.count && !space->virtual_pages);
     quire_radix_clear(&space->anons, 0, UINT64_MAX, NULL, NULL); /* nodes that were only reserved */
+    quire_huge_end_space(space);
     quire_mach_pmap_destroy(space->pmap, release_table, space);
     CHECK(q, !space->tables);
     quire_list_remove(&space->link);

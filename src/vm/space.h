@@ -11,6 +11,7 @@
 struct quire_vm {
     struct quire_list spaces, objects; /* in order of creation */
     struct quire_cache *space_cache, *region_cache, *anon_cache, *rmap_cache, *object_cache;
+    struct quire_cache *huge_cache;
     struct quire_cache *node_cache; /* radix nodes of all sparse arrays */
     struct quire_radix_memory nodes;
     struct quire_page *zero; /* what a read of untouched anonymous memory sees; never written */
@@ -33,6 +34,14 @@ struct quire_vm {
     uint64_t peak_demand;
     uint64_t mlocked;  /* pages with QUIRE_PAGE_LOCKED */
     uint64_t lazyfree; /* pages with QUIRE_PAGE_LAZYFREE */
+
+    /* huge.c and collapse.c. */
+    enum quire_thp thp;
+    uint64_t nhuges;                    /* blocks of all spaces */
+    unsigned collapse_min;              /* pages that must be there, 1 to 512 */
+    struct quire_space *collapse_space; /* where collapse.c goes on looking; NULL: at the first */
+    uint64_t collapse_va;
+    uint64_t collapse_next_ns; /* not before */
 };
 
 struct quire_space {
@@ -49,6 +58,8 @@ struct quire_space {
 
     /* The truth of private pages: va / page size -> struct quire_anon. fault.c, fork.c, change.c */
     struct quire_radix anons;
+    /* What of them one entry maps: va / 2 MiB -> struct quire_huge. huge.c */
+    struct quire_radix huges;
 
     uint64_t brk_start, brk_end; /* bytes, end not rounded */
     uint32_t lock_future;        /* QUIRE_REGION_LOCKS that every new region gets */
@@ -84,6 +95,10 @@ enum quire_status quire_space_fill_stash(struct quire *q);
  * => the stash is full enough: quire_space_fill_stash was OK and nothing was entered since. */
 void quire_space_enter(struct quire_space *space, uint64_t va, struct quire_page *page,
                        unsigned prot);
+
+/* The same for a block of 2^order pages: one entry. */
+void quire_space_enter_block(struct quire_space *space, uint64_t va, struct quire_page *page,
+                             unsigned order, unsigned prot);
 
 /* Demand may have a new peak. O(1). */
 void quire_space_note_demand(struct quire *q);

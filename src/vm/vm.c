@@ -7,6 +7,7 @@
 #include "vm/vm.h"
 
 #include "kmem/slab.h"
+#include "vm/huge.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
 #include "vm/space.h"
@@ -19,7 +20,7 @@ struct cache_plan {
     void (*constructor)(void *object);
 };
 
-#define NCACHES 6
+#define NCACHES 7
 
 static void plan_caches(struct quire_vm *vm, struct cache_plan plan[NCACHES]) {
     const struct cache_plan rows[NCACHES] = {
@@ -27,6 +28,7 @@ static void plan_caches(struct quire_vm *vm, struct cache_plan plan[NCACHES]) {
         {&vm->region_cache, "region", sizeof(struct quire_region), NULL},
         {&vm->anon_cache, "anon", sizeof(struct quire_anon), NULL},
         {&vm->rmap_cache, "rmap", sizeof(struct quire_rmap), NULL},
+        {&vm->huge_cache, "huge", sizeof(struct quire_huge), NULL},
         {&vm->object_cache, "object", sizeof(struct quire_object), NULL},
         {&vm->node_cache, "radix_node", sizeof(struct quire_radix_node), quire_radix_construct},
     };
@@ -58,13 +60,15 @@ static void give_back(struct quire *q) {
     q->vm = NULL;
 }
 
-enum quire_status quire_vm_boot(struct quire *q) {
+enum quire_status quire_vm_boot(struct quire *q, const struct quire_config *config) {
     struct cache_plan plan[NCACHES];
     struct quire_vm *vm = quire_kzalloc(q, sizeof *vm);
     if (!vm) {
         return QUIRE_NOMEM;
     }
     q->vm = vm;
+    vm->thp = config->thp;
+    vm->collapse_min = config->thp_min_present ? config->thp_min_present : 1;
     quire_list_init(&vm->spaces);
     quire_list_init(&vm->objects);
     vm->depth = quire_mach_pmap_depth(q->machine, &vm->large_order);

@@ -122,7 +122,23 @@ uint64_t quire_vm_mapped_file(const struct quire *q); /* file pages with at leas
 /* Highest (anon + shmem + mapped file + swapped + tables) so far, pages. */
 uint64_t quire_vm_peak_demand(const struct quire *q);
 
-enum quire_status quire_vm_boot(struct quire *q);
+/* ---- huge pages: quire.h has quire_set_thp ------------------------------------------------- */
+
+/* Is the page one of a block that some space maps with one entry? Moving or evicting it splits the
+ * block: who looks for pages to move had better leave these alone. O(mappings of the page). */
+bool quire_vm_in_block(struct quire_page *page);
+
+/* Pages in blocks of all spaces (AnonHugePages). O(1). */
+uint64_t quire_vm_huge_pages(const struct quire *q);
+
+/* The same of one space between two addresses; and may the region that begins at va have blocks? */
+uint64_t quire_vm_block_pages(const struct quire_space *space, quire_vaddr start, quire_vaddr end);
+bool quire_vm_block_eligible(const struct quire_space *space, quire_vaddr va);
+
+/* A bounded piece of khugepaged's work; called by each tick. */
+void quire_vm_collapse(struct quire *q);
+
+enum quire_status quire_vm_boot(struct quire *q, const struct quire_config *config);
 void quire_vm_shutdown(struct quire *q); /* => no space and no object is left */
 /* Recount: sparse arrays against anon->refs, frames' owners, rmap against pmap_query, regions,
  * usage of each space. Stores how many distinct slots are held. Panics. */

@@ -45,6 +45,8 @@ expect 125 'not a directory' run --root "$scratch/out" -- x
 expect 125 'no directory' run --bind "$scratch/nowhere" -- x
 expect 125 'must begin with /' run --bind .:data -- x
 expect 125 'two clocks' run --clock wall -- x
+expect 125 'write --thp always' run --thp sometimes -- x
+expect 125 'needs a always|madvise|never' run --thp
 expect 125 'not a number' run --seed soon -- x
 expect 125 'root create DIR PACKAGE' root
 expect 125 'did you mean' root crate
