@@ -162,6 +162,7 @@ static enum quire_status move(struct move *m, struct quire_region *region) {
     quire_region_insert(space, put);
     if (m->keep_old) { /* as Linux: the pages took the lock along */
         quire_lock_region(space, region, 0);
+        put = quire_region_find(space, m->new_start); /* it may be one with the old one now */
     }
     quire_region_merge(space, put);
     quire_spares_return(space, &spares); /* one is left if old and new touch: one cut for both */

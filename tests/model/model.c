@@ -59,7 +59,7 @@ static enum quire_status grow_stack(const struct model *model, struct model_spac
     if (!permits(space->pages[stack].prot, access))
         return QUIRE_DENIED;
     struct model_page fresh = space->pages[stack];
-    fresh.own = fresh.lazy = false;
+    fresh.own = fresh.lazy = fresh.held = false;
     for (unsigned i = page; i < stack; i++)
         space->pages[i] = fresh;
     return QUIRE_OK;
@@ -88,6 +88,8 @@ void model_write(struct model *model, struct model_page *page, unsigned first, u
         page->own = true;
     }
     page->lazy = false;
+    page->held =
+        (page->flags & QUIRE_MAP_LOCKED) && page->prot; /* by force into PROT_NONE: unmapped */
     memset(cells + first, value, n);
 }
 
@@ -112,7 +114,6 @@ bool model_all_free(const struct model_space *space, unsigned page, unsigned n) 
 bool model_joined(const struct model_page *first, const struct model_page *second) {
     return first->mapped && second->mapped && first->prot == second->prot &&
            first->flags == second->flags && first->object == second->object &&
-           first->nofork == second->nofork &&
            (first->object < 0 || first->index + 1 == second->index);
 }
 
@@ -132,7 +133,7 @@ void model_map(struct model_space *space, unsigned page, unsigned n, unsigned pr
         space->pages[page + i] = (struct model_page){
             .mapped = true,
             .prot = (unsigned char)prot,
-            .flags = flags,
+            .flags = flags | space->lock_future,
             .object = (short)object,
             .index = object < 0 ? 0 : index + i,
         };
@@ -156,37 +157,142 @@ enum quire_status model_protect(struct model_space *space, unsigned page, unsign
     return QUIRE_OK;
 }
 
-static void advise_page(struct model_page *page, enum quire_advice advice) {
-    bool shared = (page->flags & QUIRE_MAP_SHARED) != 0;
+/* What holds for a page holds for its region: a region that does not allow the advice ends it. */
+static enum quire_status advise_page(struct model *model, struct model_space *space,
+                                     struct model_page *page, enum quire_advice advice) {
+    bool shared = (page->flags & QUIRE_MAP_SHARED) != 0, locked = page->flags & QUIRE_MAP_LOCKED;
+    unsigned set = 0, clear = 0;
     switch (advice) {
     case QUIRE_ADVISE_DONTNEED:
+        if (locked)
+            return QUIRE_INVAL;
         if (!shared)
             page->own = page->lazy = false;
-        break;
+        return QUIRE_OK;
     case QUIRE_ADVISE_FREE:
+        if (locked || page->object >= 0)
+            return QUIRE_INVAL;
         page->lazy = page->own;
-        break;
+        return QUIRE_OK;
+    case QUIRE_ADVISE_COLD:
+    case QUIRE_ADVISE_PAGEOUT:
+        return locked ? QUIRE_INVAL : QUIRE_OK;
+    case QUIRE_ADVISE_POPULATE_READ:
+    case QUIRE_ADVISE_POPULATE_WRITE: {
+        enum quire_access access =
+            advice == QUIRE_ADVISE_POPULATE_READ ? QUIRE_ACCESS_READ : QUIRE_ACCESS_WRITE;
+        if (!(page->prot & (unsigned)access))
+            return QUIRE_INVAL;
+        return model_access(model, space, (unsigned)(page - space->pages), access) == QUIRE_BUS
+                   ? QUIRE_FAULT
+                   : QUIRE_OK;
+    }
     case QUIRE_ADVISE_DONTFORK:
-        page->nofork = true;
+        set = QUIRE_REGION_DONTFORK;
         break;
     case QUIRE_ADVISE_DOFORK:
-        page->nofork = false;
+        clear = QUIRE_REGION_DONTFORK;
+        break;
+    case QUIRE_ADVISE_WIPEONFORK:
+        if (page->object >= 0)
+            return QUIRE_INVAL;
+        set = QUIRE_REGION_WIPEONFORK;
+        break;
+    case QUIRE_ADVISE_KEEPONFORK:
+        clear = QUIRE_REGION_WIPEONFORK;
+        break;
+    case QUIRE_ADVISE_HUGEPAGE:
+        set = QUIRE_REGION_HUGEPAGE;
+        clear = QUIRE_REGION_NOHUGEPAGE;
+        break;
+    case QUIRE_ADVISE_NOHUGEPAGE:
+        set = QUIRE_REGION_NOHUGEPAGE;
+        clear = QUIRE_REGION_HUGEPAGE;
         break;
     default: /* the others change no byte and no right */
         break;
     }
+    page->flags = (page->flags & ~clear) | set;
+    return QUIRE_OK;
 }
 
-enum quire_status model_advise(struct model_space *space, unsigned page, unsigned n,
-                               enum quire_advice advice) {
+enum quire_status model_advise(struct model *model, struct model_space *space, unsigned page,
+                               unsigned n, enum quire_advice advice) {
     enum quire_status status = QUIRE_OK;
+    bool populates = advice == QUIRE_ADVISE_POPULATE_READ || advice == QUIRE_ADVISE_POPULATE_WRITE;
     for (unsigned i = page; i < page + n; i++) {
-        if (space->pages[i].mapped)
-            advise_page(&space->pages[i], advice);
-        else
+        if (!space->pages[i].mapped) {
+            status = QUIRE_UNMAPPED;
+            if (populates)
+                return status;
+            continue;
+        }
+        enum quire_status refused = advise_page(model, space, &space->pages[i], advice);
+        if (refused != QUIRE_OK)
+            return refused;
+    }
+    return status;
+}
+
+/* ---- locks ----------------------------------------------------------------------------------- */
+
+static void set_locks(struct model_page *page, unsigned locks) {
+    page->flags = (page->flags & ~MODEL_LOCKS) | locks;
+    page->held = page->held && locks;
+}
+
+/* What a locked page is faulted in with. */
+static enum quire_access fill_access(const struct model_page *page) {
+    if ((page->prot & QUIRE_PROT_WRITE) && !(page->flags & QUIRE_MAP_SHARED))
+        return QUIRE_ACCESS_WRITE;
+    return page->prot & QUIRE_PROT_READ ? QUIRE_ACCESS_READ : QUIRE_ACCESS_EXEC;
+}
+
+enum quire_status model_lock(struct model *model, struct model_space *space, unsigned page,
+                             unsigned n, unsigned locks) {
+    enum quire_status status = QUIRE_OK;
+    unsigned i = page;
+    for (; i < page + n && space->pages[i].mapped; i++)
+        set_locks(&space->pages[i], locks);
+    if (i < page + n)
+        return QUIRE_UNMAPPED;
+    for (i = page; i < page + n && locks == QUIRE_MAP_LOCKED; i++) {
+        if (model_access(model, space, i, fill_access(&space->pages[i])) != QUIRE_OK)
             status = QUIRE_UNMAPPED;
     }
     return status;
+}
+
+void model_lock_all(struct model_space *space, unsigned flags) {
+    unsigned locks = QUIRE_MAP_LOCKED;
+    if (flags & QUIRE_LOCK_ALL_ON_FAULT)
+        locks |= QUIRE_MAP_LOCK_ON_FAULT;
+    space->lock_future = flags & QUIRE_LOCK_ALL_FUTURE ? locks : 0;
+    if (!(flags & (QUIRE_LOCK_ALL_CURRENT | QUIRE_LOCK_ALL_FUTURE)))
+        locks = 0;
+    else if (!(flags & QUIRE_LOCK_ALL_CURRENT))
+        return;
+    for (unsigned i = 0; i < MODEL_PAGES; i++) {
+        if (space->pages[i].mapped)
+            set_locks(&space->pages[i], locks);
+    }
+}
+
+bool model_any_private_object(const struct model_space *space, unsigned page, unsigned n) {
+    for (unsigned i = page; i < page + n; i++) {
+        const struct model_page *p = &space->pages[i];
+        if (p->mapped && p->object >= 0 && !(p->flags & QUIRE_MAP_SHARED))
+            return true;
+    }
+    return false;
+}
+
+/* ---- moving ---------------------------------------------------------------------------------- */
+
+/* The tags of heap and stack stay where these are; an object's page comes by an access again. */
+static void carry(struct model_page *page) {
+    page->flags &= ~(unsigned)(QUIRE_MAP_HEAP_TAG | QUIRE_MAP_STACK_TAG);
+    page->held = page->held && page->own;
 }
 
 void model_remap(struct model_space *space, unsigned from, unsigned n_old, unsigned to,
@@ -196,21 +302,52 @@ void model_remap(struct model_space *space, unsigned from, unsigned n_old, unsig
     memcpy(moved, &space->pages[from], n_kept * sizeof moved[0]);
     for (unsigned i = n_kept; i < n_new; i++) {
         moved[i] = moved[i - 1];
-        moved[i].own = moved[i].lazy = false;
+        moved[i].own = moved[i].lazy = moved[i].held = false;
         if (moved[i].object >= 0)
             moved[i].index++;
     }
     for (unsigned i = 0; i < n_new && to != from; i++)
-        moved[i].flags &= ~(unsigned)QUIRE_MAP_HEAP_TAG; /* elsewhere it is not the heap */
+        carry(&moved[i]);
     model_unmap(space, from, n_old);
     memcpy(&space->pages[to], moved, n_new * sizeof moved[0]);
 }
 
+void model_remap_keep(struct model_space *space, unsigned from, unsigned n, unsigned to) {
+    struct model_page moved[MODEL_PAGES];
+    unsigned start = from, end = from + n;
+    memcpy(moved, &space->pages[from], n * sizeof moved[0]);
+    for (unsigned i = 0; i < n; i++) {
+        carry(&moved[i]);
+        space->pages[from + i].own = space->pages[from + i].lazy = false;
+    }
+    /* As on Linux the whole region loses its locks: the pages took them along. */
+    while (start > 0 && model_joined(&space->pages[start - 1], &space->pages[start]))
+        start--;
+    while (end < MODEL_PAGES && model_joined(&space->pages[end - 1], &space->pages[end]))
+        end++;
+    for (unsigned i = start; i < end; i++)
+        set_locks(&space->pages[i], 0);
+    memcpy(&space->pages[to], moved, n * sizeof moved[0]);
+}
+
+void model_remap_double(struct model_space *space, unsigned from, unsigned to, unsigned n_new) {
+    struct model_page page = space->pages[from];
+    carry(&page);
+    page.held = false;
+    for (unsigned i = 0; i < n_new; i++, page.index++)
+        space->pages[to + i] = page;
+}
+
 void model_fork(const struct model_space *parent, struct model_space *child) {
     *child = *parent;
+    child->lock_future = 0;
     for (unsigned i = 0; i < MODEL_PAGES; i++) {
-        if (child->pages[i].nofork)
+        struct model_page *page = &child->pages[i];
+        set_locks(page, 0);
+        if (page->flags & QUIRE_REGION_DONTFORK)
             model_unmap(child, i, 1);
+        if (page->flags & QUIRE_REGION_WIPEONFORK)
+            page->own = page->lazy = false;
     }
 }
 
@@ -233,7 +370,7 @@ void model_truncate(struct model *model, int object, uint64_t ncells) {
         for (unsigned i = 0; i < MODEL_PAGES; i++) {
             struct model_page *page = &model->spaces[s].pages[i];
             if (page->mapped && page->object == object && page->index >= npages)
-                page->own = page->lazy = false;
+                page->own = page->lazy = page->held = false;
         }
     }
 }

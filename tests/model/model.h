@@ -23,20 +23,21 @@
 
 struct model_page {
     bool mapped;
-    bool own;    /* private: has bytes of its own; otherwise the object's, or zeros, show through */
-    bool lazy;   /* ADVISE_FREE: what it shows is its own bytes or zeros, until the next write */
-    bool nofork; /* a child does not get it */
+    bool own;  /* private: has bytes of its own; otherwise the object's, or zeros, show through */
+    bool lazy; /* ADVISE_FREE: what it shows is its own bytes or zeros, until the next write */
+    bool held; /* locked and accessed since: it must stay in RAM */
     unsigned char prot;
     short object;   /* -1: anonymous */
-    unsigned flags; /* of enum quire_map_flags, those that stay with a region */
+    unsigned flags; /* quire_map_flags and quire_region_flags that stay with a region */
     unsigned index; /* page in the object; in anonymous memory 0 */
     uint8_t cells[MODEL_CELLS];
 };
 
 struct model_space {
     bool alive;
-    unsigned brk_page;  /* where the heap begins */
-    uint64_t brk_bytes; /* its length */
+    unsigned brk_page;    /* where the heap begins */
+    uint64_t brk_bytes;   /* its length */
+    unsigned lock_future; /* QUIRE_MAP_LOCKED... that every new mapping gets */
     struct model_page pages[MODEL_PAGES];
 };
 
@@ -68,13 +69,26 @@ void model_map(struct model_space *space, unsigned page, unsigned n, unsigned pr
 void model_unmap(struct model_space *space, unsigned page, unsigned n);
 enum quire_status model_protect(struct model_space *space, unsigned page, unsigned n,
                                 unsigned prot);
-enum quire_status model_advise(struct model_space *space, unsigned page, unsigned n,
-                               enum quire_advice advice);
+enum quire_status model_advise(struct model *model, struct model_space *space, unsigned page,
+                               unsigned n, enum quire_advice advice);
+/* mlock: the pages up to the first hole get these locks, 0: none. Then what populating them comes
+ * to: QUIRE_UNMAPPED where a page may not be accessed. */
+#define MODEL_LOCKS ((unsigned)(QUIRE_MAP_LOCKED | QUIRE_MAP_LOCK_ON_FAULT))
+enum quire_status model_lock(struct model *model, struct model_space *space, unsigned page,
+                             unsigned n, unsigned locks);
+void model_lock_all(struct model_space *space, unsigned flags);
+/* The range holds private pages of objects: populating them may copy them or not yet. */
+bool model_any_private_object(const struct model_space *space, unsigned page, unsigned n);
+
 /* Move n_old pages to `to`, cut or extended to n_new. => the old pages are one region; the new
  * range does not overlap the old one, unless it begins there too and what follows is free or is cut
  */
 void model_remap(struct model_space *space, unsigned from, unsigned n_old, unsigned to,
                  unsigned n_new);
+/* n pages move to `to`, and their old place stays mapped without them: MREMAP_DONTUNMAP. */
+void model_remap_keep(struct model_space *space, unsigned from, unsigned n, unsigned to);
+/* A second mapping of shared pages, n_new from that of page `from` on. */
+void model_remap_double(struct model_space *space, unsigned from, unsigned to, unsigned n_new);
 void model_fork(const struct model_space *parent, struct model_space *child);
 
 /* All mapped, or all free. */

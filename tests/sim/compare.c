@@ -62,6 +62,11 @@ void sim_settle_copy(struct sim *sim, unsigned s, unsigned page) {
     struct model_page *p = &sim->model.spaces[s].pages[page];
     if (p->object < 0 || p->own || (p->flags & QUIRE_MAP_SHARED))
         return;
+    if (p->flags &
+        QUIRE_MAP_LOCKED) { /* no advice is taken for it: the program dies of the error */
+        sim->killed = true;
+        return;
+    }
     if (quire_advise(sim->spaces[s], quire_va(sim_va(page)), QUIRE_PAGE_SIZE,
                      QUIRE_ADVISE_DONTNEED) != QUIRE_OK)
         sim_fail(sim, "space %u page %u: advice for one page was refused", s, page);
@@ -96,6 +101,9 @@ bool sim_access(struct sim *sim, unsigned s, unsigned page, unsigned offset,
     if (got != want)
         sim_fail(sim, "space %u page %u access %d: %s, the model says %s", s, page, (int)access,
                  quire_status_name(got), quire_status_name(want));
+    struct model_page *p = &sim->model.spaces[s].pages[page];
+    if (got == QUIRE_OK && (p->flags & QUIRE_MAP_LOCKED) && !p->lazy && (p->own || p->object >= 0))
+        p->held = true;
     return got == QUIRE_OK;
 }
 
@@ -129,6 +137,7 @@ void sim_verify_regions(struct sim *sim, unsigned s) {
             sim_fail(sim, "space %u: no region in pages %u to %u", s, page, first);
         const struct model_page *p = &space->pages[first];
         if (!model_one_region(space, first, end - first) || info.prot != p->prot ||
+            info.flags != p->flags ||
             info.object != (p->object < 0 ? NULL : sim->objects[p->object]) ||
             (p->object >= 0 && info.offset_bytes >> QUIRE_PAGE_SHIFT != p->index))
             sim_fail(sim, "space %u: region of pages %u to %u is not the model's", s, first, end);
@@ -164,15 +173,18 @@ void sim_verify_usage(struct sim *sim) {
         sim_fail(sim, "usage: swap or dirty pages are out of range");
     for (unsigned s = 0; s < MODEL_SPACES; s++) {
         struct quire_space_usage usage;
-        uint64_t mapped = 0;
+        uint64_t mapped = 0, locked = 0;
         if (!sim->model.spaces[s].alive)
             continue;
         quire_space_usage(sim->spaces[s], &usage);
-        for (unsigned i = 0; i < MODEL_PAGES; i++)
+        for (unsigned i = 0; i < MODEL_PAGES; i++) {
             mapped += sim->model.spaces[s].pages[i].mapped;
-        if (usage.virtual_pages != mapped)
-            sim_fail(sim, "usage: space %u has %llu pages, the model %llu", s,
-                     (unsigned long long)usage.virtual_pages, (unsigned long long)mapped);
+            locked += (sim->model.spaces[s].pages[i].flags & QUIRE_MAP_LOCKED) != 0;
+        }
+        if (usage.virtual_pages != mapped || usage.locked != locked)
+            sim_fail(sim, "usage: space %u has %llu pages, %llu locked; the model %llu, %llu", s,
+                     (unsigned long long)usage.virtual_pages, (unsigned long long)usage.locked,
+                     (unsigned long long)mapped, (unsigned long long)locked);
         promised += promised_pages(sim, s);
     }
     for (int object = MODEL_FILES; object < MODEL_OBJECTS; object++)

@@ -22,8 +22,12 @@
 /* Audits after each step; false: it fails only without them, so they come as the plan says. */
 static bool every_step = true;
 
-static void run_script(const struct sim_script *script, bool verbose, bool audit) {
+/* In what the script failed at first: what is left must fail in the same. */
+static char wanted[SIM_WHY_BYTES];
+
+static void run_script(const struct sim_script *script, bool verbose, bool audit, char *why) {
     static struct sim world;
+    world.why = why;
     world.audit_every = audit ? 1 : 0;
     sim_world_create(&world, &script->plan, verbose);
     for (uint64_t k = 0; k < script->nops; k++)
@@ -31,19 +35,33 @@ static void run_script(const struct sim_script *script, bool verbose, bool audit
     sim_world_destroy(&world);
 }
 
-bool sim_script_fails(const struct sim_script *script, bool verbose, bool audit) {
+bool sim_script_fails(const struct sim_script *script, bool verbose, bool audit, char *why) {
+    static char *shared; /* for the child's last words */
+    if (!shared)
+        shared =
+            mmap(NULL, SIM_WHY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return false;
+    memset(shared, 0, SIM_WHY_BYTES);
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
         alarm(TRY_SECONDS);
         if (!verbose && !freopen("/dev/null", "w", stderr))
             _exit(0);
-        run_script(script, verbose, audit);
+        run_script(script, verbose, audit, shared);
         _exit(0);
     }
     int status = 0;
     waitpid(child, &status, 0);
+    if (why)
+        memcpy(why, shared, SIM_WHY_BYTES);
     return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+static bool fails_the_same(const struct sim_script *script) {
+    char why[SIM_WHY_BYTES];
+    return sim_script_fails(script, false, every_step, why) && strcmp(why, wanted) == 0;
 }
 
 /* ---- leaving out ----------------------------------------------------------------------------- */
@@ -55,7 +73,7 @@ static bool leave_out(struct sim_script *script, uint64_t start, uint64_t end) {
     memcpy(less.ops, script->ops, start * sizeof less.ops[0]);
     memcpy(less.ops + start, script->ops + end, (script->nops - end) * sizeof less.ops[0]);
     less.nops = script->nops - (end - start);
-    if (!sim_script_fails(&less, false, every_step)) {
+    if (!fails_the_same(&less)) {
         free(less.ops);
         return false;
     }
@@ -77,7 +95,7 @@ static void leave_out_runs(struct sim_script *script) {
 static void try_number(struct sim_script *script, int *number, int value) {
     int was = *number;
     *number = value;
-    if (was != value && !sim_script_fails(script, false, every_step))
+    if (was != value && !fails_the_same(script))
         *number = was;
 }
 
@@ -95,14 +113,16 @@ static void simplify_plan(struct sim_script *script) {
     for (unsigned i = SIM_FAILING; i < SIM_AUDIT; i++) {
         uint64_t was = script->plan.field[i];
         script->plan.field[i] = 0;
-        if (was && !sim_script_fails(script, false, every_step))
+        if (was && !fails_the_same(script))
             script->plan.field[i] = was;
     }
 }
 
 void sim_script_shrink(struct sim_script *script) {
     uint64_t before;
-    every_step = sim_script_fails(script, false, true);
+    every_step = sim_script_fails(script, false, true, wanted);
+    if (!every_step)
+        (void)sim_script_fails(script, false, false, wanted);
     simplify_plan(script);
     do {
         before = script->nops;

@@ -46,7 +46,8 @@ struct share {
     struct figures figures;
     uint64_t seed; /* the world that it is in */
     uint64_t step; /* where that ended */
-    bool failed;
+    bool in_world; /* still so when the job has ended: it failed there */
+    bool stop;     /* another one failed */
 };
 
 static struct sim world;    /* for the signal handler: the last words of a panic say where */
@@ -135,23 +136,16 @@ static double seconds_now(void) {
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
 
-static bool others_failed(const struct share *shares, uint64_t jobs) {
-    bool failed = false;
-    for (uint64_t job = 0; job < jobs; job++)
-        failed |= shares[job].failed;
-    return failed;
-}
-
 /* The worlds are functions of their seeds: the first one again must come to the same hash. */
 static void repeat_first(const struct options *options) {
     uint64_t n = options->world_steps < 1000 ? options->world_steps : 1000;
-    stage->failed = true; /* unless it comes back */
+    stage->in_world = true;
     run_world(options, options->seed, n);
     uint64_t hash = world.hash;
     run_world(options, options->seed, n);
     if (hash != world.hash)
         sim_fail(&world, "the same world again took other decisions");
-    stage->failed = false;
+    stage->in_world = false;
 }
 
 /* Every jobs-th world, from number `first` on, until all are done or the time is over. */
@@ -165,16 +159,16 @@ static void run_share(const struct options *options, struct share *shares, uint6
         uint64_t done = k * options->world_steps;
         if (options->hours ? seconds_now() >= end : done >= options->steps)
             return;
-        if (others_failed(shares, options->jobs))
+        if (__atomic_load_n(&stage->stop, __ATOMIC_RELAXED))
             return;
         uint64_t n = options->world_steps;
         if (!options->hours && options->steps - done < n)
             n = options->steps - done;
         stage->seed = options->seed + k;
-        stage->failed = true;
+        stage->in_world = true;
         run_world(options, stage->seed, n);
         add_world(&stage->figures, n);
-        stage->failed = false;
+        stage->in_world = false;
         if (first == 0 && seconds_now() - said >= PROGRESS_SECONDS) {
             struct figures sum = add_shares(shares, options->jobs);
             said = seconds_now();
@@ -204,7 +198,7 @@ static int shrink(const struct options *options) {
     }
     sim_script_print(&script, stdout);
     if (options->shrink)
-        sim_script_fails(&script, true, false);
+        sim_script_fails(&script, true, false, NULL);
     free(script.ops);
     return options->shrink ? 1 : 0;
 }
@@ -225,21 +219,24 @@ static int run_worlds(const struct options *options) {
             _exit(0);
         }
     }
-    for (int status; wait(&status) > 0;)
+    for (int status; wait(&status) > 0;) {
         failed |= !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+        for (uint64_t job = 0; failed && job < options->jobs; job++)
+            __atomic_store_n(&shares[job].stop, true, __ATOMIC_RELAXED);
+    }
     struct figures sum = add_shares(shares, options->jobs);
     if (!failed) {
         print_figures(&sum, seconds_now() - start);
         return 0;
     }
     for (uint64_t job = 0; job < options->jobs; job++)
-        sum.steps += shares[job].failed ? shares[job].step + 1 : 0;
+        sum.steps += shares[job].in_world ? shares[job].step + 1 : 0;
     printf("sim: FAILED after %llu steps\n", ULL(sum.steps));
     for (uint64_t job = 0; job < options->jobs; job++) {
         struct options failing = *options;
         failing.seed = shares[job].seed;
         failing.shrink = true;
-        if (!shares[job].failed || options->brief)
+        if (!shares[job].in_world || options->brief)
             continue;
         printf("sim: a short script that fails too:\n");
         shrink(&failing);
@@ -252,7 +249,7 @@ static int run_script(const struct options *options) {
     struct sim_script script;
     if (!sim_script_read(&script, options->script))
         return 2;
-    bool fails = sim_script_fails(&script, true, options->audit_every != 0);
+    bool fails = sim_script_fails(&script, true, options->audit_every != 0, NULL);
     printf("sim: %s: %llu steps, %s\n", options->script, ULL(script.nops),
            fails ? "FAILED" : "0 differences");
     free(script.ops);

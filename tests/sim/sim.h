@@ -46,6 +46,8 @@ struct sim_op {
     int a[SIM_ARGS];
 };
 
+#define SIM_WHY_BYTES 256
+
 /* ---- a world --------------------------------------------------------------------------------- */
 
 /* What a file object's pager moves bytes to and from. */
@@ -99,6 +101,7 @@ struct sim {
     uint64_t hash, refused_nomem, lost_bus, oom_kills, accesses;
     struct quire_counters counters; /* the manager's last ones */
     bool verbose;
+    char *why;            /* shrink.c: where to note what went wrong; NULL: nowhere */
     uint64_t audit_every; /* overrides the plan's; 0: the plan's */
 };
 
@@ -159,8 +162,9 @@ void sim_script_print(const struct sim_script *script, void *file);
 bool sim_script_read(struct sim_script *script, const char *path);
 
 /* shrink.c: run a script in a process of its own. */
-bool sim_script_fails(const struct sim_script *script, bool verbose, bool audit);
-/* Leave out what is not needed for it to fail. => it fails */
+/* why, SIM_WHY_BYTES, NULL: not wanted: in what it failed, without numbers. */
+bool sim_script_fails(const struct sim_script *script, bool verbose, bool audit, char *why);
+/* Leave out what is not needed for it to fail in the same way. => it fails */
 void sim_script_shrink(struct sim_script *script);
 /* The operations of world `seed` up to its failure or nsteps. False: it does not fail. Audits as
  * given, 0: as its plan says. */

@@ -64,6 +64,9 @@ SIM_STEP(advise);
 SIM_STEP(brk);
 SIM_STEP(remap);
 SIM_STEP(spawn);
+SIM_STEP(lock);
+SIM_STEP(unlock);
+SIM_STEP(lock_all);
 SIM_STEP(exit);
 SIM_STEP(fork);
 

@@ -148,15 +148,29 @@ static unsigned model_reach(struct sim *sim, struct range *r, unsigned cell, uns
     return done < n ? done : n;
 }
 
+/* How many cells a copy of n must come to; a stack that the copy runs into grows. lossy worlds may
+ * copy less (got), and what was not reached has not grown. */
+static unsigned judge_reach(struct sim *sim, struct range *r, unsigned cell, unsigned n,
+                            unsigned got, enum quire_access access, bool forced) {
+    static struct model_space before;
+    if (!sim->lossy)
+        return model_reach(sim, r, cell, n, access, forced);
+    before = *r->model;
+    unsigned want = model_reach(sim, r, cell, n, access, forced);
+    if (got < want) {
+        *r->model = before;
+        (void)model_reach(sim, r, cell, got, access, forced);
+    }
+    return want;
+}
+
 /* Compare what was left over; lossy worlds may copy less, and a kill may cut a copy short: what was
- * copied by then stays, and others may see it. Returns how many cells were copied. */
-static unsigned copied_cells(struct sim *sim, const char *what, unsigned n, size_t left,
-                             unsigned want) {
-    unsigned got = n - (unsigned)(left / MODEL_CELL_BYTES);
+ * copied by then stays, and others may see it. */
+static void copied_cells(struct sim *sim, const char *what, unsigned n, size_t left, unsigned got,
+                         unsigned want) {
     if (left % MODEL_CELL_BYTES != 0 || got > want || (got < want && !sim->lossy && !sim->killed))
         sim_fail(sim, "%s: %zu bytes of %u left, the model says %u", what, left,
                  n * MODEL_CELL_BYTES, (n - want) * MODEL_CELL_BYTES);
-    return got;
 }
 
 /* The range of a copy, its first cell and how many; false: not a copy that can be judged. */
@@ -177,8 +191,9 @@ void sim_act_copy_in(struct sim *sim, const int *a) {
         return;
     size_t left = quire_copy_in(r.real, buffer, quire_va(r.va.value + cell * MODEL_CELL_BYTES),
                                 n * MODEL_CELL_BYTES);
-    unsigned want = model_reach(sim, &r, cell, n, QUIRE_ACCESS_READ, false);
-    unsigned got = copied_cells(sim, "copy_in", n, left, want);
+    unsigned got = n - (unsigned)(left / MODEL_CELL_BYTES);
+    unsigned want = judge_reach(sim, &r, cell, n, got, QUIRE_ACCESS_READ, false);
+    copied_cells(sim, "copy_in", n, left, got, want);
     for (unsigned i = 0; i < got; i++) {
         unsigned at = cell + i;
         const struct model_page *page = &r.model->pages[r.page + at / MODEL_CELLS];
@@ -210,8 +225,9 @@ static void copy_out(struct sim *sim, const int *a, bool forced) {
     quire_vaddr to = quire_va(r.va.value + cell * MODEL_CELL_BYTES);
     size_t left = forced ? quire_copy_force(r.real, to, buffer, nbytes)
                          : quire_copy_out(r.real, to, buffer, nbytes);
-    unsigned want = model_reach(sim, &r, cell, n, QUIRE_ACCESS_WRITE, forced);
-    unsigned got = copied_cells(sim, "copy_out", n, left, want);
+    unsigned got = n - (unsigned)(left / MODEL_CELL_BYTES);
+    unsigned want = judge_reach(sim, &r, cell, n, got, QUIRE_ACCESS_WRITE, forced);
+    copied_cells(sim, "copy_out", n, left, got, want);
     if (got < want && !sim->killed)
         sim_settle_copy(sim, r.s, r.page + (cell + got) / MODEL_CELLS);
     for (unsigned i = 0; i < got; i++) {

@@ -88,11 +88,10 @@ void sim_draw_map(struct sim *sim, int *a) {
     unsigned how = sim_pick(sim, 100);
     sim_draw_range(sim, a);
     draw_mapping(sim, a);
-    bool copies = a[5] >= 0 && !(a[4] & QUIRE_MAP_SHARED) && (a[3] & QUIRE_PROT_WRITE);
-    /* Populating private pages of a file copies them, now or later: seen from the file, no promise.
-     */
-    if (sim_chance(sim, 10) && !copies)
+    if (sim_chance(sim, 10))
         a[4] |= QUIRE_MAP_POPULATE;
+    if (sim_chance(sim, 3))
+        a[4] |= QUIRE_MAP_LOCKED | (sim_chance(sim, 70) ? QUIRE_MAP_LOCK_ON_FAULT : 0);
     a[4] |= how < 60 ? QUIRE_MAP_FIXED : how < 75 ? QUIRE_MAP_NOREPLACE : 0;
     a[7] = how >= 85 ? NO_HINT : 0;
 }
@@ -100,11 +99,18 @@ void sim_draw_map(struct sim *sim, int *a) {
 void sim_act_map(struct sim *sim, const int *a) {
     struct range r;
     unsigned prot = (unsigned)a[3], flags = (unsigned)a[4], place = flags & PLACES;
+    unsigned locks;
     unsigned index = a[6] < 0 ? 0 : (unsigned)a[6];
     int object = a[5];
     if (!sim_range(sim, a, &r) || object >= MODEL_OBJECTS)
         return;
-    if (object >= 0 && !sim->objects[object])
+    if (object >= 0 && (!sim->objects[object] || (flags & QUIRE_MAP_GROWSDOWN)))
+        return;
+    locks = (flags & MODEL_LOCKS) | r.model->lock_future;
+    /* Populating private pages of a file copies them, now or later: seen from the file, no promise.
+     */
+    if (object >= 0 && !(flags & QUIRE_MAP_SHARED) &&
+        (locks == QUIRE_MAP_LOCKED || ((flags & QUIRE_MAP_POPULATE) && (prot & QUIRE_PROT_WRITE))))
         return;
     quire_vaddr va = !place && a[7] == NO_HINT ? quire_va(0) : r.va;
     enum quire_status want = QUIRE_OK;
@@ -175,7 +181,7 @@ void sim_act_protect(struct sim *sim, const int *a) {
 /* space page n advice */
 void sim_draw_advise(struct sim *sim, int *a) {
     sim_draw_mapped(sim, a);
-    a[3] = (int)sim_pick(sim, QUIRE_ADVISE_DOFORK + 1);
+    a[3] = (int)sim_pick(sim, QUIRE_ADVISE_POPULATE_WRITE + 1);
 }
 
 void sim_act_advise(struct sim *sim, const int *a) {
@@ -184,13 +190,13 @@ void sim_act_advise(struct sim *sim, const int *a) {
     enum quire_advice advice = (enum quire_advice)a[3];
     if (!sim_range(sim, a, &r))
         return;
-    for (unsigned i = r.page; i < r.page + r.n && advice == QUIRE_ADVISE_FREE; i++) {
-        if (r.model->pages[i].mapped && r.model->pages[i].object >= 0)
-            return; /* for anonymous memory only: EINVAL on Linux */
-    }
+    if (advice == QUIRE_ADVISE_POPULATE_WRITE && model_any_private_object(r.model, r.page, r.n))
+        return; /* as in sim_act_map */
     save(&r, &before);
-    enum quire_status want = model_advise(r.model, r.page, r.n, advice);
+    enum quire_status want = model_advise(&sim->model, r.model, r.page, r.n, advice);
     enum quire_status got = quire_advise(r.real, r.va, r.bytes, advice);
+    if (got == QUIRE_FAULT && sim->lossy && advice >= QUIRE_ADVISE_POPULATE_READ)
+        return; /* a page was lost, and it stopped there */
     sim_did(sim, "advise", got, want);
     if (got == QUIRE_NOMEM)
         restore(&r, &before);
@@ -258,6 +264,19 @@ static enum quire_status remap_rule(const struct range *r, unsigned n_new, bool 
     return may_move ? QUIRE_OK : QUIRE_NOROOM;
 }
 
+/* remap_copy and sim_draw_remap: what becomes of the old place. */
+enum { REMAP_STAY, REMAP_MAY_MOVE, REMAP_FIXED, REMAP_KEEP, REMAP_KEEP_FIXED, REMAP_DOUBLE };
+
+/* Refused for memory, but the fixed target may be gone already, as on Linux. */
+static void forget_target(struct range *r, enum quire_status got, enum quire_status want,
+                          bool fixed, unsigned n_new, unsigned to) {
+    struct quire_region_info info;
+    if (got == QUIRE_NOMEM && want == QUIRE_OK && fixed &&
+        (!quire_region_at_or_after(r->real, quire_va(sim_va(to)), false, &info) ||
+         info.start.value >= sim_va(to + n_new)))
+        model_unmap(r->model, to, n_new);
+}
+
 static void remap_fixed(struct sim *sim, struct range *r, unsigned n_new, unsigned to) {
     bool overlap = to < r->page + r->n && r->page < to + n_new;
     enum quire_status want = overlap ? QUIRE_INVAL
@@ -267,11 +286,7 @@ static void remap_fixed(struct sim *sim, struct range *r, unsigned n_new, unsign
     quire_vaddr new_va = quire_va(sim_va(to));
     enum quire_status got = quire_remap(r->real, r->va, r->bytes, n_new * QUIRE_PAGE_SIZE,
                                         QUIRE_REMAP_MAY_MOVE | QUIRE_REMAP_FIXED, &new_va);
-    struct quire_region_info info;
-    if (got == QUIRE_NOMEM && want == QUIRE_OK &&
-        (!quire_region_at_or_after(r->real, quire_va(sim_va(to)), false, &info) ||
-         info.start.value >= sim_va(to + n_new)))
-        model_unmap(r->model, to, n_new); /* the target may be gone already, as on Linux */
+    forget_target(r, got, want, true, n_new, to);
     if (!sim_did(sim, "remap fixed", got, want))
         return;
     if (new_va.value != sim_va(to))
@@ -280,7 +295,45 @@ static void remap_fixed(struct sim *sim, struct range *r, unsigned n_new, unsign
     model_remap(r->model, r->page, r->n, to, n_new);
 }
 
-enum { REMAP_STAY, REMAP_MAY_MOVE, REMAP_FIXED };
+/* What mremap says to DONTUNMAP, and to an old length of 0, which makes a second mapping. */
+static enum quire_status copy_rule(const struct range *r, unsigned n_new, unsigned to, int how) {
+    const struct model_page *page = &r->model->pages[r->page];
+    if (how == REMAP_KEEP_FIXED && to < r->page + r->n && r->page < to + n_new)
+        return QUIRE_INVAL;
+    if (!page->mapped)
+        return QUIRE_FAULT;
+    if (how == REMAP_DOUBLE)
+        return page->flags & QUIRE_MAP_SHARED ? QUIRE_OK : QUIRE_INVAL;
+    return model_one_region(r->model, r->page, r->n) ? QUIRE_OK : QUIRE_FAULT;
+}
+
+/* The old place stays. */
+static void remap_copy(struct sim *sim, struct range *r, unsigned n_new, unsigned to, int how) {
+    bool fixed = how == REMAP_KEEP_FIXED;
+    if (how != REMAP_DOUBLE)
+        n_new = r->n;
+    if (fixed && to + n_new > MODEL_PAGES)
+        return;
+    enum quire_status want = copy_rule(r, n_new, to, how);
+    quire_vaddr new_va = quire_va(fixed ? sim_va(to) : 0);
+    unsigned flags = QUIRE_REMAP_MAY_MOVE | (fixed ? QUIRE_REMAP_FIXED : 0) |
+                     (how == REMAP_DOUBLE ? 0 : QUIRE_REMAP_DONT_UNMAP);
+    enum quire_status got = quire_remap(r->real, r->va, how == REMAP_DOUBLE ? 0 : r->bytes,
+                                        n_new * QUIRE_PAGE_SIZE, flags, &new_va);
+    if (want == QUIRE_OK && got == QUIRE_NOROOM && !fixed && !has_hole(r->model, n_new))
+        return;
+    forget_target(r, got, want, fixed, n_new, to);
+    if (!sim_did(sim, "remap copy", got, want))
+        return;
+    if (fixed)
+        model_unmap(r->model, to, n_new);
+    else
+        to = page_of(sim, r->model, new_va, n_new);
+    if (how == REMAP_DOUBLE)
+        model_remap_double(r->model, r->page, to, n_new);
+    else
+        model_remap_keep(r->model, r->page, n_new, to);
+}
 
 /* space page n | pages to how */
 void sim_draw_remap(struct sim *sim, int *a) {
@@ -294,6 +347,10 @@ void sim_draw_remap(struct sim *sim, int *a) {
     a[3] = 1 + (int)sim_pick(sim, RUN_PAGES_MAX);
     a[4] = (int)sim_pick(sim, MODEL_PAGES);
     a[5] = fixed ? REMAP_FIXED : may_move ? REMAP_MAY_MOVE : REMAP_STAY;
+    if (sim_chance(sim, 25)) {
+        a[5] = REMAP_KEEP + (int)sim_pick(sim, 3);
+        a[3] = a[5] == REMAP_DOUBLE ? a[3] : a[2];
+    }
 }
 
 void sim_act_remap(struct sim *sim, const int *a) {
@@ -303,6 +360,10 @@ void sim_act_remap(struct sim *sim, const int *a) {
     if (!sim_range(sim, a, &r) || n_new == 0 || n_new > MODEL_PAGES)
         return;
     note_change(sim, r.s);
+    if (a[5] >= REMAP_KEEP) {
+        remap_copy(sim, &r, n_new, to, a[5]);
+        return;
+    }
     if (a[5] == REMAP_FIXED) {
         if (to + n_new <= MODEL_PAGES)
             remap_fixed(sim, &r, n_new, to);
@@ -323,6 +384,73 @@ void sim_act_remap(struct sim *sim, const int *a) {
     else if (new_va.value != sim_va(to))
         sim_fail(sim, "remap: moved without need");
     model_remap(r.model, r.page, r.n, to, n_new);
+}
+
+/* ---- locks ----------------------------------------------------------------------------------- */
+
+/* space page n on_fault */
+void sim_draw_lock(struct sim *sim, int *a) {
+    sim_draw_mapped(sim, a);
+    a[2] = 1 + a[2] / 4;
+    a[3] = sim_chance(sim, 50);
+}
+
+void sim_act_lock(struct sim *sim, const int *a) {
+    struct range r;
+    struct saved before;
+    if (!sim_range(sim, a, &r))
+        return;
+    bool on_fault = a[3] || model_any_private_object(r.model, r.page, r.n);
+    unsigned locks = QUIRE_MAP_LOCKED | (on_fault ? QUIRE_MAP_LOCK_ON_FAULT : 0);
+    save(&r, &before);
+    enum quire_status want = model_lock(&sim->model, r.model, r.page, r.n, locks);
+    enum quire_status got = quire_lock(r.real, r.va, r.bytes, on_fault);
+    note_change(sim, r.s);
+    if (got == QUIRE_BUSY || (got == QUIRE_UNMAPPED && want == QUIRE_OK && sim->lossy)) {
+        sim->refused_nomem += got == QUIRE_BUSY; /* locked, but not all of it is in RAM */
+        return;
+    }
+    if (got == QUIRE_KILLED && sim->killed)
+        return;
+    sim_did(sim, "lock", got, want);
+    if (got == QUIRE_NOMEM)
+        restore(&r, &before);
+}
+
+void sim_draw_unlock(struct sim *sim, int *a) {
+    sim_draw_mapped(sim, a);
+}
+
+void sim_act_unlock(struct sim *sim, const int *a) {
+    struct range r;
+    struct saved before;
+    if (!sim_range(sim, a, &r))
+        return;
+    save(&r, &before);
+    enum quire_status want = model_lock(&sim->model, r.model, r.page, r.n, 0);
+    enum quire_status got = quire_unlock(r.real, r.va, r.bytes);
+    sim_did(sim, "unlock", got, want);
+    if (got == QUIRE_NOMEM)
+        restore(&r, &before);
+    note_change(sim, r.s);
+}
+
+/* space page n | flags */
+void sim_draw_lock_all(struct sim *sim, int *a) {
+    sim_draw_range(sim, a);
+    a[3] = sim_chance(sim, 60) ? 0 : (int)sim_pick(sim, 8);
+}
+
+void sim_act_lock_all(struct sim *sim, const int *a) {
+    struct range r;
+    unsigned flags = (unsigned)a[3] & 7;
+    if (!sim_range(sim, a, &r))
+        return;
+    if (model_any_private_object(r.model, 0, MODEL_PAGES))
+        flags |= QUIRE_LOCK_ALL_ON_FAULT;
+    if (sim_did(sim, "lock_all", quire_lock_all(r.real, flags), QUIRE_OK))
+        model_lock_all(r.model, flags);
+    note_change(sim, r.s);
 }
 
 /* ---- spaces ---------------------------------------------------------------------------------- */

@@ -47,7 +47,13 @@ void sim_act_incore(struct sim *sim, const int *a) {
     if (!sim_range(sim, a, &r))
         return;
     enum quire_status want = model_all_mapped(r.model, r.page, r.n) ? QUIRE_OK : QUIRE_UNMAPPED;
-    sim_did(sim, "incore", quire_incore(r.real, r.va, r.bytes, resident), want);
+    if (!sim_did(sim, "incore", quire_incore(r.real, r.va, r.bytes, resident), want))
+        return;
+    for (unsigned i = 0; i < r.n; i++) {
+        if (r.model->pages[r.page + i].held && !resident[i])
+            sim_fail(sim, "space %u page %u is locked and was accessed, but is not in RAM", r.s,
+                     r.page + i);
+    }
 }
 
 /* object cell cells value */

@@ -34,8 +34,14 @@ uint64_t sim_splitmix64(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
+static void sim_note(struct sim *sim, const char *why) {
+    if (sim->why)
+        snprintf(sim->why, SIM_WHY_BYTES, "%s", why);
+}
+
 _Noreturn void sim_fail(struct sim *sim, const char *format, ...) {
     va_list arguments;
+    sim_note(sim, format);
     fprintf(stderr, "sim: seed %llu step %llu: ", (unsigned long long)sim->plan.field[SIM_SEED],
             (unsigned long long)sim->step);
     va_start(arguments, format);
@@ -121,6 +127,12 @@ static void judge_kill(struct sim *sim) {
     struct quire_usage u;
     quire_usage(sim->q, &u);
     uint64_t mine = u.anon + u.shmem;
+    for (unsigned s = 0; s < MODEL_SPACES; s++) { /* what is locked can't be taken */
+        for (unsigned i = 0; i < MODEL_PAGES; i++) {
+            if (sim->model.spaces[s].pages[i].flags & QUIRE_MAP_LOCKED)
+                return;
+        }
+    }
     if (!sim->plan.field[SIM_FAILING] && !sim->lossy && u.swap_free >= mine &&
         mine + u.file > KILL_PAGES_MAX)
         sim_fail(sim, "killed with %llu anonymous and %llu file pages in RAM, %llu free swap slots",
@@ -142,6 +154,8 @@ static void oom_kill(void *context, void *owner, const char *why) {
 }
 
 static void say_log(void *context, const char *line) {
+    if (strncmp(line, "panic", 5) == 0)
+        sim_note(context, line);
     sim_say(context, "  log: %s", line);
 }
 
@@ -230,8 +244,10 @@ static void start_machine(struct sim *sim) {
 
 void sim_world_create(struct sim *sim, const struct sim_plan *plan, bool verbose) {
     uint64_t audit_every = sim->audit_every;
+    char *why = sim->why;
     memset(sim, 0, sizeof *sim);
     sim->audit_every = audit_every;
+    sim->why = why;
     sim->plan = *plan;
     sim->pager_random = ~plan->field[SIM_SEED];
     sim->in_space = -1;
