@@ -6,6 +6,7 @@
  * is the better half of a message.
  *
  *     quire  run     [options] [--] PROGRAM ARGUMENTS     run.c, summary.c
+ *            mkswap  [options] FILE                       mkswap.c
  *            root    create DIR PACKAGE...                root.c, root_create.sh
  *            help    [COMMAND]                            here
  *            --version, --help                            here
@@ -25,6 +26,7 @@ static void help_help(void);
 
 static const struct cli_command commands[] = {
     {"run", "run a Linux program in little memory, and see what happens", cli_run, cli_run_help},
+    {"mkswap", "make a file a swap area for run", cli_mkswap, cli_mkswap_help},
     {"root", "make a directory of RISC-V programs for run", cli_root, cli_root_help},
     {"help", "say more about a command", help, help_help},
 };

@@ -35,8 +35,7 @@
 /* The manager takes about 1 MiB, an idle dynamic program a little more: below this nothing runs. */
 #define RAM_MIN (4 * MIB)
 /* What the software machine takes (machine/soft/soft.c). */
-#define RAM_MAX  ((uint64_t)1 << 43)
-#define SWAP_MAX ((uint64_t)1 << 42)
+#define RAM_MAX ((uint64_t)1 << 43)
 /* Pages on the disk cost the host nothing until they are written: be generous by default. */
 #define SWAP_TO_RAM 4
 
@@ -46,7 +45,8 @@
 struct run {
     struct os_config config;
     struct os_bind binds[BINDS_MAX];
-    bool swap_given, quiet;
+    struct cli_swaps swaps;
+    bool quiet;
     char cwd[PATH_MAX];
 };
 
@@ -54,7 +54,8 @@ enum { RAM, SWAP, THP, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
 
 static const struct cli_option options[] = {
     [RAM] = {"--ram", "SIZE", "--ram 64M", "memory of the machine; 256M if not given"},
-    [SWAP] = {"--swap", "SIZE", "--swap 1G", "its swap disk, 0 for none; four times the RAM"},
+    [SWAP] = {"--swap", "SIZE|FILE|grow", "--swap 1G",
+              "a swap disk, 0 for none; four times the RAM if not given; may be repeated"},
     [THP] = {"--thp", "always|madvise|never", "--thp always",
              "2 MiB pages for all that fits, where the program asks (the default), or none"},
     [ROOT] = {"--root", "DIR", "--root ~/riscv",
@@ -81,14 +82,17 @@ void cli_run_help(void) {
                  options[i].value != NULL ? options[i].value : "");
         printf("  %-22s %s\n", left, options[i].help);
     }
-    puts("\nSizes: 4096, 64K, 1.5M, 2GiB; K, M, G and T are powers of 1024. At least 4M of RAM.\n"
-         "A statically linked program needs no --root; others need the tree with their "
-         "libraries.\n\n"
-         "Exit code: the program's; 128 + n if signal n ended it (137: the OOM killer);\n"
-         "125 if quire itself failed, 126 if PROGRAM cannot be run, 127 if there is none.\n\n"
-         "Example: a sort of a large file in a quarter of the memory that it needs\n"
-         "  quire root create ~/riscv coreutils\n"
-         "  quire run --ram 32M --root ~/riscv --bind . -- sort big.txt > sorted.txt");
+    puts(
+        "\nSizes: 4096, 64K, 1.5M, 2GiB; K, M, G and T are powers of 1024. At least 4M of RAM.\n"
+        "--swap FILE uses a file that 'quire mkswap' or mkswap made; --swap grow:STEP:MAX a disk\n"
+        "that grows by steps (1G, at most 64 of them). ',prio=5' behind it: higher is used first.\n"
+        "A statically linked program needs no --root; others need the tree with their "
+        "libraries.\n\n"
+        "Exit code: the program's; 128 + n if signal n ended it (137: the OOM killer);\n"
+        "125 if quire itself failed, 126 if PROGRAM cannot be run, 127 if there is none.\n\n"
+        "Example: a sort of a large file in a quarter of the memory that it needs\n"
+        "  quire root create ~/riscv coreutils\n"
+        "  quire run --ram 32M --root ~/riscv --bind . -- sort big.txt > sorted.txt");
 }
 
 /* ---- the options -------------------------------------------------------------------------------
@@ -172,8 +176,7 @@ static bool take_option(struct run *run, int option, const char *value) {
     case RAM:
         return cli_size_parse("--ram", value, &run->config.ram_bytes);
     case SWAP:
-        run->swap_given = true;
-        return cli_size_parse("--swap", value, &run->config.swap_bytes);
+        return cli_swap_take(&run->swaps, value);
     case THP:
         return take_thp(run, value);
     case ROOT:
@@ -206,16 +209,10 @@ static bool settle_sizes(struct run *run) {
         cli_wrong("--ram: %s is too much, 8T is the end", cli_size_text(config->ram_bytes, text));
         return false;
     }
-    if (!run->swap_given) {
-        config->swap_bytes = config->ram_bytes * SWAP_TO_RAM;
-        config->swap_bytes = config->swap_bytes < SWAP_MAX ? config->swap_bytes : SWAP_MAX;
-    }
-    if (config->swap_bytes > SWAP_MAX) {
-        cli_wrong("--swap: %s is too much, 4T is the end", cli_size_text(config->swap_bytes, text));
-        return false;
-    }
     config->ram_bytes &= ~QUIRE_PAGE_MASK;
-    config->swap_bytes &= ~QUIRE_PAGE_MASK;
+    if (!run->swaps.given) {
+        cli_swap_default(&run->swaps, config->ram_bytes * SWAP_TO_RAM);
+    }
     return true;
 }
 
@@ -264,6 +261,8 @@ static bool take_words(struct run *run, struct cli_words *words) {
         return false;
     }
     run->config.binds = run->binds;
+    run->config.swaps = run->swaps.swaps;
+    run->config.nswaps = run->swaps.count;
     settle_cwd(run);
     return true;
 }
@@ -341,6 +340,9 @@ int cli_run(struct cli_words *words) {
     }
     for (unsigned i = 0; i < run.config.nbinds; i++) {
         free((char *)run.binds[i].host_path);
+    }
+    for (unsigned i = 0; i < run.swaps.count; i++) {
+        cli_swap_close(&run.swaps.swaps[i]);
     }
     return status;
 }

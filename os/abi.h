@@ -84,6 +84,7 @@ enum os_syscall_number {
     OS_SYS_gettid = 178, OS_SYS_sysinfo = 179, OS_SYS_socket = 198, OS_SYS_socketpair = 199,
     OS_SYS_readahead = 213, OS_SYS_brk = 214, OS_SYS_munmap = 215, OS_SYS_mremap = 216,
     OS_SYS_clone = 220, OS_SYS_execve = 221, OS_SYS_mmap = 222, OS_SYS_fadvise64 = 223,
+    OS_SYS_swapon = 224, OS_SYS_swapoff = 225,
     OS_SYS_mprotect = 226, OS_SYS_msync = 227, OS_SYS_mlock = 228, OS_SYS_munlock = 229,
     OS_SYS_mlockall = 230, OS_SYS_munlockall = 231, OS_SYS_mincore = 232, OS_SYS_madvise = 233,
     OS_SYS_riscv_hwprobe = 258, OS_SYS_riscv_flush_icache = 259, OS_SYS_wait4 = 260,

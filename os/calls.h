@@ -39,6 +39,8 @@ OS_CALL(rt_sigqueueinfo);
 OS_CALL(brk); OS_CALL(mmap); OS_CALL(munmap); OS_CALL(mprotect); OS_CALL(mremap); OS_CALL(madvise);
 OS_CALL(mincore); OS_CALL(msync);
 OS_CALL(mlock); OS_CALL(munlock); OS_CALL(mlockall); OS_CALL(munlockall); OS_CALL(mlock2);
+/* swap.c */
+OS_CALL(swapon); OS_CALL(swapoff);
 /* time.c, system.c */
 OS_CALL(clock_gettime); OS_CALL(clock_getres); OS_CALL(clock_settime); OS_CALL(gettimeofday);
 OS_CALL(nanosleep); OS_CALL(clock_nanosleep); OS_CALL(times);

@@ -127,15 +127,35 @@ static bool copy_config(struct os_config *to, const struct os_config *from) {
     return good;
 }
 
+static enum quire_status use_swap(struct os *os, unsigned device) {
+    const struct os_swap *swap = &os->config.swaps[device];
+    enum quire_status status = QUIRE_OK;
+    if (swap->fd < 0)
+        return quire_swapon(os->quire, device, swap->priority);
+    status = quire_soft_swap_attach(os->machine, device, swap->fd, swap->bytes >> QUIRE_PAGE_SHIFT);
+    if (status == QUIRE_OK)
+        status = quire_swapon_file(os->quire, device, swap->priority, swap->path);
+    if (status == QUIRE_OK)
+        os_swap_note(os, device, swap->fd);
+    return status;
+}
+
 static enum quire_status make_machine(struct os *os) {
     struct quire_soft_config soft = {
         .ram_bytes = os->config.ram_bytes,
-        .swap_bytes = {os->config.swap_bytes},
         .seed = os->config.seed,
         .oom_kill = oom_kill,
         .log = machine_log,
         .context = os,
     };
+    for (unsigned i = 0; i < os->config.nswaps; i++) {
+        const struct os_swap *swap = &os->config.swaps[i];
+        if (swap->fd >= 0)
+            continue;
+        soft.swap_bytes[i] = swap->bytes;
+        soft.swap_step_bytes[i] = swap->step_bytes;
+        soft.swap_max_bytes[i] = swap->max_bytes;
+    }
     enum quire_status status = quire_soft_create(&soft, &os->machine);
     if (status != QUIRE_OK)
         return status;
@@ -144,8 +164,8 @@ static enum quire_status make_machine(struct os *os) {
     status = quire_create(&config, &os->quire);
     if (status != QUIRE_OK)
         return status;
-    if (os->config.swap_bytes >= QUIRE_PAGE_SIZE)
-        status = quire_swapon(os->quire, 0, 0);
+    for (unsigned i = 0; i < os->config.nswaps && status == QUIRE_OK; i++)
+        status = use_swap(os, i);
     return status == QUIRE_OK ? make_vdso(os) : status;
 }
 
@@ -158,9 +178,8 @@ struct os *os_create(const struct os_config *config, char *message, size_t capac
     os->random_state = config->seed;
     enum quire_status status = make_machine(os);
     if (status == QUIRE_INVAL) {
-        snprintf(message, capacity,
-                 "a machine of %llu bytes of RAM and %llu of swap cannot be made",
-                 (unsigned long long)config->ram_bytes, (unsigned long long)config->swap_bytes);
+        snprintf(message, capacity, "a machine of %llu bytes of RAM with this swap cannot be made",
+                 (unsigned long long)config->ram_bytes);
         goto undo;
     }
     if (status != QUIRE_OK) {

@@ -18,6 +18,16 @@ struct os_bind {
     const char *guest_path; /* where the programs see it, absolute */
 };
 
+/* One swap area, in order of use where priorities leave it open. */
+struct os_swap {
+    int fd;           /* a file with a swap header, open for reading and writing, or -1: memory */
+    const char *path; /* of the file, for /proc/swaps */
+    uint64_t bytes;   /* whole pages */
+    uint64_t step_bytes, max_bytes; /* memory that grows; 0: it does not */
+    int priority;                   /* or QUIRE_SWAP_PRIORITY_AUTO */
+};
+#define OS_SWAPS_MAX QUIRE_SOFT_SWAPS
+
 struct os_config {
     const char *root; /* directory of the host that is the programs' /; NULL: the host's / itself */
     const struct os_bind *binds;
@@ -26,8 +36,10 @@ struct os_config {
     bool host_clock;          /* times from the host instead of the virtual clock */
     uint64_t seed;            /* AT_RANDOM, getrandom */
     uint64_t stack_limit_bytes; /* RLIMIT_STACK, 0: 8 MiB */
-    uint64_t ram_bytes, swap_bytes; /* of the machine to be made */
-    enum quire_thp thp;             /* blocks of 2 MiB */
+    uint64_t ram_bytes;          /* of the machine to be made */
+    const struct os_swap *swaps; /* used by os_create only; the descriptors stay the caller's */
+    unsigned nswaps;
+    enum quire_thp thp;          /* blocks of 2 MiB */
 };
 
 /* The machine, the memory manager on it, and an empty process table. On failure, NULL and one clear

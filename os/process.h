@@ -26,7 +26,14 @@ struct os {
     volatile sig_atomic_t interrupts[OS_NSIG + 1]; /* set by os_interrupt */
     volatile sig_atomic_t interrupted;
     struct os_summary summary;
+    struct { /* swap.c: which swap devices are which files of the host */
+        bool file;
+        uint64_t host_device, inode;
+    } swaps[OS_SWAPS_MAX];
 };
+
+/* swap.c: the device is this file. */
+void os_swap_note(struct os *os, unsigned device, int fd);
 
 /* ---- limits and addresses -------------------------------------------------------------------- */
 

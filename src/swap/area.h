@@ -37,6 +37,7 @@ struct swap_area {
     bool in_use;
     bool draining; /* swapoff is on its way: gives no slots out, counts in no total */
     bool is_file;
+    bool may_grow; /* used whole, without a header: it is as large as the device is */
     unsigned device;
     int priority;
     uint32_t npages;   /* with the header */

@@ -15,6 +15,8 @@
  * I3. A draining area gives out nothing and is in no total, so that reclaim sees what can be used.
  * I4. Priorities that were left to us are negative: -2 for the first area, one less for each
  * further one (Linux: least_priority in mm/swapfile.c); when one goes, those below it move up.
+ * I5. An area only gets larger while it is in use, and only one without a header, which would say
+ *     something else.
  *
  * May fail: quire_swap_add (QUIRE_NOMEM and what it documents). Called by vm/ (through io.c and
  * quire_swap_release), by core/swapctl.c and by views. Audited by quire_swap_audit.
@@ -113,6 +115,7 @@ static enum quire_status read_header(struct quire *q, struct swap_area *area, ui
         return QUIRE_INVAL;
     }
     area->npages = (uint32_t)(header.npages < most ? header.npages : most);
+    area->may_grow = verdict == QUIRE_SWAP_BLANK;
     return QUIRE_OK;
 }
 
@@ -242,12 +245,30 @@ static void end_run(struct quire_swap *swap, unsigned index) {
     order_insert(swap, index);
 }
 
+/* Swap that grows: is the device larger than it was? Asked when less than an eighth is left, so
+ * that the larger map is made while there is memory for it; when there is none, the next time. */
+static void grow_if_full(struct quire *q, struct swap_area *area) {
+    const uint64_t most = (uint64_t)CHUNKS_MAX * CHUNK_SLOTS;
+    if (!area->may_grow || area->free > area->npages / 8) {
+        return;
+    }
+    uint64_t npages = quire_mach_swap_pages(q->machine, area->device);
+    npages = npages < most ? npages : most;
+    if (npages > area->npages) {
+        (void)quire_slots_grow(q, area, (uint32_t)npages);
+    }
+}
+
 static quire_slot take_from_best(struct quire *q) {
     struct quire_swap *swap = q->swap;
     for (unsigned at = 0; at < swap->norder; at++) {
         unsigned index = swap->order[at];
         struct swap_area *area = &swap->areas[index];
-        if (area->draining || area->free == 0) { /* I3 */
+        if (area->draining) { /* I3 */
+            continue;
+        }
+        grow_if_full(q, area);
+        if (area->free == 0) {
             continue;
         }
         uint32_t page = quire_slots_take(q, area);
