@@ -29,7 +29,7 @@
 #include <quire/swapfile.h>
 
 #define GIB           ((uint64_t)1 << 30)
-#define SWAP_MAX      ((uint64_t)1 << 42) /* what the software machine takes (machine/soft/soft.c) */
+#define SWAP_MAX      ((uint64_t)1 << 42) /* what machine/soft/soft.c takes */
 #define STEP_DEFAULT  GIB                 /* macOS's swap files are of 1 GiB as well */
 #define STEPS_DEFAULT 64                  /* grow without MAX ends here */
 #define PRIORITY_MAX  32767               /* of swapon(2) */

@@ -16,7 +16,8 @@ refused() {
     timeout 60 "$QUIRE" "$@" >out 2>err </dev/null
     status=$?
     [ "$status" = 125 ] || fail "quire $*: exit code $status: $(cat err)"
-    [ "$(wc -l <err)" -eq 1 ] && grep -q -e "$words" err || fail "quire $*: no '$words' in: $(cat err)"
+    [ "$(wc -l <err)" -eq 1 ] && grep -q -e "$words" err ||
+        fail "quire $*: no '$words' in: $(cat err)"
 }
 
 # bytes FILE OFFSET TEXT: overwrite.
@@ -43,12 +44,13 @@ else
     left_out="$left_out blkid"
 fi
 if command -v file >/dev/null; then
-    file ours | grep -q 'swap file, 4k page.*version 1, size 8191 pages' || fail "file: $(file ours)"
+    file ours | grep -q 'swap file, 4k page.*version 1, size 8191 pages' ||
+        fail "file: $(file ours)"
 else
     left_out="$left_out file"
 fi
 
-# ---- made by this machine: the same bytes ---------------------------------------------------------
+# ---- made by this machine: the same bytes --------------------------------------------------------
 
 if command -v mkswap >/dev/null; then
     truncate -s 32M theirs && chmod 600 theirs
@@ -66,14 +68,14 @@ else
     cp ours theirs
 fi
 
-# ---- refused --------------------------------------------------------------------------------------
+# ---- refused -------------------------------------------------------------------------------------
 
 cp ours bad && truncate -s 1M bad && refused 'ends before its header says' run --swap ./bad -- x
 cp ours bad && bytes bad 1024 '\000\000\000\001' && refused 'other byte order' run --swap ./bad -- x
 cp ours bad && bytes bad 1024 '\003' && refused 'unknown version' run --swap ./bad -- x
 cp ours bad && bytes bad 1032 '\001' && refused 'list of bad pages' run --swap ./bad -- x
 cp ours bad && bytes bad 4086 'SWAP-SPACE' && refused 'before 1998' run --swap ./bad -- x
-cp ours bad && bytes bad 4086 'S1SUSPEND\000' && refused 'hibernated' run --swap ./bad -- x
+cp ours bad && bytes bad 4086 'S1SUSPEND' && refused 'hibernated' run --swap ./bad -- x
 truncate -s 1M blank && refused 'it is blank' run --swap ./blank -- x
 head -c 100000 /dev/zero | tr '\0' 'x' >text && refused 'no swap signature' run --swap ./text -- x
 : >empty && refused 'no page but' run --swap ./empty -- x
@@ -91,7 +93,8 @@ refused 'too much' run --swap grow:1G:5T -- x
 flock ours "$QUIRE" run --swap ./ours -- x 2>err && fail "a locked file was used"
 grep -q 'in use' err || fail "a locked file: $(cat err)"
 refused 'there already' mkswap --size 1M text
-cp text before && refused 'left alone' mkswap text && cmp text before || fail "a refused file changed"
+cp text before && refused 'left alone' mkswap text && cmp text before ||
+    fail "a refused file changed"
 refused 'too small' mkswap --size 8K small
 [ ! -e small ] || fail "a refused new file stayed"
 refused '8-4-4-4-12' mkswap --uuid 123 ours
@@ -99,7 +102,7 @@ refused '15 bytes' mkswap --label 0123456789abcdef ours
 refused 'one file' mkswap
 "$QUIRE" mkswap blank >/dev/null || fail "a blank file can be made an area"
 
-# ---- used -----------------------------------------------------------------------------------------
+# ---- used ----------------------------------------------------------------------------------------
 
 cross=riscv64-linux-gnu-gcc
 if command -v $cross >/dev/null; then
@@ -123,8 +126,9 @@ END
         left_out="$left_out swapon-inside"
     fi
     cc=$cross && $cc -O1 -static -o inside "$QUIRE_SOURCE/bench/inside.c" || fail "inside.c"
-    "$QUIRE" run --ram 8M --swap ./theirs,prio=7 --swap grow:1M:64M,prio=7 -- ./inside swap 24 20000 \
-        >out 2>err || fail "a run with a file and a growing disk: $(cat out err)"
+    "$QUIRE" run --ram 8M --swap ./theirs,prio=7 --swap grow:1M:64M,prio=7 -- \
+        ./inside swap 24 20000 >out 2>err ||
+        fail "a run with a file and a growing disk: $(cat out err)"
     grep -q 'swap  *[0-9.]* MiB out' err || fail "nothing was swapped: $(cat err)"
     cmp -n 4096 theirs header || fail "the header has changed"
     python3 - <<'END' || fail "a bad page was written"

@@ -37,6 +37,12 @@ expect 125 'too little' run --ram 1M -- x
 expect 125 'did you leave out the M' run --ram 64 -- x
 expect 125 'too much' run --ram 16T -- x
 expect 125 'larger than any machine' run --swap 99999999999T -- x
+expect 125 'is not a size' run --swap lots -- x
+expect 125 'No such file' run --swap ./lots -- x
+expect 125 'is not a size' run --swap grow:lots -- x
+expect 125 'needs one file' mkswap
+expect 125 'needs a SIZE, as in --size 1G' mkswap --size
+expect 125 'did you mean --label' mkswap --lable x y
 expect 125 'did you mean --ram' run --rma 64M -- x
 expect 125 'no option --frobnicate' run --frobnicate -- x
 expect 125 '--quiet takes no value' run --quiet=yes -- x

@@ -88,12 +88,49 @@ static void unreadable_pages_stay(void **state) {
     rig_down(&rig);
 }
 
+/* A device that grows by 64 pages when its end comes into use: programs never see it full. */
+static void grows_by_steps(void **state) {
+    (void)state;
+    const uint64_t step = 64 * RIG_PAGE;
+    struct rig rig = {.running = -1, .last_killed = -1};
+    struct quire_soft_config machine = {.ram_bytes = RAM,
+                                        .swap_bytes = {step},
+                                        .swap_step_bytes = {step},
+                                        .swap_max_bytes = {40 * RIG_MIB},
+                                        .seed = 1,
+                                        .oom_kill = rig_oom_kill,
+                                        .context = &rig};
+    assert_int_equal(quire_soft_create(&machine, &rig.machine), QUIRE_OK);
+    struct quire_config config = {.machine = rig.machine, .swappiness = 60};
+    assert_int_equal(quire_create(&config, &rig.q), QUIRE_OK);
+    assert_int_equal(quire_swapon(rig.q, 0, QUIRE_SWAP_PRIORITY_AUTO), QUIRE_OK);
+    assert_int_equal(rig_usage(&rig).swap_total, 63);
+    rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, 4 * RAM, RIG_RW, 0), last = 63;
+    unsigned steps = 0;
+    for (uint64_t i = 0; i < 4 * RAM / RIG_PAGE; i++) {
+        rig_fill(&rig, 0, va + i * RIG_PAGE, 1, 0);
+        uint64_t total = rig_usage(&rig).swap_total;
+        assert_true(total >= last && (total + 1) % 64 == 0);
+        if (total > last)
+            quire_audit(rig.q);
+        steps += total > last;
+        last = total;
+    }
+    assert_true(steps > 20); /* across the end of the first bitmap word and of none */
+    rig_expect(&rig, 0, va, 4 * RAM / RIG_PAGE, 0);
+    assert_int_equal(rig.kills, 0);
+    assert_int_equal(quire_unmap(rig.spaces[0], quire_va(va), 7 * RAM / 2), QUIRE_OK);
+    assert_int_equal(quire_swapoff(rig.q, 0), QUIRE_OK);
+    rig_expect(&rig, 0, va + 7 * RAM / 2, RAM / 2 / RIG_PAGE, 0);
+    rig_down(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(moves_to_the_other_area),
-        cmocka_unit_test(what_does_not_fit_stays),
-        cmocka_unit_test(shared_by_fork),
-        cmocka_unit_test(unreadable_pages_stay),
+        cmocka_unit_test(moves_to_the_other_area), cmocka_unit_test(what_does_not_fit_stays),
+        cmocka_unit_test(shared_by_fork),          cmocka_unit_test(unreadable_pages_stay),
+        cmocka_unit_test(grows_by_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
