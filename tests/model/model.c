@@ -88,8 +88,6 @@ void model_write(struct model *model, struct model_page *page, unsigned first, u
         page->own = true;
     }
     page->lazy = false;
-    page->held =
-        (page->flags & QUIRE_MAP_LOCKED) && page->prot; /* by force into PROT_NONE: unmapped */
     memset(cells + first, value, n);
 }
 

@@ -25,7 +25,7 @@ struct model_page {
     bool mapped;
     bool own;  /* private: has bytes of its own; otherwise the object's, or zeros, show through */
     bool lazy; /* ADVISE_FREE: what it shows is its own bytes or zeros, until the next write */
-    bool held; /* locked and accessed since: it must stay in RAM */
+    bool held; /* locked, and the program accessed it since: it must stay in RAM */
     unsigned char prot;
     short object;   /* -1: anonymous */
     unsigned flags; /* quire_map_flags and quire_region_flags that stay with a region */

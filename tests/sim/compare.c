@@ -102,7 +102,8 @@ bool sim_access(struct sim *sim, unsigned s, unsigned page, unsigned offset,
         sim_fail(sim, "space %u page %u access %d: %s, the model says %s", s, page, (int)access,
                  quire_status_name(got), quire_status_name(want));
     struct model_page *p = &sim->model.spaces[s].pages[page];
-    if (got == QUIRE_OK && (p->flags & QUIRE_MAP_LOCKED) && !p->lazy && (p->own || p->object >= 0))
+    if (got == QUIRE_OK && (p->flags & QUIRE_MAP_LOCKED) && !p->lazy &&
+        (access == QUIRE_ACCESS_WRITE || p->own || p->object >= 0))
         p->held = true;
     return got == QUIRE_OK;
 }

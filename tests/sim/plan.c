@@ -21,6 +21,8 @@
 #define RAM_PAGES_MORE  128
 #define SWAP_PAGES_MIN  2 /* the first page of an area is its header */
 #define SWAP_PAGES_MORE 768
+#define SWAP_STEP_MAX   100
+#define DMA_PAGES       1024 /* a zone ends at 4 MiB, or a multiple */
 #define MIN_FREE_MAX    24
 /* What the ballast leaves for programs. They would like four times 160 pages and the objects. */
 #define FREE_PAGES_MIN  50
@@ -41,6 +43,11 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
     [SIM_RAM] = "ram",
     [SIM_SWAP0] = "swap0",
     [SIM_SWAP1] = "swap1",
+    [SIM_SWAP_STEP] = "swap_step",
+    [SIM_SWAP_MOST] = "swap_most",
+    [SIM_NCPUS] = "ncpus",
+    [SIM_DMA_END] = "dma_end",
+    [SIM_THP] = "thp",
     [SIM_SWAPPINESS] = "swappiness",
     [SIM_MIN_FREE] = "min_free",
     [SIM_FREE] = "free",
@@ -68,6 +75,17 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
     f[SIM_RAM] = RAM_PAGES_MIN + sim_pick(&dice, RAM_PAGES_MORE);
     f[SIM_SWAP0] = SWAP_PAGES_MIN + sim_pick(&dice, SWAP_PAGES_MORE);
     f[SIM_SWAP1] = SWAP_PAGES_MIN + sim_pick(&dice, SWAP_PAGES_MORE);
+    if (sim_chance(&dice, 25)) {
+        f[SIM_SWAP_MOST] = f[SIM_SWAP0];
+        f[SIM_SWAP0] = SWAP_PAGES_MIN + f[SIM_SWAP0] / 8;
+        f[SIM_SWAP_STEP] = 1 + sim_pick(&dice, SWAP_STEP_MAX);
+    }
+    f[SIM_NCPUS] = 1 + sim_pick(&dice, SIM_CPUS);
+    if (sim_chance(&dice, 6)) { /* more RAM than weak devices reach */
+        f[SIM_DMA_END] = DMA_PAGES;
+        f[SIM_RAM] += DMA_PAGES;
+    }
+    f[SIM_THP] = sim_pick(&dice, 3);
     f[SIM_SWAPPINESS] = sim_pick(&dice, SWAPPINESS_MAX + 1);
     f[SIM_MIN_FREE] = 1 + sim_pick(&dice, MIN_FREE_MAX);
     f[SIM_FREE] = FREE_PAGES_MIN + sim_pick(&dice, FREE_PAGES_MORE);

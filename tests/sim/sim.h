@@ -24,17 +24,25 @@ enum sim_plan_field {
     SIM_SEED, /* of the machine's injections, the ballast's orders, the pager's failures */
     SIM_RAM,  /* pages */
     SIM_SWAP0,
-    SIM_SWAP1, /* pages of the two devices */
+    SIM_SWAP1,     /* pages of the two devices */
+    SIM_SWAP_STEP, /* the first device grows by so many pages when its end comes into use, */
+    SIM_SWAP_MOST, /* up to so many; 0: it does not */
+    SIM_NCPUS,     /* processors, up to SIM_CPUS */
+    SIM_DMA_END,   /* pages that weak devices reach; 0: there are none */
+    SIM_THP,       /* enum quire_thp */
     SIM_SWAPPINESS,
     SIM_MIN_FREE,
     SIM_FREE,    /* pages that the ballast leaves */
     SIM_SWAPON,  /* 1: the first device is in use from the start */
-    SIM_FAILING, /* 1: steps may switch failing allocations on */
+    SIM_FAILING, /* 1: steps may switch failing allocations on; 2: somebody else does (sites.c) */
     SIM_PAGER,   /* one in so many operations of a file's pager fails; 0: none */
     SIM_INJECT,  /* from here on one field for each enum quire_soft_injection */
     SIM_AUDIT = SIM_INJECT + QUIRE_SOFT_INJECTIONS, /* audit every so many steps */
     SIM_PLAN_FIELDS
 };
+#define SIM_FAILS_OUTSIDE 2
+#define SIM_CPUS          4
+
 struct sim_plan {
     uint64_t field[SIM_PLAN_FIELDS];
 };
@@ -67,7 +75,20 @@ struct sim_block {
     uint8_t *bytes; /* NULL: not in use */
     size_t nbytes;
     uint8_t value;
-    bool small; /* from kmalloc */
+    enum sim_block_kind { SIM_BLOCK_FRAMES, SIM_BLOCK_BYTES, SIM_BLOCK_DMA } kind;
+};
+
+/* Caches, and a pool with a promise. */
+#define SIM_CACHES       3
+#define SIM_OBJECTS      40
+#define SIM_CONSTRUCTED  0xC5
+#define SIM_POOLED       12
+#define SIM_POOL_LEAST   6
+#define SIM_POOLED_BYTES 300
+struct sim_cache {
+    struct quire_cache *cache; /* NULL: not made */
+    size_t nbytes;
+    uint8_t *objects[SIM_OBJECTS];
 };
 
 struct sim_owner { /* of a space: what the manager hands back when it wants it killed */
@@ -90,13 +111,18 @@ struct sim {
      */
     struct sim_block ballast[SIM_BLOCKS], kernel[SIM_BLOCKS];
     unsigned nballast;
+    struct sim_cache caches[SIM_CACHES];
+    struct quire_mempool *pool;
+    uint8_t *pooled[SIM_POOLED];
     /* ---- the step in progress ---- */
     uint64_t step, random;
     int in_space;          /* the space that the manager is working for, -1: none */
     bool killed;           /* it was chosen by the OOM killer: destroyed when the call is back */
     uint64_t pager_random; /* decides which of the pager's operations fail */
-    bool faulted;          /* the last access did */
-    uint64_t regions_due;  /* a bit a space: its regions changed in this step */
+    /* Their number; and number first and those after it, count in all, fail as well. */
+    uint64_t pager_asked, pager_first, pager_count;
+    bool faulted;         /* the last access did */
+    uint64_t regions_due; /* a bit a space: its regions changed in this step */
     /* ---- figures ---- */
     uint64_t hash, refused_nomem, lost_bus, oom_kills, accesses;
     struct quire_counters counters; /* the manager's last ones */
@@ -108,8 +134,8 @@ struct sim {
 /* world.c */
 void sim_world_create(struct sim *sim, const struct sim_plan *plan, bool verbose);
 void sim_world_destroy(struct sim *sim); /* checks that nothing is left */
-bool sim_block_alloc(struct sim *sim, struct sim_block *block, bool small, unsigned order,
-                     size_t nbytes, uint8_t value);
+bool sim_block_alloc(struct sim *sim, struct sim_block *block, enum sim_block_kind kind,
+                     unsigned order, size_t nbytes, uint8_t value);
 void sim_block_free(struct sim *sim, struct sim_block *block); /* checks its bytes */
 bool sim_space_create(struct sim *sim, unsigned s, unsigned brk_page);
 void sim_space_destroy(struct sim *sim, unsigned s);
@@ -117,6 +143,9 @@ void sim_reap(struct sim *sim); /* after each step: end the space that the kille
 void sim_object_create(struct sim *sim, int object);
 /* Drop the last reference and compare what the file holds then. => no region maps it */
 void sim_object_drop(struct sim *sim, int object);
+
+/* steps_kernel.c: caches and pools are given back. */
+void sim_kernel_end(struct sim *sim);
 
 /* compare.c. The state of every page of a space is compared, by reading it all. */
 void sim_verify_space(struct sim *sim, unsigned s);

@@ -2,7 +2,8 @@
  *
  * The dice of step i are a stream made of (seed, i) only. A step that can't be made now (no space
  * is alive, say) is drawn all the same and does nothing. Weights are in the table at the end;
- * accesses are the most of it, as in life. Steps on objects are in steps_object.c.
+ * accesses are the most of it, as in life. Steps on objects are in steps_object.c,
+ * those on the kernel's own memory in steps_kernel.c.
  */
 #include "steps.h"
 
@@ -116,29 +117,14 @@ static void act_audit(struct sim *sim, const int *a) {
     quire_audit(sim->q);
 }
 
-/* The kernel's own needs come and go; it leaves this many frames to the programs. */
-#define KERNEL_LEAVES 24
-
-/* block small order bytes value */
-static void draw_kernel(struct sim *sim, int *a) {
-    a[0] = (int)sim_pick(sim, SIM_BLOCKS);
-    a[1] = sim_chance(sim, 90);
-    a[2] = (int)sim_pick(sim, 3);
-    a[3] = 1 << sim_pick(sim, 12);
-    a[3] += (int)sim_pick(sim, (unsigned)a[3]);
-    a[4] = sim_draw_value(sim);
+/* Who enters from now on; steps are taken by one processor after the other, as a lock makes it. */
+static void draw_cpu(struct sim *sim, int *a) {
+    a[0] = (int)sim_pick(sim, SIM_CPUS);
 }
 
-static void act_kernel(struct sim *sim, const int *a) {
-    struct sim_block *block = &sim->kernel[(unsigned)a[0] % SIM_BLOCKS];
-    struct quire_usage usage;
-    if (block->bytes) {
-        sim_block_free(sim, block);
-        return;
-    }
-    quire_usage(sim->q, &usage);
-    if (usage.free > KERNEL_LEAVES && (unsigned)a[2] < QUIRE_NORDERS && a[3] > 0)
-        (void)sim_block_alloc(sim, block, a[1] != 0, (unsigned)a[2], (size_t)a[3], (uint8_t)a[4]);
+static void act_cpu(struct sim *sim, const int *a) {
+    if (sim->plan.field[SIM_NCPUS] > 1)
+        quire_set_cpu(sim->q, (unsigned)a[0] % (unsigned)sim->plan.field[SIM_NCPUS]);
 }
 
 /* device priority */
@@ -170,7 +156,7 @@ static void draw_fail(struct sim *sim, int *a) {
 }
 
 static void act_fail(struct sim *sim, const int *a) {
-    if (!sim->plan.field[SIM_FAILING] || a[0] < 0)
+    if (sim->plan.field[SIM_FAILING] != 1 || a[0] < 0)
         return;
     uint64_t n = (uint64_t)a[0];
     quire_fail_every(sim->q, 0);
@@ -192,6 +178,12 @@ SIM_STEP(file_read);
 SIM_STEP(truncate);
 SIM_STEP(reopen);
 SIM_STEP(incore);
+SIM_STEP(kernel);
+SIM_STEP(resize);
+SIM_STEP(cache);
+SIM_STEP(object);
+SIM_STEP(pool);
+SIM_STEP(view);
 
 #define ROW(name, nargs, weight) \
     { #name, nargs, weight, sim_draw_##name, sim_act_##name }
@@ -226,7 +218,13 @@ const struct sim_step sim_steps[] = {
     {"tick", 1, 20, draw_tick, act_tick},
     {"usage", 0, 6, draw_nothing, act_usage},
     {"audit", 0, 0, draw_nothing, act_audit},
-    {"kernel", 5, 25, draw_kernel, act_kernel},
+    {"cpu", 1, 40, draw_cpu, act_cpu},
+    ROW(kernel, 5, 25),
+    ROW(resize, 2, 6),
+    ROW(cache, 3, 4),
+    ROW(object, 3, 20),
+    ROW(pool, 2, 10),
+    ROW(view, 2, 1),
     {"swapon", 2, 3, draw_swapon, act_swapon},
     {"swapoff", 1, 2, draw_swapon, act_swapoff},
     {"fail", 3, 3, draw_fail, act_fail},

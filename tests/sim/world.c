@@ -22,6 +22,7 @@
 #define STACK_PAGES    24
 #define GAP_PAGES      3
 #define BALLAST_ORDERS 6
+#define BALLAST_LARGE  512 /* when more than this is left, blocks are larger than all these */
 
 uint64_t sim_va(unsigned page) {
     return BASE_VA + page * QUIRE_PAGE_SIZE;
@@ -78,6 +79,10 @@ bool sim_did(struct sim *sim, const char *what, enum quire_status got, enum quir
 /* ---- what the manager calls ------------------------------------------------------------------ */
 
 static bool pager_fails(struct sim *sim) {
+    sim->pager_asked++;
+    if (sim->pager_asked >= sim->pager_first &&
+        sim->pager_asked - sim->pager_first < sim->pager_count)
+        return true;
     return sim->plan.field[SIM_PAGER] &&
            sim_splitmix64(&sim->pager_random) % sim->plan.field[SIM_PAGER] == 0;
 }
@@ -182,19 +187,24 @@ void sim_block_free(struct sim *sim, struct sim_block *block) {
             sim_fail(sim, "kernel memory: byte %zu of %zu is 0x%02x, not 0x%02x", i, block->nbytes,
                      block->bytes[i], block->value);
     }
-    if (block->small)
+    if (block->kind == SIM_BLOCK_BYTES)
         quire_kfree(sim->q, block->bytes);
     else
         quire_frames_free(sim->q, block->frame, block->order);
     block->bytes = NULL;
 }
 
-bool sim_block_alloc(struct sim *sim, struct sim_block *block, bool small, unsigned order,
-                     size_t nbytes, uint8_t value) {
-    *block = (struct sim_block){.small = small, .order = order, .nbytes = nbytes};
-    if (small) {
+bool sim_block_alloc(struct sim *sim, struct sim_block *block, enum sim_block_kind kind,
+                     unsigned order, size_t nbytes, uint8_t value) {
+    enum quire_zone_kind zone = kind == SIM_BLOCK_DMA ? QUIRE_ZONE_DMA : QUIRE_ZONE_NORMAL;
+    uint64_t dma_end = sim->plan.field[SIM_DMA_END];
+    *block = (struct sim_block){.kind = kind, .order = order, .nbytes = nbytes};
+    if (kind == SIM_BLOCK_BYTES) {
         block->bytes = quire_kmalloc(sim->q, nbytes);
-    } else if (quire_frames_alloc(sim->q, order, &block->frame) == QUIRE_OK) {
+    } else if (quire_frames_alloc_zone(sim->q, order, zone, &block->frame) == QUIRE_OK) {
+        if (kind == SIM_BLOCK_DMA && dma_end && block->frame.number + (1u << order) > dma_end)
+            sim_fail(sim, "frame %u for a device that reaches %llu", block->frame.number,
+                     (unsigned long long)dma_end);
         block->bytes = quire_frame_window(sim->q, block->frame);
         block->nbytes = QUIRE_PAGE_SIZE << order;
     }
@@ -208,11 +218,13 @@ static void take_ballast(struct sim *sim) {
     struct quire_usage usage;
     quire_usage(sim->q, &usage);
     while (usage.free > target && sim->nballast < SIM_BLOCKS) {
+        uint64_t more = usage.free - target;
         unsigned order = sim_splitmix64(&random) % BALLAST_ORDERS;
+        order = more > BALLAST_LARGE ? BALLAST_ORDERS : order;
         while (order > 0 && usage.free < target + (1u << order))
             order--;
         struct sim_block *block = &sim->ballast[sim->nballast];
-        if (!sim_block_alloc(sim, block, false, order, 0, (uint8_t)random))
+        if (!sim_block_alloc(sim, block, SIM_BLOCK_FRAMES, order, 0, (uint8_t)random))
             break;
         sim->nballast++;
         quire_usage(sim->q, &usage);
@@ -224,6 +236,8 @@ static void start_machine(struct sim *sim) {
     struct quire_soft_config soft = {
         .ram_bytes = plan[SIM_RAM] * QUIRE_PAGE_SIZE,
         .swap_bytes = {plan[SIM_SWAP0] * QUIRE_PAGE_SIZE, plan[SIM_SWAP1] * QUIRE_PAGE_SIZE},
+        .swap_step_bytes = {plan[SIM_SWAP_STEP] * QUIRE_PAGE_SIZE},
+        .swap_max_bytes = {plan[SIM_SWAP_MOST] * QUIRE_PAGE_SIZE},
         .seed = plan[SIM_SEED],
         .oom_kill = oom_kill,
         .log = say_log,
@@ -231,7 +245,12 @@ static void start_machine(struct sim *sim) {
     };
     if (quire_soft_create(&soft, &sim->machine) != QUIRE_OK)
         sim_fail(sim, "no machine");
+    const uint64_t zone_ends[QUIRE_NZONES] = {plan[SIM_DMA_END] * QUIRE_PAGE_SIZE, 0, UINT64_MAX,
+                                              0};
     struct quire_config config = {
+        .zone_ends = plan[SIM_DMA_END] ? zone_ends : NULL,
+        .thp = (enum quire_thp)plan[SIM_THP],
+        .ncpus = (unsigned)plan[SIM_NCPUS],
         .machine = sim->machine,
         .swappiness = (unsigned)plan[SIM_SWAPPINESS],
         .min_free_pages = plan[SIM_MIN_FREE],
@@ -352,6 +371,8 @@ static void verify_empty(struct sim *sim) {
 
 void sim_world_destroy(struct sim *sim) {
     quire_fail_every(sim->q, 0);
+    quire_soft_fail_io(sim->machine, 1, 0);
+    sim->pager_count = 0;
     for (unsigned s = 0; s < MODEL_SPACES; s++) {
         if (sim->model.spaces[s].alive) {
             sim_verify_regions(sim, s);
@@ -375,6 +396,7 @@ void sim_world_destroy(struct sim *sim) {
         if (sim->ballast[i].bytes)
             sim_block_free(sim, &sim->ballast[i]);
     }
+    sim_kernel_end(sim);
     quire_audit(sim->q);
     verify_empty(sim);
     for (unsigned device = 0; device < SIM_DEVICES; device++)

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""sites.py SITES [arguments]: does every call in src/ that may fail, fail in the loop of sites.c?
+
+Runs SITES, which notes for each call of an allocator or of a swap transfer how often it was made
+and how often it failed, by its return address; then finds all such calls in the program's text
+(objdump) and prints those that never failed. A call in tail position is a jump and has no return
+address of its own: its function is looked at instead, under the address of who called that.
+"""
+import collections
+import re
+import subprocess
+import sys
+import tempfile
+
+# Calls that cannot be reached by the loop, each with the reason.
+EXCUSED = {
+    # A device that grows is not asked for its size again so far.
+    ("quire_slots_grow", "quire_kzalloc"): "(no caller)",
+    # Blocks of 2 MiB do not fit into the simulation's spaces: tests/unit/vm_huge.c refuses them.
+    ("quire_huge_take", "quire_page_alloc"): "(no block fits)",
+    ("quire_huge_take", "quire_cache_alloc_slow"): "(no block fits)",
+}
+
+
+def text_of_calls(program):
+    """Return address -> (function, callee) of each wrapped call; and the functions that jump."""
+    run = subprocess.run(["objdump", "-d", "--no-show-raw-insn", program], check=True,
+                         capture_output=True, text=True)
+    calls, jumps, function, pending = {}, collections.Counter(), None, None
+    for line in run.stdout.split("\n"):
+        head = re.match(r"^[0-9a-f]+ <(.+)>:", line)
+        if head:
+            function = head.group(1)
+            continue
+        instruction = re.match(r"^\s+([0-9a-f]+):\s+(\S+)\s*(.*)", line)
+        if not instruction:
+            continue
+        if pending:
+            calls[int(instruction.group(1), 16)] = pending
+            pending = None
+        target = re.search(r"<__wrap_(\w+)>", instruction.group(3))
+        if not target or function.startswith(("sim_", "__wrap_")):
+            continue
+        if instruction.group(2).startswith("call"):
+            pending = (function, target.group(1))
+        else:
+            jumps[function, target.group(1)] += 1
+    return calls, jumps
+
+
+def main():
+    program = sys.argv[1]
+    with tempfile.NamedTemporaryFile("r") as listing:
+        status = subprocess.call([program, *sys.argv[2:], "--list", listing.name])
+        if status != 0:
+            return 1
+        noted = {}
+        for line in listing:
+            address, asked, failed = line.split()
+            noted[int(address, 16)] = (int(asked), int(failed))
+    calls, jumps = text_of_calls(program)
+    missing = 0
+    print(f"{'calls':>10} {'failed':>9}")
+    for address, (function, callee) in sorted(calls.items()):
+        asked, failed = noted.get(address, (0, 0))
+        excuse = EXCUSED.get((function, callee), "")
+        missing += failed == 0 and not excuse
+        print(f"{asked:10} {failed:9}  {callee} in {function}"
+              f"{'' if failed else '   NEVER FAILED ' + excuse}")
+    for address, (asked, failed) in sorted(noted.items()):
+        if address not in calls:
+            print(f"{asked:10} {failed:9}  behind {address:#x}, by a pointer or a jump")
+    print(f"sites: {len(calls)} calls, {sum(n for n in jumps.values())} jumps in src/; "
+          f"{missing} never failed")
+    return 1 if missing or not calls else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
