@@ -19,6 +19,8 @@
 
 #include "cli/cli.h"
 
+#include <quire/policy.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -39,7 +41,8 @@
 /* Pages on the disk cost the host nothing until they are written: be generous by default. */
 #define SWAP_TO_RAM 4
 
-#define BINDS_MAX 64
+#define BINDS_MAX    64
+#define POLICIES_MAX 16 /* room for their names in a message */
 
 /* What the command line says. */
 struct run {
@@ -50,7 +53,7 @@ struct run {
     char cwd[PATH_MAX];
 };
 
-enum { RAM, SWAP, THP, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
+enum { RAM, SWAP, THP, POLICY, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
 
 static const struct cli_option options[] = {
     [RAM] = {"--ram", "SIZE", "--ram 64M", "memory of the machine; 256M if not given"},
@@ -58,6 +61,8 @@ static const struct cli_option options[] = {
               "a swap disk, 0 for none; four times the RAM if not given; may be repeated"},
     [THP] = {"--thp", "always|madvise|never", "--thp always",
              "2 MiB pages for all that fits, where the program asks (the default), or none"},
+    [POLICY] = {"--policy", "NAME", "--policy sieve",
+                "which pages go first: one of those below; linux if not given"},
     [ROOT] = {"--root", "DIR", "--root ~/riscv",
               "what the program sees as /; see 'quire help root'"},
     [BIND] = {"--bind", "DIR[:GUEST]", "--bind /data",
@@ -81,6 +86,11 @@ void cli_run_help(void) {
         snprintf(left, sizeof left, "%s %s", options[i].name,
                  options[i].value != NULL ? options[i].value : "");
         printf("  %-22s %s\n", left, options[i].help);
+    }
+    puts("\nPolicies:");
+    const struct quire_policy *policy;
+    for (unsigned i = 0; (policy = quire_policy_at(i)) != NULL; i++) {
+        printf("  %-22s %s\n", policy->name, policy->summary);
     }
     puts(
         "\nSizes: 4096, 64K, 1.5M, 2GiB; K, M, G and T are powers of 1024. At least 4M of RAM.\n"
@@ -171,6 +181,31 @@ static bool take_thp(struct run *run, const char *value) {
     return false;
 }
 
+/* All names, since there are few, and a guess if one is near. */
+static bool take_policy(struct run *run, const char *value) {
+    const struct quire_policy *policy;
+    const char *names[POLICIES_MAX];
+    char list[POLICIES_MAX * 16] = "";
+    unsigned n = 0;
+
+    run->config.policy = quire_policy_find(value);
+    if (run->config.policy != NULL) {
+        return true;
+    }
+    while (n < POLICIES_MAX && (policy = quire_policy_at(n)) != NULL) {
+        size_t length = strlen(list);
+        snprintf(list + length, sizeof list - length, "%s%s", n > 0 ? ", " : "", policy->name);
+        names[n++] = policy->name;
+    }
+    const char *nearest = cli_nearest(value, names, n);
+    if (nearest != NULL) {
+        cli_wrong("--policy %s: did you mean %s? All are %s", value, nearest, list);
+    } else {
+        cli_wrong("--policy %s: no such policy; there are %s", value, list);
+    }
+    return false;
+}
+
 static bool take_option(struct run *run, int option, const char *value) {
     switch (option) {
     case RAM:
@@ -179,6 +214,8 @@ static bool take_option(struct run *run, int option, const char *value) {
         return cli_swap_take(&run->swaps, value);
     case THP:
         return take_thp(run, value);
+    case POLICY:
+        return take_policy(run, value);
     case ROOT:
         return take_root(run, value);
     case BIND:

@@ -160,7 +160,8 @@ static enum quire_status make_machine(struct os *os) {
     if (status != QUIRE_OK)
         return status;
     struct quire_config config = {
-        .machine = os->machine, .swappiness = OS_SWAPPINESS, .thp = os->config.thp};
+        .machine = os->machine, .swappiness = OS_SWAPPINESS, .thp = os->config.thp,
+        .policy = os->config.policy};
     status = quire_create(&config, &os->quire);
     if (status != QUIRE_OK)
         return status;

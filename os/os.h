@@ -40,6 +40,7 @@ struct os_config {
     const struct os_swap *swaps; /* used by os_create only; the descriptors stay the caller's */
     unsigned nswaps;
     enum quire_thp thp;          /* blocks of 2 MiB */
+    const struct quire_policy *policy; /* NULL: the default */
 };
 
 /* The machine, the memory manager on it, and an empty process table. On failure, NULL and one clear
@@ -66,11 +67,14 @@ void os_interrupt(struct os *os, int signal);
 
 struct os_summary {
     uint64_t syscalls, unknown_syscalls, processes;
-    uint64_t wall_ns;       /* the machine's clock */
-    bool killed_by_oom;     /* process 1 was the OOM killer's choice */
-    char oom_line[256];     /* the last OOM decision, empty if none */
+    uint64_t wall_ns;   /* the machine's clock */
+    bool killed_by_oom; /* process 1 was the OOM killer's choice */
+    char oom_line[256]; /* the last OOM decision, empty if none */
     /* The numbers of the unknown calls seen, with their counts; the first 16. */
-    struct { unsigned number; uint64_t count; } unknown[16];
+    struct {
+        unsigned number;
+        uint64_t count;
+    } unknown[16];
 };
 void os_summary(const struct os *os, struct os_summary *summary);
 

@@ -24,6 +24,8 @@ enum quire_zone_kind {
  * /sys/kernel/mm/transparent_hugepage/enabled. */
 enum quire_thp { QUIRE_THP_MADVISE, QUIRE_THP_ALWAYS, QUIRE_THP_NEVER };
 
+struct quire_policy;
+
 struct quire_config {
     struct quire_machine *machine;
     /* Weight of anonymous against file pages in reclaim, 0 to 200; 60 is Linux's default. */
@@ -32,6 +34,9 @@ struct quire_config {
     uint64_t min_free_pages;
     /* All caches of kernel objects, kmalloc's too, with QUIRE_CACHE_CHECKED (kmem.h): for tests. */
     bool check_objects;
+    /* Who is old: one of quire/policy.h's, found by name with quire_policy_find, or your own, which
+     * must outlive the manager. NULL: the default, "linux". */
+    const struct quire_policy *policy;
     /* Where each of the QUIRE_NZONES zones ends, physical, in bytes, rounded down to 4 MiB; not
      * above the one before: there is no such zone. The last that there is should be UINT64_MAX.
      * NULL: DMA, the 16 MiB from the start of RAM; DMA32 up to 4 GiB; NORMAL, the rest. */
@@ -114,6 +119,12 @@ struct quire_counters {
      * given up in that; splits, and those of them by which a page left its place. */
     uint64_t thp_fault_alloc, thp_fault_fallback, thp_collapse_alloc, thp_collapse_alloc_failed;
     uint64_t thp_split_pmd, thp_split_page;
+    /* Pages that came back while something was remembered of them; of these, put among the active
+     * at once; and those that had been of the working set when they left: thrashing. */
+    uint64_t workingset_refault_anon, workingset_refault_file;
+    uint64_t workingset_activate_anon, workingset_activate_file;
+    uint64_t workingset_restore_anon, workingset_restore_file;
+    uint64_t workingset_nodereclaim;      /* forgotten for want of room */
     uint64_t io_error;                    /* failed device operations and bad checksums */
 };
 const struct quire_counters *quire_counters(const struct quire *q);

@@ -21,7 +21,6 @@
 #include "swap/swap.h"
 #include "vm/vm.h"
 
-#define SWAPPINESS_MAX  200 /* as Linux since 5.8 */
 #define THP_PRESENT_MAX 512 /* pages of a block */
 
 static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblock,
@@ -42,7 +41,7 @@ static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblo
     if ((status = quire_vm_boot(q, config)) != QUIRE_OK) {
         goto undo_swap;
     }
-    if ((status = quire_reclaim_boot(q, config->swappiness)) != QUIRE_OK) {
+    if ((status = quire_reclaim_boot(q, config)) != QUIRE_OK) {
         goto undo_vm;
     }
     return QUIRE_OK;
@@ -59,7 +58,7 @@ undo_phys:
 }
 
 enum quire_status quire_create(const struct quire_config *config, struct quire **out) {
-    if (!config->machine || config->swappiness > SWAPPINESS_MAX || config->thp > QUIRE_THP_NEVER ||
+    if (!config->machine || config->thp > QUIRE_THP_NEVER ||
         config->thp_min_present > THP_PRESENT_MAX) {
         return QUIRE_INVAL;
     }

@@ -2,16 +2,15 @@
  *
  * One walk over the frame table, block by block, recounts uses, free blocks and list members from
  * nothing but the frames' own fields; then each list is walked and must hold exactly those.
- * O(frames). Holds the invariants of phys.c (P), zone.c (Z), buddy.c
- * (B), pcp.c and lru.c (L). Panics at the first
- * difference.
+ * O(frames). Holds the invariants of phys.c (P), zone.c (Z), buddy.c (B) and pcp.c; the queues of
+ * pages are lru_audit.c's. Panics at the first difference.
  */
 #include "base/check.h"
 #include "page/zone.h"
 
 struct recount {
     uint64_t uses[QUIRE_NUSES];
-    uint64_t lru[QUIRE_NLRUS];
+    uint64_t lru[QUIRE_LRU_KINDS]; /* frames */
     /* Of the zone that is walked. */
     uint64_t blocks[QUIRE_NORDERS][QUIRE_NMIGRATE];
     uint64_t hot[QUIRE_NORDERS]; /* free, and on no buddy list */
@@ -41,13 +40,8 @@ static void audit_used(struct quire *q, const struct quire_page *page, struct re
     if (!(page->flags & QUIRE_PAGE_LRU)) {
         return;
     }
-    CHECK(q, page->use >= QUIRE_USE_ANON && page->order == 0); /* L I2 */
-    bool active = (page->flags & QUIRE_PAGE_ACTIVE) != 0;
-    if (page->use == QUIRE_USE_FILE) {
-        sum->lru[active ? QUIRE_LRU_ACTIVE_FILE : QUIRE_LRU_INACTIVE_FILE]++;
-    } else {
-        sum->lru[active ? QUIRE_LRU_ACTIVE_ANON : QUIRE_LRU_INACTIVE_ANON]++;
-    }
+    CHECK(q, page->use >= QUIRE_USE_ANON); /* L I2 */
+    sum->lru[quire_lru_kind_of(page)] += (uint64_t)1 << page->order;
 }
 
 /* The frames of one range of RAM in one zone, block by block. */
@@ -154,25 +148,6 @@ static void audit_floor(struct quire *q) {
     }
 }
 
-static void audit_lru(struct quire *q, const struct recount *sum) {
-    const struct quire_phys *phys = q->phys;
-    for (unsigned list = 0; list < QUIRE_NLRUS; list++) {
-        bool file = list == QUIRE_LRU_INACTIVE_FILE || list == QUIRE_LRU_ACTIVE_FILE;
-        bool active = list == QUIRE_LRU_ACTIVE_ANON || list == QUIRE_LRU_ACTIVE_FILE;
-        uint64_t listed = 0;
-        const struct quire_list *head = &phys->lru[list];
-        for (const struct quire_list *link = head->next; link != head; link = link->next) {
-            const struct quire_page *page = QUIRE_CONTAINER(link, struct quire_page, link);
-            CHECK(q, link->next->prev == link);
-            CHECK(q, (page->flags & QUIRE_PAGE_LRU) &&
-                         ((page->flags & QUIRE_PAGE_ACTIVE) != 0) == active); /* L I1 */
-            CHECK(q, (page->use == QUIRE_USE_FILE) == file);                  /* L I2 */
-            listed++;
-        }
-        CHECK(q, listed == phys->nlru[list] && listed == sum->lru[list]); /* L I3 */
-    }
-}
-
 void quire_phys_audit(struct quire *q) {
     const struct quire_phys *phys = q->phys;
     struct recount sum = {0};
@@ -197,5 +172,5 @@ void quire_phys_audit(struct quire *q) {
     }
     CHECK(q, total == phys->total);
     audit_floor(q);
-    audit_lru(q, &sum);
+    quire_lru_audit(q, sum.lru);
 }

@@ -29,10 +29,9 @@ enum quire_page_use {
 
 enum quire_page_flag {
     QUIRE_PAGE_HEAD = 1 << 0,       /* first frame of a free or allocated block of `order` */
-    QUIRE_PAGE_LRU = 1 << 1,        /* on an LRU list */
-    QUIRE_PAGE_ACTIVE = 1 << 2,     /* on the active one */
+    QUIRE_PAGE_LRU = 1 << 1,        /* in a queue of the replacement policy */
     QUIRE_PAGE_DIRTY = 1 << 3,      /* differs from swap or file, or has no copy there */
-    QUIRE_PAGE_REFERENCED = 1 << 4, /* seen referenced once while inactive */
+    QUIRE_PAGE_REFERENCED = 1 << 4, /* found in use when it was last looked at */
     QUIRE_PAGE_RECLAIM = 1 << 5,    /* being reclaimed now: isolated from its list */
     QUIRE_PAGE_LOCKED = 1 << 6,     /* mapped by a locked region: on no list. vm/lock.c */
     QUIRE_PAGE_LAZYFREE = 1 << 7,   /* clean without a copy: may be dropped. vm/advise.c */
@@ -48,7 +47,9 @@ struct quire_rmap {
 struct quire_page {
     struct quire_list link; /* buddy free list, LRU list, or the owner's */
     void *owner;
-    uint64_t index;
+    /* index as its use says, at most QUIRE_INDEX_MAX; policy: lru.c. A field narrower than its
+     * type: widen index before shifting it. */
+    uint64_t index : 48, policy : 16;
     struct quire_rmap rmap;
     uint32_t nmaps; /* mappings in page tables, all in the rmap chain */
     uint16_t pins;  /* not to be reclaimed or moved while > 0 */
@@ -56,6 +57,9 @@ struct quire_page {
     uint8_t use : 4;
     uint8_t order : 4; /* of the block, valid in its head */
 };
+
+/* 2^48 pages are 2^60 bytes: more than any machine can address, and than files get. */
+#define QUIRE_INDEX_MAX (((uint64_t)1 << 48) - 1)
 
 /* One cache line on 64-bit machines: 1.6 % of RAM, and one miss to learn all about a frame. */
 _Static_assert(sizeof(struct quire_page) <= 64, "struct quire_page is more than a cache line");

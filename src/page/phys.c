@@ -118,9 +118,6 @@ enum quire_status quire_phys_boot(struct quire *q, struct quire_memblock *memblo
     phys->end = (uint32_t)(memblock->ranges[memblock->nranges - 1].end >> QUIRE_PAGE_SHIFT);
     phys->nframes = phys->end - phys->first;
     phys->ncpus = config->ncpus ? config->ncpus : 1;
-    for (unsigned list = 0; list < QUIRE_NLRUS; list++) {
-        quire_list_init(&phys->lru[list]);
-    }
     adopt_ranges(q, memblock);
     quire_zone_layout(phys, config->zone_ends);
     enum quire_status status = take_tables(q, memblock);

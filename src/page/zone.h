@@ -80,8 +80,7 @@ struct quire_phys {
     uint64_t total, reserved; /* frames of RAM; those taken at boot */
     bool failing;             /* quire_fail_every is on: the stacks give nothing */
     unsigned failed_order; /* of the last request that failed for want of a block, not of frames */
-    struct quire_list lru[QUIRE_NLRUS];
-    uint64_t nlru[QUIRE_NLRUS];
+    struct quire_queues lru;
     unsigned nranges;
     struct {
         uint32_t first, end; /* frames */

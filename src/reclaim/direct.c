@@ -1,12 +1,10 @@
-/* direct.c: reclaim by the one who needs memory; and the room's beginning and end.
+/* direct.c: reclaim by the one who needs memory.
  *
  * Owns nothing but the target. An allocation found no frame above `min`: kswapd did not keep up,
  * and the program that allocates pays by itself, a cluster of pages at a time so that its next
  * allocations are free of it. Counted in allocstall. Never fails: 0 says that nothing can be had,
  * after a full and forced scan (scan.c, I2); the caller then asks oom.c.
  */
-#include <quire/kmem.h>
-
 #include "reclaim/scan.h"
 
 uint64_t quire_reclaim_direct(struct quire *q) {
@@ -16,18 +14,4 @@ uint64_t quire_reclaim_direct(struct quire *q) {
         q->reclaim->failures = 0; /* kswapd may try again */
     }
     return freed;
-}
-
-enum quire_status quire_reclaim_boot(struct quire *q, unsigned swappiness) {
-    q->reclaim = quire_kzalloc(q, sizeof *q->reclaim);
-    if (!q->reclaim) {
-        return QUIRE_NOMEM;
-    }
-    q->reclaim->swappiness = swappiness;
-    return QUIRE_OK;
-}
-
-void quire_reclaim_shutdown(struct quire *q) {
-    quire_kfree(q, q->reclaim);
-    q->reclaim = NULL;
 }

@@ -37,7 +37,7 @@ enum evict_result quire_evict(struct quire *q, struct quire_page *page) {
         where = ((const struct quire_anon *)page->owner)->slot.value;
     }
     quire_trace(&q->trace, QUIRE_EVENT_EVICT, quire_page_frame(q, page).number, where);
-    quire_lru_remove(q, page);
+    quire_vm_leave_shadow(q, page, quire_lru_evict(q, page));
     quire_vm_detach(q, page);
     quire_page_free(q, page);
     return EVICT_FREED;

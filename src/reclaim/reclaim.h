@@ -19,7 +19,8 @@ bool quire_reclaim_page(struct quire *q, struct quire_page *page);
  */
 bool quire_reclaim_oom(struct quire *q);
 
-enum quire_status quire_reclaim_boot(struct quire *q, unsigned swappiness);
+/* boot.c. QUIRE_INVAL: swappiness or the policy's description is out of range; QUIRE_NOMEM. */
+enum quire_status quire_reclaim_boot(struct quire *q, const struct quire_config *config);
 void quire_reclaim_shutdown(struct quire *q);
 
 #endif

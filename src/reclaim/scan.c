@@ -1,26 +1,22 @@
-/* scan.c: who is old: two lists for anonymous and two for file pages, and a second chance.
+/* scan.c: how much is looked at, of which kind; who is old is the policy's to say (policies/).
  *
- * Owns the replacement decision, all of it: when policies become plug-ins, this file is the first.
- * It is Linux's (mm/vmscan.c as of 6.x, without generations): an inactive list that is a queue of
- * candidates, an active list that protects what was used again, refilled from one into the other so
- * that the inactive list stays long enough for a second use to be seen. Plain CLOCK was rejected
- * because one pass over a large file would push out everything.
+ * Owns the effort and its division. How many pages are looked at rises from 1/4096 of each kind
+ * (priority 12) to all of them (priority 0), until enough was freed; swappiness and what the kinds
+ * cost lately divide the looking between anonymous and file pages. The same for every policy, so
+ * that policies stay small and can be compared.
  *
- *       new ─▶ head ┌────────── inactive ──────────┐ tail ─▶ unused: evict
- *                ▲  └──────────────────────────────┘   │
- *      first use └──────────────── keep ◀──────────────┤
- *                   ┌─────────── active ───────────┐   │ second use
- *              head │                              │◀──┘
- *                   └──────────────────────────────┘ tail ─▶ to inactive's head, when that is short
+ *     target ─▶ rounds, priority 12 … 0 ─┬─▶ anonymous: looks ─▶ policy: victim ─▶ evict.c ─▶ freed
+ *                                        └─▶ files:     looks ─▶ policy: victim ─▶ evict.c ─▶ freed
+ *               nothing at priority 0 ───▶ sweep: every page of every queue is offered
  *
- * How much is looked at rises from 1/4096 of each list (priority 12) to all of it (priority 0),
- * until enough was freed; swappiness and what the lists cost lately divide the looking between
- * anonymous and file pages.
+ * Cost is Linux's (lru_note_cost): pages that were looked at in vain or had to be written, and
+ * pages that came back although they had proved their use (page/lru.c adds those). The kind that
+ * costs more is looked at less.
  *
- * I1. A pass looks at no more pages than the lists hold: whatever a page answers, it is moved away
- *     from the tail, so no loop can stay with it.
- * I2. Priority 0 is final: uses are ignored, and rounds are made until every page that was on a
- *     list has been offered to evict.c. If nothing is freed then, there is nothing that could be.
+ * I1. A round ends: each look is paid from a budget of no more than the pages that there are, and
+ * as many victims are tried at most, whatever a policy answers. I2. The sweep is final: uses are
+ * ignored, the policy is not asked, and every page in a queue is offered to evict.c. If nothing is
+ * freed then, there is nothing that could be.
  *
  * Never allocates and never fails; may do I/O. Called by kswapd.c and direct.c. Counted in pgscan_*
  * and pgsteal_*; the lists are audited by page/.
@@ -34,11 +30,7 @@
 /* From here on it is serious: empty slabs are given back too. Linux shrinks caches in every round,
  * ours are counted in the tens and have no shrinkers yet. */
 #define PRIORITY_SLABS 6
-/* Rounds at priority 0: deactivate, look, and once more for what the second brought up. */
-#define FINAL_ROUNDS 3
-#define SHARE_ONE    1024 /* fixed-point one of the anonymous share */
-
-enum kind { KIND_ANON, KIND_FILE };
+#define SHARE_ONE      1024 /* fixed-point one of the anonymous share */
 
 struct scan {
     struct quire *q;
@@ -48,127 +40,85 @@ struct scan {
     bool no_slots; /* swap is full: dirty anonymous pages are not worth a try */
 };
 
-static enum kind kind_of(enum quire_lru list) {
-    return list == QUIRE_LRU_INACTIVE_ANON || list == QUIRE_LRU_ACTIVE_ANON ? KIND_ANON : KIND_FILE;
-}
+/* ---- one page -------------------------------------------------------------------------------- */
 
-/* Old costs fade: halved when they exceed a quarter of the pages that there are. */
-static void note_cost(struct quire *q, enum kind kind, uint32_t pages) {
-    struct quire_reclaim *reclaim = q->reclaim;
-    uint64_t size = 0;
-    for (enum quire_lru list = 0; list < QUIRE_NLRUS; list++) {
-        size += quire_lru_count(q, list);
-    }
-    reclaim->cost[kind] += pages;
-    if (reclaim->cost[KIND_ANON] + reclaim->cost[KIND_FILE] > size / 4) {
-        reclaim->cost[KIND_ANON] /= 2;
-        reclaim->cost[KIND_FILE] /= 2;
-    }
-}
-
-/* Linux's inactive_is_low: the more memory, the smaller the part of it that has to be inactive to
- * notice a second use in time: a half below 1 GiB, then 1 to sqrt(10 * GiB). */
-static bool inactive_is_low(const struct quire *q, enum kind kind) {
-    uint64_t inactive =
-        quire_lru_count(q, kind == KIND_ANON ? QUIRE_LRU_INACTIVE_ANON : QUIRE_LRU_INACTIVE_FILE);
-    uint64_t active =
-        quire_lru_count(q, kind == KIND_ANON ? QUIRE_LRU_ACTIVE_ANON : QUIRE_LRU_ACTIVE_FILE);
-    uint64_t gigabytes = (inactive + active) >> (30 - QUIRE_PAGE_SHIFT);
-    uint64_t ratio = 1;
-    while ((ratio + 1) * (ratio + 1) <= 10 * gigabytes) {
-        ratio++;
-    }
-    return inactive * ratio < active;
-}
-
-/* Text of a program: a file page that its first mapping allows to run. Everything else waits for
- * it, so what of it is in use is protected more than data is (as Linux does: VM_EXEC). */
-static bool is_text(const struct quire_page *page) {
-    if (page->use != QUIRE_USE_FILE || page->nmaps == 0) {
-        return false;
-    }
-    struct quire_pmap_entry entry;
-    quire_mach_pmap_query(quire_space_pmap(page->rmap.space), page->rmap.va, &entry);
-    return entry.mapped && (entry.prot & QUIRE_PROT_EXEC);
-}
-
-/* The active list's tail goes to the inactive list's head, whatever its reference bits say: they
- * are cleared, so that only a use from now on counts. Text in use goes round once more. */
-static void shrink_active(struct scan *scan, enum quire_lru list, uint64_t npages) {
-    struct quire *q = scan->q;
-    struct quire_page *page;
-    for (; npages > 0 && (page = quire_lru_tail(q, list)) != NULL; npages--) {
-        bool stays = !quire_vm_reclaimable(q, page);
-        if (!stays && quire_vm_harvest(q, page)) {
-            stays = scan->priority > 0 && is_text(page);
-        }
-        page->flags &= (uint8_t)~QUIRE_PAGE_REFERENCED;
-        quire_lru_move(q, page, stays, true); /* I1 */
-    }
-}
-
-/* What one look at a candidate came to. */
-enum verdict { VERDICT_FREED, VERDICT_KEEP, VERDICT_ACTIVATE };
-
-static enum verdict judge(struct scan *scan, struct quire_page *page) {
+/* True: it is free now. False: it stays where it is. */
+static bool try_page(struct scan *scan, struct quire_page *page) {
     struct quire *q = scan->q;
     if (!quire_vm_reclaimable(q, page)) {
-        return VERDICT_ACTIVATE;
+        return false;
     }
     if (scan->no_slots && page_is_swapped(page) && (page->flags & QUIRE_PAGE_DIRTY)) {
-        return VERDICT_ACTIVATE;
+        return false;
     }
-    if (quire_vm_harvest(q, page) && scan->priority > 0) { /* I2 */
-        /* The access that brought the page in is the first use; only the next one proves worth. */
-        if ((page->flags & QUIRE_PAGE_REFERENCED) || is_text(page)) {
-            page->flags &= (uint8_t)~QUIRE_PAGE_REFERENCED;
-            return VERDICT_ACTIVATE;
-        }
-        page->flags |= QUIRE_PAGE_REFERENCED;
-        return VERDICT_KEEP;
-    }
-    switch (quire_evict(q, page)) {
-    case EVICT_FREED:
-        return VERDICT_FREED;
-    case EVICT_NO_SLOT:
-        scan->no_slots = true;
-        return VERDICT_ACTIVATE;
-    case EVICT_BUSY:
-        break;
-    }
-    return VERDICT_ACTIVATE;
+    enum evict_result result = quire_evict(q, page);
+    scan->no_slots |= result == EVICT_NO_SLOT;
+    scan->freed += result == EVICT_FREED;
+    return result == EVICT_FREED;
 }
 
-static void shrink_inactive(struct scan *scan, enum quire_lru list, uint64_t npages) {
-    struct quire *q = scan->q;
-    uint64_t written = q->counters.pswpout + q->counters.file_out;
-    uint32_t rotated = 0;
-    struct quire_page *page;
-    for (; npages > 0 && (page = quire_lru_tail(q, list)) != NULL; npages--) {
-        scan->scanned++;
-        enum verdict verdict = judge(scan, page);
-        if (verdict == VERDICT_FREED) {
-            scan->freed++;
-            continue;
-        }
-        rotated++;
-        quire_lru_move(q, page, verdict == VERDICT_ACTIVATE, true); /* I1 */
+/* ---- one kind -------------------------------------------------------------------------------- */
+
+/* Old costs fade: halved when they exceed a quarter of the pages that there are. */
+static void note_cost(struct quire *q, enum quire_lru_kind kind, uint32_t pages) {
+    struct quire_aging *anon = quire_lru_aging(q, QUIRE_LRU_ANON);
+    struct quire_aging *file = quire_lru_aging(q, QUIRE_LRU_FILE);
+    quire_lru_aging(q, kind)->cost += pages;
+    if ((uint64_t)anon->cost + file->cost > (anon->npages + file->npages) / 4) {
+        anon->cost /= 2;
+        file->cost /= 2;
     }
-    written = q->counters.pswpout + q->counters.file_out - written;
-    note_cost(q, kind_of(list), rotated + (uint32_t)written);
 }
+
+/* Let the policy spend up to `looks` looks. */
+static void shrink_kind(struct scan *scan, enum quire_lru_kind kind, uint64_t looks) {
+    struct quire *q = scan->q;
+    struct quire_aging *aging = quire_lru_aging(q, kind);
+    uint64_t written = q->counters.pswpout + q->counters.file_out;
+    uint64_t tries = looks; /* I1 */
+    uint32_t in_vain = 0;
+    struct quire_page *page;
+    quire_aging_allow(aging, looks, scan->priority == 0);
+    while (tries > 0 && scan->freed < scan->target &&
+           (page = aging->policy->victim(aging)) != NULL) {
+        tries--;
+        if (!try_page(scan, page)) {
+            in_vain++;
+            quire_aging_keep(aging, page);
+        }
+    }
+    uint64_t looked = looks - aging->looks, tried = looks - tries;
+    scan->scanned += looked > tried ? looked : tried;
+    written = q->counters.pswpout + q->counters.file_out - written;
+    note_cost(q, kind, aging->found_used + in_vain + (uint32_t)written);
+}
+
+/* I2 */
+static void sweep_kind(struct scan *scan, enum quire_lru_kind kind) {
+    struct quire_aging *aging = quire_lru_aging(scan->q, kind);
+    for (unsigned queue = 0; queue < QUIRE_POLICY_QUEUES; queue++) {
+        struct quire_page *page = quire_aging_oldest(aging, queue), *newer;
+        for (; page && scan->freed < scan->target; page = newer) {
+            newer = quire_aging_newer(aging, page);
+            scan->scanned++;
+            try_page(scan, page);
+        }
+    }
+}
+
+/* ---- both kinds ------------------------------------------------------------------------------ */
 
 /* Which part of the looking goes to anonymous pages, of SHARE_ONE. The two weights are swappiness
- * and 200 - swappiness, each divided by what its lists cost lately. */
+ * and 200 - swappiness, each divided by what its pages cost lately. */
 static uint32_t anon_share(const struct scan *scan) {
-    const struct quire *q = scan->q;
-    const struct quire_reclaim *reclaim = q->reclaim;
-    if (!quire_evict_anon_possible(q)) {
+    struct quire *q = scan->q;
+    const struct quire_aging *anon = quire_lru_aging(q, QUIRE_LRU_ANON);
+    const struct quire_aging *files = quire_lru_aging(q, QUIRE_LRU_FILE);
+    unsigned swappiness = q->reclaim->swappiness;
+    if (!anon->evictable || anon->npages == 0) {
         return 0;
     }
-    uint64_t file =
-        quire_lru_count(q, QUIRE_LRU_INACTIVE_FILE) + quire_lru_count(q, QUIRE_LRU_ACTIVE_FILE);
-    if (file == 0) {
+    if (files->npages == 0) {
         return SHARE_ONE;
     }
     /* At the very end both are taken in full, swappiness or not. */
@@ -178,57 +128,46 @@ static uint32_t anon_share(const struct scan *scan) {
     /* Hardly any file pages left: taking the last ones would only make the programs read their own
      * text again and again (Linux: file_is_tiny). */
     uint64_t free = quire_page_count(q, QUIRE_USE_FREE);
-    uint64_t idle_anon = quire_lru_count(q, QUIRE_LRU_INACTIVE_ANON) >> scan->priority;
-    if (reclaim->swappiness > 0 && idle_anon > 0 &&
-        file + free <= quire_page_watermark(q, QUIRE_WMARK_HIGH)) {
+    if (swappiness > 0 && (anon->npages - anon->nactive) >> scan->priority > 0 &&
+        files->npages + free <= quire_page_watermark(q, QUIRE_WMARK_HIGH)) {
         return SHARE_ONE;
     }
-    uint64_t both = (uint64_t)reclaim->cost[KIND_ANON] + reclaim->cost[KIND_FILE];
-    uint64_t anon_cost = both + reclaim->cost[KIND_ANON] + 1;
-    uint64_t file_cost = both + reclaim->cost[KIND_FILE] + 1;
-    uint64_t anon_weight = reclaim->swappiness * file_cost;
-    uint64_t file_weight = (200 - reclaim->swappiness) * anon_cost;
+    uint64_t both = (uint64_t)anon->cost + files->cost;
+    uint64_t anon_weight = swappiness * (both + files->cost + 1);
+    uint64_t file_weight = (200 - swappiness) * (both + anon->cost + 1);
     return reclaim_ratio(anon_weight, anon_weight + file_weight, SHARE_ONE);
 }
 
-static uint64_t look_at(const struct scan *scan, enum quire_lru list, uint32_t share) {
-    uint64_t npages = quire_lru_count(scan->q, list) >> scan->priority;
-    return scan->priority == 0 ? (share > 0 ? npages : 0) : npages * share / SHARE_ONE;
+static uint64_t looks_at(const struct scan *scan, enum quire_lru_kind kind, uint32_t share) {
+    uint64_t npages = quire_lru_aging(scan->q, kind)->npages;
+    return scan->priority == 0 ? (share > 0 ? npages : 0)
+                               : (npages >> scan->priority) * share / SHARE_ONE;
 }
 
-/* Look at each list's share in clusters, in turn, until all is seen or enough is freed. */
+/* Spend each kind's share in clusters, in turn, until all is spent or enough is freed. */
 static void shrink_round(struct scan *scan) {
-    struct quire *q = scan->q;
     uint32_t anon = anon_share(scan);
-    uint64_t left[QUIRE_NLRUS];
-    bool more = true;
-    for (enum quire_lru list = 0; list < QUIRE_NLRUS; list++) {
-        left[list] = look_at(scan, list, kind_of(list) == KIND_ANON ? anon : SHARE_ONE - anon);
-    }
-    while (more && scan->freed < scan->target) {
-        more = false;
-        for (enum quire_lru list = 0; list < QUIRE_NLRUS; list++) {
-            uint64_t npages = left[list] < RECLAIM_CLUSTER ? left[list] : RECLAIM_CLUSTER;
-            if (npages == 0) {
-                continue;
+    uint64_t left[QUIRE_LRU_KINDS];
+    left[QUIRE_LRU_ANON] = looks_at(scan, QUIRE_LRU_ANON, anon);
+    left[QUIRE_LRU_FILE] = looks_at(scan, QUIRE_LRU_FILE, SHARE_ONE - anon);
+    while (left[QUIRE_LRU_ANON] + left[QUIRE_LRU_FILE] > 0) {
+        for (enum quire_lru_kind kind = 0; kind < QUIRE_LRU_KINDS; kind++) {
+            uint64_t looks = left[kind] < RECLAIM_CLUSTER ? left[kind] : RECLAIM_CLUSTER;
+            left[kind] -= looks;
+            if (looks > 0) {
+                shrink_kind(scan, kind, looks);
             }
-            more = true;
-            left[list] -= npages;
-            if (list == QUIRE_LRU_INACTIVE_ANON || list == QUIRE_LRU_INACTIVE_FILE) {
-                shrink_inactive(scan, list, npages);
-            } else if (inactive_is_low(q, kind_of(list))) {
-                shrink_active(scan, list, npages);
+            if (scan->freed >= scan->target) {
+                return;
             }
         }
-    }
-    /* Anonymous pages age even when only files were looked at, so that there are candidates. */
-    if (anon > 0 && inactive_is_low(q, KIND_ANON)) {
-        shrink_active(scan, QUIRE_LRU_ACTIVE_ANON, RECLAIM_CLUSTER);
     }
 }
 
 uint64_t quire_scan_shrink(struct quire *q, uint64_t target, bool background) {
     struct scan scan = {.q = q, .target = target, .background = background};
+    struct quire_aging *anon = quire_lru_aging(q, QUIRE_LRU_ANON);
+    anon->evictable = quire_evict_anon_possible(q);
     for (unsigned down = 0; down <= PRIORITY_FIRST && scan.freed < target; down++) {
         scan.priority = PRIORITY_FIRST - down;
         if (scan.priority == PRIORITY_SLABS) {
@@ -236,12 +175,13 @@ uint64_t quire_scan_shrink(struct quire *q, uint64_t target, bool background) {
         }
         shrink_round(&scan);
     }
-    for (unsigned round = 1; round < FINAL_ROUNDS && scan.freed == 0; round++) {
-        shrink_round(&scan); /* I2 */
+    for (enum quire_lru_kind kind = 0; kind < QUIRE_LRU_KINDS && scan.freed == 0; kind++) {
+        sweep_kind(&scan, kind);
     }
     uint64_t *scanned = background ? &q->counters.pgscan_kswapd : &q->counters.pgscan_direct;
     uint64_t *stolen = background ? &q->counters.pgsteal_kswapd : &q->counters.pgsteal_direct;
     *scanned += scan.scanned;
     *stolen += scan.freed;
+    quire_lru_forget_arrivals(q, anon->npages + quire_lru_aging(q, QUIRE_LRU_FILE)->npages);
     return scan.freed;
 }

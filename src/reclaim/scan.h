@@ -9,12 +9,10 @@
 #define RECLAIM_CLUSTER 32
 
 struct quire_reclaim {
-    unsigned swappiness; /* 0 to 200 */
-    bool background;     /* kswapd is at work: free fell below low and has not reached high */
-    unsigned failures;   /* kswapd's batches in a row that freed nothing */
-    /* What lately went wrong on the [anon, file] lists: pages scanned that were still in use, or
-     * had to be written. The list that costs more is scanned less (Linux: lru_note_cost). */
-    uint32_t cost[2];
+    unsigned swappiness;   /* 0 to 200 */
+    bool background;       /* kswapd is at work: free fell below low and has not reached high */
+    unsigned failures;     /* kswapd's batches in a row that freed nothing */
+    void *policy_state[2]; /* of the policy, for each kind of pages; NULL: it has none */
 };
 
 /* scan.c: who is old. Free target pages, or as many as can be had; returns how many frames were

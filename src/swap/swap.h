@@ -30,6 +30,7 @@ struct quire_anon {
     uint64_t seal;           /* proof of the copy on swap */
     quire_slot slot;
     uint32_t refs;
+    uint32_t shadow; /* only on swap: what the policy remembers of it (page/lru.h) */
 };
 
 /* Take a slot, write the anon's page there, note slot and seal in it. QUIRE_NOMEM: no slot is free.

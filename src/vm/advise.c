@@ -30,13 +30,10 @@
 
 /* ---- age ----------------------------------------------------------------------------------- */
 
-/* To the inactive list's tail: what is here and was not used since is the next to go. Pages that
- * others map too are left alone. */
+/* What is here and is not used again goes next. Pages that others map too are left alone. */
 static void cool_page(struct quire *q, struct quire_page *page) {
     if (page && (page->flags & QUIRE_PAGE_LRU) && page->nmaps <= 1) {
-        quire_rmap_harvest(page);
-        page->flags &= (uint8_t)~QUIRE_PAGE_REFERENCED;
-        quire_lru_move(q, page, false, false);
+        quire_lru_cool(q, page);
     }
 }
 
@@ -72,9 +69,8 @@ static void make_lazy(struct quire *q, struct quire_anon *anon) {
     page->flags |= QUIRE_PAGE_LAZYFREE;
     q->vm->lazyfree++;
     q->counters.pglazyfree++;
-    quire_rmap_harvest(page);
     if (page->flags & QUIRE_PAGE_LRU) {
-        quire_lru_move(q, page, false, false);
+        quire_lru_cool(q, page);
     }
 }
 

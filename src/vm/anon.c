@@ -99,6 +99,7 @@ enum quire_status quire_anon_swap_in(struct quire *q, struct quire_anon *anon,
     page->owner = anon; /* clean: I2 */
     anon->page = page;
     q->vm->swapped--;
-    quire_lru_add(q, page, false); /* inactive: see fault.c on why */
+    quire_lru_add(q, page, anon->shadow);
+    anon->shadow = 0;
     return QUIRE_OK;
 }

@@ -45,6 +45,7 @@ static void audit_anon(struct tally *t, const struct quire_anon *anon, enum quir
         CHECK(q, slot + dirty + lazy == 1); /* anon.c I2 */
         t->lazyfree += lazy;
         t->mlocked += (page->flags & QUIRE_PAGE_LOCKED) != 0;
+        CHECK(q, anon->shadow == 0); /* only of what left */
         quire_rmap_audit(q, page);
         t->rmaps += page->nmaps;
         *(use == QUIRE_USE_ANON ? &t->anon_pages : &t->shm_pages) += 1;

@@ -40,7 +40,7 @@ struct sight {
 
 /* May this page be copied away from where it is? No others look at it, and nobody holds it. */
 static bool is_free_to_go(const struct quire_anon *anon) {
-    const unsigned known = QUIRE_PAGE_HEAD | QUIRE_PAGE_LRU | QUIRE_PAGE_ACTIVE | QUIRE_PAGE_DIRTY |
+    const unsigned known = QUIRE_PAGE_HEAD | QUIRE_PAGE_LRU | QUIRE_PAGE_DIRTY |
                            QUIRE_PAGE_REFERENCED;
     const struct quire_page *page = anon->page;
     return page && anon->refs == 1 && !page->pins && (page->flags & QUIRE_PAGE_LRU) &&
@@ -49,7 +49,7 @@ static bool is_free_to_go(const struct quire_anon *anon) {
 
 static bool is_used(struct quire_space *space, uint64_t vpn, const struct quire_page *page) {
     struct quire_pmap_entry entry;
-    if (page->flags & (QUIRE_PAGE_ACTIVE | QUIRE_PAGE_REFERENCED)) {
+    if ((page->flags & QUIRE_PAGE_REFERENCED) || quire_lru_is_active(space->q, page)) {
         return true;
     }
     quire_mach_pmap_query(space->pmap, quire_va(vpn << QUIRE_PAGE_SHIFT), &entry);
@@ -84,7 +84,6 @@ static void move_page(struct quire_huge_plan *plan, uint64_t i) {
     struct quire *q = space->q;
     struct quire_anon *anon = quire_radix_get(&space->anons, quire_pages(plan->va) + i);
     struct quire_page *old = anon->page, *page = &plan->pages[i];
-    bool active = old->flags & QUIRE_PAGE_ACTIVE;
     quire_mach_copy(q->machine, quire_page_frame(q, page), quire_page_frame(q, old));
     quire_rmap_remove(old, space, plan->va + (i << QUIRE_PAGE_SHIFT));
     CHECK(q, !old->nmaps); /* one reference, one place */
@@ -92,8 +91,8 @@ static void move_page(struct quire_huge_plan *plan, uint64_t i) {
     page->index = old->index;
     anon->page = page;
     quire_anon_dirty(q, anon);
+    quire_lru_replace(q, old, page);
     quire_anon_free_page(q, old);
-    quire_lru_add(q, page, active);
 }
 
 static bool is_made(const struct quire_huge_plan *plan, uint64_t i) {
@@ -115,7 +114,7 @@ static void collapse(const struct quire_region *region, uint64_t va, const struc
             quire_anon_dirty(q, plan.pages[i].owner);
         } else if (is_made(&plan, i)) {
             quire_mach_zero(q->machine, quire_page_frame(q, &plan.pages[i]));
-            quire_lru_add(q, &plan.pages[i], false);
+            quire_lru_add(q, &plan.pages[i], 0);
         } else {
             move_page(&plan, i);
         }

@@ -80,6 +80,25 @@ static void drop_lazy(struct quire *q, struct quire_page *page) {
     q->counters.pglazyfreed++;
 }
 
+void quire_vm_leave_shadow(struct quire *q, struct quire_page *page, uint32_t shadow) {
+    if (page->use != QUIRE_USE_FILE) {
+        ((struct quire_anon *)page->owner)->shadow = shadow;
+    } else if (shadow != 0) {
+        quire_shadow_put(q, ((const struct quire_object *)page->owner)->id, page->index, shadow);
+    }
+}
+
+/* Text of a program: a file page that its first mapping allows to run. Everything else waits for
+ * it, so what of it is in use is protected more than data is (as Linux does: VM_EXEC). */
+bool quire_vm_is_text(const struct quire_page *page) {
+    if (page->use != QUIRE_USE_FILE || page->nmaps == 0) {
+        return false;
+    }
+    struct quire_pmap_entry entry;
+    quire_mach_pmap_query(quire_space_pmap(page->rmap.space), page->rmap.va, &entry);
+    return entry.mapped && (entry.prot & QUIRE_PROT_EXEC);
+}
+
 void quire_vm_detach(struct quire *q, struct quire_page *page) {
     CHECK(q, quire_vm_reclaimable(q, page));
     CHECK(q, !(page->flags & (QUIRE_PAGE_DIRTY | QUIRE_PAGE_LRU)));

@@ -182,7 +182,7 @@ static struct quire_page *own_page(struct fault *f) {
         return NULL;
     }
     page->index = vpn_of(f);
-    quire_lru_add(q, page, false);
+    quire_lru_add(q, page, 0);
     return page;
 }
 

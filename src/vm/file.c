@@ -21,10 +21,11 @@
 #include "vm/rmap.h"
 #include "vm/space.h"
 
-/* The page lies wholly past the end of the file. A page number that no byte offset has is, too. */
+/* The page lies wholly past the end of the file. A page number that a page cannot carry is,
+ * too. */
 static bool past_end(const struct quire_object *object, uint64_t index) {
     uint64_t size = object->pager.size ? object->pager.size(object->context) : UINT64_MAX;
-    return index > quire_pages(UINT64_MAX) || index << QUIRE_PAGE_SHIFT >= size;
+    return index > QUIRE_INDEX_MAX || index << QUIRE_PAGE_SHIFT >= size;
 }
 
 /* Bring a page in. A slot in the sparse array is made sure of before the pager works, so that what
@@ -53,7 +54,7 @@ static enum quire_status read_in(struct quire_object *object, uint64_t index,
     CHECK(q, status == QUIRE_OK);
     page->owner = object;
     page->index = index;
-    quire_lru_add(q, page, false);
+    quire_lru_add(q, page, quire_shadow_take(q, object->id, index));
     q->counters.file_in++;
     quire_trace(&q->trace, QUIRE_EVENT_FILE_IN, object->info.inode, index);
     *out = page;
@@ -100,7 +101,7 @@ enum quire_status quire_file_write_back(struct quire_object *object, struct quir
     }
     quire_rmap_write_protect(page); /* I2 holds when the flag goes */
     if (!object->pager.write ||
-        object->pager.write(object->context, page->index << QUIRE_PAGE_SHIFT,
+        object->pager.write(object->context, (uint64_t)page->index << QUIRE_PAGE_SHIFT,
                             quire_page_window(q, page)) != QUIRE_OK) {
         q->counters.io_error++;
         return QUIRE_IO;

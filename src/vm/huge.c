@@ -201,7 +201,7 @@ bool quire_huge_fill(struct quire_region *region, uint64_t va) {
         if (region->flags & QUIRE_MAP_LOCKED) {
             quire_lock_page(q, &plan.pages[i]);
         } else {
-            quire_lru_add(q, &plan.pages[i], false);
+            quire_lru_add(q, &plan.pages[i], 0);
         }
     }
     quire_huge_finish(&plan, region);

@@ -58,7 +58,7 @@ void quire_lock_review(struct quire *q, struct quire_page *page) {
     page->flags &= (uint8_t)~QUIRE_PAGE_LOCKED;
     q->vm->mlocked--;
     q->counters.unevictable_pgs_munlocked++;
-    quire_lru_add(q, page, false);
+    quire_lru_add(q, page, 0);
 }
 
 /* ---- regions ------------------------------------------------------------------------------- */

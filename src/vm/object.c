@@ -34,7 +34,8 @@ enum quire_status quire_vm_object_create(struct quire *q, const struct quire_pag
     if (!object) {
         return QUIRE_NOMEM;
     }
-    *object = (struct quire_object){.q = q, .refs = 1, .shm = !pager, .context = context};
+    *object = (struct quire_object){
+        .q = q, .id = ++vm->next_id, .refs = 1, .shm = !pager, .context = context};
     if (pager) {
         object->pager = *pager;
     } else {

@@ -15,6 +15,7 @@ struct quire_object {
     struct quire *q;
     struct quire_list link;    /* vm->objects */
     struct quire_list regions; /* that map it: struct quire_region.object_link */
+    uint64_t id;               /* never used twice: what shadows are found by */
     uint64_t refs;
     bool shm;
     struct quire_pager pager; /* a file's */

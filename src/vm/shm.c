@@ -33,7 +33,7 @@ static enum quire_status create(struct quire_object *object, uint64_t index,
     }
     page->index = index;
     quire_mach_zero(q->machine, quire_page_frame(q, page));
-    quire_lru_add(q, page, false);
+    quire_lru_add(q, page, 0);
     quire_space_note_demand(q);
     *out = anon;
     return QUIRE_OK;

@@ -23,7 +23,7 @@ struct quire_vm {
     unsigned depth;       /* how many one pmap_enter may pop */
     unsigned large_order; /* what the machine can map with one entry; 0: only pages */
 
-    uint64_t next_id; /* of anons */
+    uint64_t next_id; /* of anons and objects */
 
     /* Counted fast here, recounted by audit.c. */
     uint64_t nanons;      /* struct quire_anon alive */

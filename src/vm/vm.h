@@ -96,6 +96,12 @@ enum quire_status quire_vm_clean(struct quire *q, struct quire_page *page);
  * => clean, not pinned, on no LRU list. The page belongs to the caller then, who frees it. */
 void quire_vm_detach(struct quire *q, struct quire_page *page);
 
+/* Keep what is remembered of a page that is about to be detached: quire_lru_evict's answer. */
+void quire_vm_leave_shadow(struct quire *q, struct quire_page *page, uint32_t shadow);
+
+/* Is it a page of a program's text, as its first mapping says? */
+bool quire_vm_is_text(const struct quire_page *page);
+
 /* May reclaim touch it at all (not the zero page, not pinned, not locked in memory)? */
 bool quire_vm_reclaimable(struct quire *q, struct quire_page *page);
 

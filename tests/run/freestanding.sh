@@ -22,7 +22,7 @@ trap 'rm -rf "$work"' EXIT
 # check TARGET FORM: all of the core, compiled and linked in thought. FORM is "" or -DQUIRE_AUDIT.
 check() {
     out=$work/$1$2
-    for room in "$source"/src/*/; do
+    for room in "$source"/src/*/ "$source"/src/*/*/; do
         mkdir -p "$out/$(basename "$room")"
         # One call a room: clang puts the objects where it stands.
         (cd "$out/$(basename "$room")" &&

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <quire/policy.h>
+
 #include "sim.h"
 
 #define BASE_VA        ((((uint64_t)1) << 39) - (MODEL_PAGES / 2) * QUIRE_PAGE_SIZE)
@@ -254,6 +256,7 @@ static void start_machine(struct sim *sim) {
         .machine = sim->machine,
         .swappiness = (unsigned)plan[SIM_SWAPPINESS],
         .min_free_pages = plan[SIM_MIN_FREE],
+        .policy = quire_policy_at((unsigned)(plan[SIM_SEED] % 8)), /* 7 and a NULL */
     };
     enum quire_status status = quire_create(&config, &sim->q);
     if (status != QUIRE_OK)
