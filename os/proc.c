@@ -46,6 +46,7 @@ SYSTEM_VIEW(pagetypeinfo)
 SYSTEM_VIEW(zoneinfo)
 SYSTEM_VIEW(slabinfo)
 SYSTEM_VIEW(swaps)
+SYSTEM_VIEW(pressure)
 
 /* ---- texts of ours --------------------------------------------------------------------------- */
 
@@ -156,6 +157,16 @@ static void text_swappiness(struct os *os, struct os_node at, struct os_text *te
     os_text_printf(text, "%u\n", OS_SWAPPINESS);
 }
 
+/* Write only, as on Linux: a number, 1 to 3. */
+static int64_t write_drop_caches(struct os *os, struct os_node at, const char *text) {
+    char *end;
+    unsigned long what = strtoul(text, &end, 10);
+    (void)at;
+    if (end == text || (*end && *end != '\n') || what > 3)
+        return -OS_EINVAL;
+    return quire_drop_caches(os_quire(os), (unsigned)what) == QUIRE_OK ? 0 : -OS_EINVAL;
+}
+
 static void text_uuid(struct os *os, struct os_node at, struct os_text *text) {
     uint8_t b[16];
     (void)at;
@@ -174,6 +185,7 @@ static const struct os_entry vm_entries[] = {
     {.name = "overcommit_memory", .mode = FILE_MODE, .text = text_overcommit},
     {.name = "overcommit_ratio", .mode = FILE_MODE, .text = text_overcommit_ratio},
     {.name = "swappiness", .mode = FILE_MODE, .text = text_swappiness},
+    {.name = "drop_caches", .mode = OS_S_IFREG | 0200, .write = write_drop_caches},
     {.name = "max_map_count", .mode = FILE_MODE, .text = text_max_map_count},
     {0},
 };
@@ -252,6 +264,11 @@ static void list_processes(struct os *os, struct os_node at, struct os_listing *
     }
 }
 
+static const struct os_entry pressure_entries[] = {
+    {.name = "memory", .mode = FILE_MODE, .text = text_pressure},
+    {0},
+};
+
 static const struct os_entry root_entries[] = {
     {.name = "meminfo", .mode = FILE_MODE, .text = text_meminfo},
     {.name = "vmstat", .mode = FILE_MODE, .text = text_vmstat},
@@ -260,6 +277,7 @@ static const struct os_entry root_entries[] = {
     {.name = "zoneinfo", .mode = FILE_MODE, .text = text_zoneinfo},
     {.name = "slabinfo", .mode = FILE_MODE, .text = text_slabinfo},
     {.name = "swaps", .mode = FILE_MODE, .text = text_swaps},
+    {.name = "pressure", .mode = DIRECTORY_MODE, .children = pressure_entries},
     {.name = "uptime", .mode = FILE_MODE, .text = text_uptime},
     {.name = "loadavg", .mode = FILE_MODE, .text = text_loadavg},
     {.name = "stat", .mode = FILE_MODE, .text = text_stat},

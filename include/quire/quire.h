@@ -99,6 +99,13 @@ enum quire_status quire_swapon_file(struct quire *q, unsigned device, int priori
  * O(pages in use). */
 enum quire_status quire_swapoff(struct quire *q, unsigned device);
 
+/* ---- on request ------------------------------------------------------------------------------ */
+
+/* Give back what can be had again, as /proc/sys/vm/drop_caches: 1 file pages that are clean and
+ * mapped by nobody, 2 empty slabs, 3 both. QUIRE_INVAL: none of these. Writes nothing.
+ * O(file pages + slabs). */
+enum quire_status quire_drop_caches(struct quire *q, unsigned what);
+
 /* ---- what happened ----------------------------------------------------------------------------
  */
 
@@ -111,8 +118,12 @@ struct quire_counters {
     uint64_t swap_clean;                  /* evicted without a write: the copy on swap was good */
     uint64_t pgscan_kswapd, pgscan_direct, pgsteal_kswapd, pgsteal_direct;
     uint64_t file_in, file_out;           /* pages read from and written back to files */
+    uint64_t pgscan_anon, pgscan_file, pgsteal_anon, pgsteal_file; /* the same, by kind */
     uint64_t allocstall;                  /* times an allocation had to reclaim by itself */
+    uint64_t stall_ns;                    /* programs waited for memory: see quire_pressure */
     uint64_t oom_kill;
+    uint64_t slab_reclaim;                /* frames that object caches gave back under pressure */
+    uint64_t drop_pagecache, drop_slab;   /* calls of quire_drop_caches */
     uint64_t pglazyfree, pglazyfreed;     /* pages that MADV_FREE was said of; of them dropped */
     uint64_t unevictable_pgs_mlocked, unevictable_pgs_munlocked;
     /* Blocks of 2 MiB: mapped by a first write, refused there for want of memory, made by copying,
@@ -145,6 +156,16 @@ struct quire_usage {
     uint64_t peak_demand;
 };
 void quire_usage(const struct quire *q, struct quire_usage *usage);
+
+/* Pressure: the share of the last 10, 60 and 300 seconds, in hundredths of a percent, in which a
+ * program waited for memory, and the whole time since creation. Waits are: reclaim by the one who
+ * needs a frame, swap-in, and reading back file pages of the working set. Running averages as
+ * Linux's PSI has them; its "some" and "full" are the same here: nobody else runs during a wait. */
+struct quire_pressure {
+    uint16_t avg10, avg60, avg300; /* 0 to 10000 */
+    uint64_t total_us;
+};
+void quire_pressure(const struct quire *q, struct quire_pressure *pressure);
 
 /* A hash of every decision taken so far (faults, evictions, I/O, in order). Equal for equal runs.
  */

@@ -51,6 +51,7 @@ struct quire_space_usage { /* in pages */
     uint64_t swapped, page_tables;
     uint64_t data, stack, text, locked; /* virtual: as VmData, VmStk, VmExe, VmLck */
     uint64_t minor_faults, major_faults;
+    uint64_t stalls, stall_ns; /* waits for memory: times, and how long (quire_pressure) */
 };
 void quire_space_usage(const struct quire_space *space, struct quire_space_usage *usage);
 

@@ -10,6 +10,8 @@
 
 size_t quire_view_meminfo(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_vmstat(const struct quire *q, char *text, size_t capacity);
+/* /proc/pressure/memory. */
+size_t quire_view_pressure(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_buddyinfo(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_pagetypeinfo(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_zoneinfo(const struct quire *q, char *text, size_t capacity);

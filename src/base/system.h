@@ -19,6 +19,7 @@ struct quire {
     struct quire_reclaim *reclaim; /* reclaim/ */
     struct quire_counters counters;
     struct quire_trace trace;
+    uint64_t untold_stall_ns; /* of counters.stall_ns: no space was charged with it yet */
     /* The test switches quire_fail_...: every 0: all are off, UINT64_MAX: another one is on. */
     uint64_t fail_every, fail_count;
     uint64_t fail_asked, fail_first, fail_length, fail_seed;

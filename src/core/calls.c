@@ -23,7 +23,7 @@
 enum quire_status quire_space_create(struct quire *q, const struct quire_space_config *config,
                                      struct quire_space **out) {
     enum quire_status status;
-    WITH_MEMORY(q, status, quire_vm_space_create(q, config, out));
+    WITH_MEMORY(q, NULL, status, quire_vm_space_create(q, config, out));
     return status;
 }
 
@@ -31,7 +31,7 @@ enum quire_status quire_space_fork(struct quire_space *parent, void *owner,
                                    struct quire_space **child) {
     struct quire *q = quire_space_system(parent);
     enum quire_status status;
-    WITH_MEMORY(q, status, quire_vm_space_fork(parent, owner, child));
+    WITH_MEMORY(q, parent, status, quire_vm_space_fork(parent, owner, child));
     return status;
 }
 
@@ -42,7 +42,7 @@ enum quire_status quire_object_create_file(struct quire *q, const struct quire_p
     if (!pager) {
         return QUIRE_INVAL;
     }
-    WITH_MEMORY(q, status, quire_vm_object_create(q, pager, context, 0, info, out));
+    WITH_MEMORY(q, NULL, status, quire_vm_object_create(q, pager, context, 0, info, out));
     return status;
 }
 
@@ -50,7 +50,7 @@ enum quire_status quire_object_create_shm(struct quire *q, uint64_t size_bytes,
                                           const struct quire_object_info *info,
                                           struct quire_object **out) {
     enum quire_status status;
-    WITH_MEMORY(q, status, quire_vm_object_create(q, NULL, NULL, size_bytes, info, out));
+    WITH_MEMORY(q, NULL, status, quire_vm_object_create(q, NULL, NULL, size_bytes, info, out));
     return status;
 }
 
@@ -104,7 +104,7 @@ enum quire_status quire_map(struct quire_space *space, quire_vaddr *va, uint64_t
                             uint64_t offset_bytes) {
     struct quire *q = quire_space_system(space);
     enum quire_status status;
-    WITH_MEMORY(q, status,
+    WITH_MEMORY(q, space, status,
                 quire_vm_map(space, va, length_bytes, prot, flags, object, offset_bytes));
     if (status == QUIRE_OK && (flags & QUIRE_MAP_POPULATE)) {
         populate(space, *va, quire_round_up(length_bytes), prot, flags);
@@ -118,7 +118,7 @@ enum quire_status quire_map(struct quire_space *space, quire_vaddr *va, uint64_t
 enum quire_status quire_unmap(struct quire_space *space, quire_vaddr va, uint64_t length_bytes) {
     struct quire *q = quire_space_system(space);
     enum quire_status status;
-    WITH_MEMORY(q, status, quire_vm_unmap(space, va, length_bytes));
+    WITH_MEMORY(q, space, status, quire_vm_unmap(space, va, length_bytes));
     return status;
 }
 
@@ -126,7 +126,7 @@ enum quire_status quire_protect(struct quire_space *space, quire_vaddr va, uint6
                                 unsigned prot) {
     struct quire *q = quire_space_system(space);
     enum quire_status status;
-    WITH_MEMORY(q, status, quire_vm_protect(space, va, length_bytes, prot));
+    WITH_MEMORY(q, space, status, quire_vm_protect(space, va, length_bytes, prot));
     return status;
 }
 
@@ -134,7 +134,8 @@ enum quire_status quire_remap(struct quire_space *space, quire_vaddr old_va, uin
                               uint64_t new_bytes, unsigned flags, quire_vaddr *new_va) {
     struct quire *q = quire_space_system(space);
     enum quire_status status;
-    WITH_MEMORY(q, status, quire_vm_remap(space, old_va, old_bytes, new_bytes, flags, new_va));
+    WITH_MEMORY(q, space, status,
+                quire_vm_remap(space, old_va, old_bytes, new_bytes, flags, new_va));
     if (status == QUIRE_OK) {
         fill_locked(space, *new_va, quire_round_up(new_bytes));
     }
@@ -146,7 +147,7 @@ quire_vaddr quire_brk(struct quire_space *space, quire_vaddr end) {
     enum quire_status status;
     quire_vaddr result = end, old = quire_va(0);
     quire_vm_brk(space, &old);
-    WITH_MEMORY(q, status, quire_vm_brk(space, &result));
+    WITH_MEMORY(q, space, status, quire_vm_brk(space, &result));
     if (status == QUIRE_OK) {
         uint64_t from = quire_round_up(old.value), to = quire_round_up(result.value);
         if (to > from) {
@@ -283,7 +284,7 @@ enum quire_status quire_advise(struct quire_space *space, quire_vaddr va, uint64
     case QUIRE_ADVISE_POPULATE_WRITE:
         return populate_range(space, va, length_bytes, QUIRE_ACCESS_WRITE);
     default:
-        WITH_MEMORY(q, status, quire_vm_advise(space, va, length_bytes, advice));
+        WITH_MEMORY(q, space, status, quire_vm_advise(space, va, length_bytes, advice));
         return status;
     }
 }
@@ -301,7 +302,7 @@ static enum quire_status set_locks(struct quire_space *space, quire_vaddr va, ui
     }
     va.value -= inside;
     length_bytes += inside;
-    WITH_MEMORY(q, status, quire_vm_lock(space, va, length_bytes, locks));
+    WITH_MEMORY(q, space, status, quire_vm_lock(space, va, length_bytes, locks));
     if (status != QUIRE_OK || locks != QUIRE_MAP_LOCKED) {
         return status;
     }

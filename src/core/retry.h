@@ -4,10 +4,11 @@
 
 #include <quire/space.h>
 
-/* The status of a call of vm/, made again while the world changes or reclaim finds memory. */
-#define WITH_MEMORY(q, status, call)                                        \
+/* The status of a call of vm/, made again while the world changes or reclaim finds memory. payer:
+ * the space that waits for it, or NULL. */
+#define WITH_MEMORY(q, payer_, status, call)                                \
     do {                                                                    \
-        struct retry retry_ = {0};                                          \
+        struct retry retry_ = {.payer = (payer_)};                                         \
         do                                                                  \
             (status) = (call);                                              \
         while ((status) == QUIRE_RESTART ||                                 \
@@ -20,7 +21,8 @@
 
 /* One operation's tries; zero-initialised. */
 struct retry {
-    unsigned attempts; /* NOMEM answers so far */
+    unsigned attempts;          /* NOMEM answers so far */
+    struct quire_space *payer; /* whose program waits; NULL: nobody's in particular */
 };
 
 /* The operation answered QUIRE_NOMEM: reclaim. True: worth another try. Each attempt reclaims twice

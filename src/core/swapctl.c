@@ -24,7 +24,7 @@
 enum quire_status quire_swapon_file(struct quire *q, unsigned device, int priority,
                                     const char *name) {
     enum quire_status status;
-    WITH_MEMORY(q, status, quire_swap_add(q, device, priority, name));
+    WITH_MEMORY(q, NULL, status, quire_swap_add(q, device, priority, name));
     return status;
 }
 
@@ -50,7 +50,7 @@ enum quire_status quire_swapoff(struct quire *q, unsigned device) {
     if (!area_on(q, device, &area)) {
         return QUIRE_INVAL;
     }
-    struct retry retry = {FIRST_ATTEMPT};
+    struct retry retry = {.attempts = FIRST_ATTEMPT};
     enum quire_status status;
     quire_swap_drain(q, device, true);
     for (;;) {
@@ -64,7 +64,7 @@ enum quire_status quire_swapoff(struct quire *q, unsigned device) {
         }
         area_on(q, device, &area);
         if (area.used < used_before) {
-            retry = (struct retry){FIRST_ATTEMPT}; /* I2 */
+            retry = (struct retry){.attempts = FIRST_ATTEMPT}; /* I2 */
         }
         if (!quire_retry_nomem(q, &retry)) {
             break;

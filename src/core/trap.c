@@ -39,6 +39,7 @@ bool quire_retry_nomem(struct quire *q, struct retry *retry) {
         }
     }
     retry->attempts++;
+    quire_vm_charge_stall(q, retry->payer);
     /* Above min an allocation is refused only by a test (quire_fail_every): that passes. */
     return freed > 0 || quire_page_shortfall(q, QUIRE_WMARK_MIN) == 0;
 }
@@ -62,7 +63,7 @@ static enum quire_status fault_once(struct quire_space *space, quire_vaddr va,
 static enum quire_status fault_loop(struct quire_space *space, quire_vaddr va,
                                     enum quire_access access, bool forced, bool may_kill) {
     struct quire *q = quire_space_system(space);
-    struct retry retry = {0};
+    struct retry retry = {.payer = space};
     for (;;) {
         enum quire_status status = fault_once(space, va, access, forced);
         if (status == QUIRE_RESTART) {
@@ -83,7 +84,7 @@ static enum quire_status fault_loop(struct quire_space *space, quire_vaddr va,
         if (!is_alive(q, space)) { /* I2 */
             return QUIRE_KILLED;
         }
-        retry = (struct retry){0};
+        retry = (struct retry){.payer = space};
     }
 }
 
@@ -101,6 +102,7 @@ enum quire_status quire_fault_forced(struct quire_space *space, quire_vaddr va) 
 }
 
 void quire_tick(struct quire *q) {
+    quire_reclaim_psi_tick(q);
     quire_reclaim_background(q);
     quire_vm_collapse(q);
 }

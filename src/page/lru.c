@@ -32,9 +32,6 @@
 #define WORKINGSET 8u
 #define NOTE_SHIFT 4
 
-/* Linux halves what the lists cost when it exceeds a quarter of their pages. */
-#define COST_SHARE_SHIFT 2
-
 static uint64_t span_of(const struct quire_page *page) {
     return (uint64_t)1 << page->order;
 }
@@ -81,6 +78,8 @@ void quire_aging_put(struct quire_aging *aging, struct quire_page *page, unsigne
     if (page->flags & QUIRE_PAGE_LRU) {
         bool was_active = aging->active >> quire_page_queue(page) & 1;
         take_off(aging, page);
+        aging->activated += active && !was_active;
+        aging->deactivated += was_active && !active;
         page->policy |= was_active && !active ? WORKINGSET : 0;
     }
     page->flags |= QUIRE_PAGE_LRU;
@@ -303,6 +302,16 @@ uint32_t quire_lru_evict(struct quire *q, struct quire_page *page) {
     CHECK(q, shadow <= QUIRE_SHADOW_MAX);
     quire_lru_remove(q, page);
     return shadow == 0 ? 0 : shadow << 1 | workingset;
+}
+
+uint64_t quire_lru_activated(const struct quire *q) {
+    const struct quire_aging *aging = q->phys->lru.aging;
+    return aging[QUIRE_LRU_ANON].activated + aging[QUIRE_LRU_FILE].activated;
+}
+
+uint64_t quire_lru_deactivated(const struct quire *q) {
+    const struct quire_aging *aging = q->phys->lru.aging;
+    return aging[QUIRE_LRU_ANON].deactivated + aging[QUIRE_LRU_FILE].deactivated;
 }
 
 uint64_t quire_lru_count_between(const struct quire *q, enum quire_lru list, uint32_t first,

@@ -21,10 +21,11 @@ struct quire_aging_hooks {
 
 struct quire_aging {
     const struct quire_policy *policy;
-    struct quire_aging *other; /* the other kind; NULL: there is only one */
-    void *state;               /* the policy's */
-    unsigned active;           /* bit k: queue k counts as active */
-    uint64_t npages, nactive;  /* frames */
+    struct quire_aging *other;       /* the other kind; NULL: there is only one */
+    void *state;                     /* the policy's */
+    unsigned active;                 /* bit k: queue k counts as active */
+    uint64_t npages, nactive;        /* frames */
+    uint64_t activated, deactivated; /* moves between queues, so far */
     uint64_t length[QUIRE_POLICY_QUEUES];
     struct quire_list queue[QUIRE_POLICY_QUEUES]; /* head.next is the newest */
 
@@ -73,8 +74,8 @@ void quire_lru_add(struct quire *q, struct quire_page *page, uint32_t shadow);
 void quire_lru_remove(struct quire *q, struct quire_page *page); /* => on a list */
 /* It is not needed soon: next to go. => on a list */
 void quire_lru_cool(struct quire *q, struct quire_page *page);
-/* Another frame holds its bytes now: takes its place, in the policy's eyes too. => old is on a list,
- * page on none; both of the same kind */
+/* Another frame holds its bytes now: takes its place, in the policy's eyes too. => old is on a
+ * list, page on none; both of the same kind */
 void quire_lru_replace(struct quire *q, struct quire_page *old, struct quire_page *page);
 /* Is it among the active ones? => on a list */
 bool quire_lru_is_active(const struct quire *q, const struct quire_page *page);
@@ -106,6 +107,9 @@ enum quire_lru {
     QUIRE_NLRUS
 };
 uint64_t quire_lru_count(const struct quire *q, enum quire_lru list);
+/* Moves into and out of active queues, so far (pgactivate, pgdeactivate). */
+uint64_t quire_lru_activated(const struct quire *q);
+uint64_t quire_lru_deactivated(const struct quire *q);
 /* How many of a list's pages are frames first to end - 1. O(pages on the list). */
 uint64_t quire_lru_count_between(const struct quire *q, enum quire_lru list, uint32_t first,
                                  uint32_t end);

@@ -60,6 +60,7 @@ enum quire_status quire_reclaim_boot(struct quire *q, const struct quire_config 
     const struct quire_aging_hooks hooks = {used, is_text, q};
     quire_lru_start(q, policy, q->reclaim->policy_state, &hooks);
     quire_shadow_start(q);
+    quire_reclaim_psi_start(q);
     return QUIRE_OK;
 }
 

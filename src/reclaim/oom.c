@@ -14,6 +14,9 @@
  *     the OOM reaper). Its program never runs again, since every fault in it answers QUIRE_KILLED.
  *     So each call frees what the victim had, and a loop over kills ends.
  *
+ * It says why: the state of memory and a table of the candidates go to the machine's log, the line
+ * about the victim goes with quire_mach_oom_kill.
+ *
  * Called by core/trap.c when direct reclaim found nothing. Counted in oom_kill, traced as OOM.
  */
 #include "base/text.h"
@@ -106,6 +109,71 @@ static void reap(struct quire_space *space) {
     }
 }
 
+/* ---- the report ------------------------------------------------------------------------------ */
+
+/* As many candidates as a reader takes in; Linux lists all. */
+#define ROWS_MAX 32
+
+static void log_state(struct quire *q) {
+    char bytes[WHY_BYTES];
+    struct quire_text text;
+    quire_text_init(&text, bytes, sizeof bytes);
+    append_kb(&text, "out of memory: free:", quire_page_count(q, QUIRE_USE_FREE));
+    append_kb(&text, " min:", quire_page_watermark(q, QUIRE_WMARK_MIN));
+    append_kb(&text, " anon:", quire_page_count(q, QUIRE_USE_ANON));
+    append_kb(&text, " shmem:", quire_page_count(q, QUIRE_USE_SHMEM));
+    append_kb(&text, " file:", quire_page_count(q, QUIRE_USE_FILE));
+    append_kb(&text, " slab:", quire_page_count(q, QUIRE_USE_SLAB));
+    append_kb(&text, " pagetables:", quire_page_count(q, QUIRE_USE_TABLE));
+    append_kb(&text, " swap free:", quire_swap_free(q));
+    append_kb(&text, " of ", quire_swap_total(q));
+    quire_text_end(&text);
+    quire_mach_log(q->machine, bytes);
+}
+
+/* One row of Linux's dump_tasks, in pages; what only os/ knows (pid, uid, name) is left out. */
+static void log_candidate(struct quire *q, unsigned number, const struct quire_space *space,
+                          bool chosen) {
+    char bytes[WHY_BYTES];
+    struct quire_text text;
+    struct quire_space_usage usage;
+    quire_space_usage(space, &usage);
+    const uint64_t columns[] = {
+        usage.virtual_pages, usage.resident_anon + usage.resident_file + usage.resident_shmem,
+        usage.resident_anon, usage.resident_file,
+        usage.resident_shmem, usage.page_tables,
+        usage.swapped,
+    };
+    quire_text_init(&text, bytes, sizeof bytes);
+    quire_text_char(&text, '[');
+    quire_text_decimal(&text, number, 5);
+    quire_text_char(&text, ']');
+    for (unsigned i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        quire_text_char(&text, ' ');
+        quire_text_decimal(&text, columns[i], 9);
+    }
+    quire_text_string(&text, "  ");
+    quire_text_signed(&text, quire_space_oom_score_adj(space));
+    quire_text_string(&text, chosen ? "  <- the worst" : "");
+    quire_text_end(&text);
+    quire_mach_log(q->machine, bytes);
+}
+
+/* Who could have been chosen, for whoever wonders why it was this one. */
+static void report(struct quire *q, const struct quire_space *worst) {
+    struct quire_space *space = NULL;
+    unsigned number = 0;
+    log_state(q);
+    quire_mach_log(q->machine, "[space]  total_vm       rss  rss_anon  rss_file rss_shmem"
+                               "  pgtables  swapents  oom_score_adj (pages)");
+    while ((space = quire_vm_next_space(q, space)) != NULL) {
+        number++;
+        if (space == worst || (number <= ROWS_MAX && !quire_vm_is_killed(space))) {
+            log_candidate(q, number, space, space == worst);
+        }
+    }
+}
+
 bool quire_reclaim_oom(struct quire *q) {
     struct quire_space *space = NULL, *worst = NULL;
     int64_t badness, most = INT64_MIN;
@@ -119,6 +187,7 @@ bool quire_reclaim_oom(struct quire *q) {
         return false;
     }
     char why[WHY_BYTES];
+    report(q, worst);
     say_why(worst, why);
     q->counters.oom_kill++;
     quire_trace(&q->trace, QUIRE_EVENT_OOM, (uint64_t)most, pages_of_all(q));

@@ -11,6 +11,9 @@ uint64_t quire_reclaim_direct(struct quire *q);
 void quire_reclaim_background(struct quire *q);
 bool quire_reclaim_wanted(const struct quire *q);
 
+/* Time passes: bring the averages of pressure up to date. O(1). */
+void quire_reclaim_psi_tick(struct quire *q);
+
 /* Evict one page range's pages now (PAGEOUT) is reclaim over the given page. True if it was freed.
  */
 bool quire_reclaim_page(struct quire *q, struct quire_page *page);

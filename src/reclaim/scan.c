@@ -51,9 +51,13 @@ static bool try_page(struct scan *scan, struct quire_page *page) {
     if (scan->no_slots && page_is_swapped(page) && (page->flags & QUIRE_PAGE_DIRTY)) {
         return false;
     }
+    bool swapped = page_is_swapped(page);
     enum evict_result result = quire_evict(q, page);
     scan->no_slots |= result == EVICT_NO_SLOT;
-    scan->freed += result == EVICT_FREED;
+    if (result == EVICT_FREED) {
+        scan->freed++;
+        ++*(swapped ? &q->counters.pgsteal_anon : &q->counters.pgsteal_file);
+    }
     return result == EVICT_FREED;
 }
 
@@ -68,6 +72,12 @@ static void note_cost(struct quire *q, enum quire_lru_kind kind, uint32_t pages)
         anon->cost /= 2;
         file->cost /= 2;
     }
+}
+
+static void count_scan(struct scan *scan, enum quire_lru_kind kind, uint64_t pages) {
+    struct quire_counters *counters = &scan->q->counters;
+    scan->scanned += pages;
+    *(kind == QUIRE_LRU_ANON ? &counters->pgscan_anon : &counters->pgscan_file) += pages;
 }
 
 /* Let the policy spend up to `looks` looks. */
@@ -88,7 +98,7 @@ static void shrink_kind(struct scan *scan, enum quire_lru_kind kind, uint64_t lo
         }
     }
     uint64_t looked = looks - aging->looks, tried = looks - tries;
-    scan->scanned += looked > tried ? looked : tried;
+    count_scan(scan, kind, looked > tried ? looked : tried);
     written = q->counters.pswpout + q->counters.file_out - written;
     note_cost(q, kind, aging->found_used + in_vain + (uint32_t)written);
 }
@@ -100,7 +110,7 @@ static void sweep_kind(struct scan *scan, enum quire_lru_kind kind) {
         struct quire_page *page = quire_aging_oldest(aging, queue), *newer;
         for (; page && scan->freed < scan->target; page = newer) {
             newer = quire_aging_newer(aging, page);
-            scan->scanned++;
+            count_scan(scan, kind, 1);
             try_page(scan, page);
         }
     }
@@ -171,7 +181,9 @@ uint64_t quire_scan_shrink(struct quire *q, uint64_t target, bool background) {
     for (unsigned down = 0; down <= PRIORITY_FIRST && scan.freed < target; down++) {
         scan.priority = PRIORITY_FIRST - down;
         if (scan.priority == PRIORITY_SLABS) {
-            scan.freed += quire_kmem_shrink(q);
+            uint64_t reaped = quire_kmem_shrink(q);
+            q->counters.slab_reclaim += reaped;
+            scan.freed += reaped;
         }
         shrink_round(&scan);
     }

@@ -8,16 +8,28 @@
 /* Pages looked at, and freed, in one go: SWAP_CLUSTER_MAX in Linux's include/linux/swap.h. */
 #define RECLAIM_CLUSTER 32
 
+/* psi.c: averages over 10, 60 and 300 seconds, percent in fixed point. */
+#define RECLAIM_NWINDOWS 3
+struct reclaim_psi {
+    uint64_t last_ns, next_ns; /* of the machine's clock: the last update, the next one due */
+    uint64_t told_ns;          /* of counters.stall_ns: in the averages already */
+    uint32_t average[RECLAIM_NWINDOWS];
+};
+
 struct quire_reclaim {
     unsigned swappiness;   /* 0 to 200 */
     bool background;       /* kswapd is at work: free fell below low and has not reached high */
     unsigned failures;     /* kswapd's batches in a row that freed nothing */
+    struct reclaim_psi psi;
     void *policy_state[2]; /* of the policy, for each kind of pages; NULL: it has none */
 };
 
 /* scan.c: who is old. Free target pages, or as many as can be had; returns how many frames were
  * freed. 0 means that a full forced scan of everything found nothing. */
 uint64_t quire_scan_shrink(struct quire *q, uint64_t target, bool background);
+
+/* psi.c */
+void quire_reclaim_psi_start(struct quire *q);
 
 /* evict.c: how a page leaves. */
 enum evict_result {

@@ -18,6 +18,9 @@ static inline void view_line_kb(struct quire_text *text, const char *label, uint
     quire_text_string(text, " kB\n");
 }
 
+/* meminfo.c: pages in RAM that also have a good copy on swap. */
+uint64_t view_swap_cached(const struct quire *q);
+
 static inline void view_line_pages(struct quire_text *text, const char *label, uint64_t pages) {
     view_line_kb(text, label, view_kb(pages));
 }

@@ -22,6 +22,7 @@
  */
 #include "vm/anon.h"
 
+#include "base/stall.h"
 #include "kmem/slab.h"
 #include "page/lru.h"
 #include "vm/space.h"
@@ -92,7 +93,10 @@ enum quire_status quire_anon_swap_in(struct quire *q, struct quire_anon *anon,
     if (!page) {
         return QUIRE_NOMEM;
     }
-    if (quire_swap_in(q, anon, page) != QUIRE_OK) {
+    uint64_t began = quire_stall_begin(q);
+    enum quire_status status = quire_swap_in(q, anon, page);
+    quire_stall_end(q, began);
+    if (status != QUIRE_OK) {
         quire_page_free(q, page);
         return QUIRE_BUS;
     }

@@ -168,5 +168,6 @@ enum quire_status quire_vm_swap_back(struct quire *q, unsigned device) {
             result = status == QUIRE_OK ? result : status;
         }
     }
+    quire_vm_charge_stall(q, NULL); /* no program waited */
     return result;
 }

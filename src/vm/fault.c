@@ -369,6 +369,7 @@ static void count_fault(struct fault *f) {
     if (f->major) {
         f->q->counters.pgmajfault++;
         f->space->major_faults++;
+        quire_vm_charge_stall(f->q, f->space);
     } else {
         f->space->minor_faults++;
     }

@@ -15,6 +15,7 @@
  * What may fail: quire_file_get for memory or the pager, quire_file_write_back for the pager.
  * Called by fault.c, object.c, evict.c, change.c. Audited by audit.c.
  */
+#include "base/stall.h"
 #include "page/lru.h"
 #include "vm/anon.h"
 #include "vm/object.h"
@@ -44,8 +45,14 @@ static enum quire_status read_in(struct quire_object *object, uint64_t index,
     if (quire_radix_reserve(&object->pages, index) != QUIRE_OK) {
         goto undo;
     }
-    if (object->pager.read(object->context, index << QUIRE_PAGE_SHIFT,
-                           quire_page_window(q, page)) != QUIRE_OK) {
+    uint32_t shadow = quire_shadow_take(q, object->id, index);
+    uint64_t began = quire_stall_begin(q);
+    enum quire_status read = object->pager.read(object->context, index << QUIRE_PAGE_SHIFT,
+                                                quire_page_window(q, page));
+    if (quire_shadow_is_workingset(shadow)) { /* it had to be read only because it was evicted */
+        quire_stall_end(q, began);
+    }
+    if (read != QUIRE_OK) {
         q->counters.io_error++;
         status = QUIRE_BUS;
         goto undo;
@@ -54,7 +61,7 @@ static enum quire_status read_in(struct quire_object *object, uint64_t index,
     CHECK(q, status == QUIRE_OK);
     page->owner = object;
     page->index = index;
-    quire_lru_add(q, page, quire_shadow_take(q, object->id, index));
+    quire_lru_add(q, page, shadow);
     q->counters.file_in++;
     quire_trace(&q->trace, QUIRE_EVENT_FILE_IN, object->info.inode, index);
     *out = page;

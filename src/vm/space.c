@@ -169,7 +169,17 @@ void quire_space_usage(const struct quire_space *space, struct quire_space_usage
         .locked = space->locked,
         .minor_faults = space->minor_faults,
         .major_faults = space->major_faults,
+        .stalls = space->stalls,
+        .stall_ns = space->stall_ns,
     };
+}
+
+void quire_vm_charge_stall(struct quire *q, struct quire_space *space) {
+    if (space && q->untold_stall_ns > 0) {
+        space->stalls++;
+        space->stall_ns += q->untold_stall_ns;
+    }
+    q->untold_stall_ns = 0;
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

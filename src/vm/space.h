@@ -70,6 +70,7 @@ struct quire_space {
     uint64_t resident[3], peak_resident;
     uint64_t tables, virtual_pages, peak_virtual, data, stack, text, locked;
     uint64_t minor_faults, major_faults;
+    uint64_t stalls, stall_ns; /* waits for memory */
 };
 
 /* The counter of resident pages of one use: ANON, FILE and SHMEM follow each other in the enum. */

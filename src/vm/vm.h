@@ -83,6 +83,9 @@ enum quire_status quire_vm_object_create(struct quire *q, const struct quire_pag
  * _system, _usage, _set_oom_score_adj, _oom_score_adj; quire_incore, quire_sync, quire_brk_start,
  * quire_region_at_or_after; quire_object_ref, _unref, _info, _overlay, _update, _truncate. */
 
+/* The wait that was measured last (base/stall.h) was this space's; NULL: nobody's. */
+void quire_vm_charge_stall(struct quire *q, struct quire_space *space);
+
 /* ---- for reclaim: what can be done with a page on an LRU list ------------------------------ */
 
 /* Was it used since the last time, by any mapping? Clears what it finds. */
