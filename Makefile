@@ -4,13 +4,14 @@
 #   make test       every test                  make bench      speed, measured beside native
 #   make install    PREFIX=/usr/local           make clean
 #   make check-asan, check-tsan, check-debug    the tests in other builds (CMakePresets.json)
+#   make soak       simulate until HOURS=1 are over, with seeds never tried before (tests/sim)
 #   make coverage   what the tests run through  make mutants    what they would notice
 PREFIX ?= /usr/local
 PRESET ?= release
 # Optional; the tests that need a thing that is missing say so and are counted as skipped.
 CTEST_FLAGS ?= --output-on-failure
 
-.PHONY: all quire run test bench coverage mutants install clean
+.PHONY: all quire run test soak bench coverage mutants install clean
 .PRECIOUS: build/%/build.ninja
 
 all: quire
@@ -35,6 +36,14 @@ test:
 	@cmake --preset $(PRESET) >build/$(PRESET).log 2>&1 || { cat build/$(PRESET).log; exit 1; }
 	@cmake --build --preset $(PRESET)
 	@ctest --preset $(PRESET) $(CTEST_FLAGS)
+
+# A seed is a million worlds away from those of the second before, so no two runs see the same world.
+HOURS ?= 1
+JOBS ?= 2
+SEED ?= $(shell date +%s)000000
+soak: build/release/build.ninja
+	@cmake --build --preset release --target sim
+	@build/release/tests/sim/sim --hours $(HOURS) --jobs $(JOBS) --seed $(SEED)
 
 check-%:
 	@$(MAKE) --no-print-directory test PRESET=$*

@@ -14,8 +14,6 @@ import tempfile
 
 # Calls that cannot be reached by the loop, each with the reason.
 EXCUSED = {
-    # A device that grows is not asked for its size again so far.
-    ("quire_slots_grow", "quire_kzalloc"): "(no caller)",
     # Blocks of 2 MiB do not fit into the simulation's spaces: tests/unit/vm_huge.c refuses them.
     ("quire_huge_take", "quire_page_alloc"): "(no block fits)",
     ("quire_huge_take", "quire_cache_alloc_slow"): "(no block fits)",
