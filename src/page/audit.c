@@ -23,8 +23,9 @@ static void audit_free(struct quire *q, const struct quire_zone *zone,
         sum->hot[page->order]++;
         return;
     }
-    unsigned type = *quire_zone_type(q->phys, frame);
+    unsigned type = quire_zone_type(q->phys, frame);
     CHECK(q, type < QUIRE_NMIGRATE && (type & ~q->phys->type_mask) == 0);
+    CHECK(q, *quire_zone_class(q->phys, frame) == QUIRE_CLASS(zone - q->phys->zones, type));
     sum->blocks[page->order][type]++;
     if (page->order + 1 < QUIRE_NORDERS) {
         uint32_t buddy = frame ^ 1u << page->order;
@@ -84,7 +85,7 @@ static uint64_t audit_list(struct quire *q, const struct quire_zone *zone, unsig
         CHECK(q, link->next->prev == link);
         CHECK(q, quire_zone_is_free_head(page, order)); /* B I1 */
         CHECK(q, frame >= zone->first && frame < zone->end);
-        CHECK(q, *quire_zone_type(q->phys, frame) == type);
+        CHECK(q, quire_zone_type(q->phys, frame) == type);
         listed++;
     }
     CHECK(q, listed == blocks->count); /* B I3 */
@@ -95,9 +96,10 @@ static uint64_t audit_list(struct quire *q, const struct quire_zone *zone, unsig
 /* Blocks of that order on the stacks of all processors. */
 static uint64_t audit_stacks(struct quire *q, const struct quire_zone *zone, unsigned order) {
     uint64_t blocks = 0;
-    for (unsigned cpu = 0; zone->pcps && cpu < q->phys->ncpus; cpu++) {
+    for (unsigned cpu = 0; cpu < q->phys->ncpus; cpu++) {
         for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
-            const struct quire_hot *hot = &zone->pcps[cpu].hot[order][type];
+            unsigned class = QUIRE_CLASS(zone - q->phys->zones, type);
+            const struct quire_hot *hot = &q->phys->pcps[cpu].hot[order][class];
             CHECK(q, quire_hot_count(hot) <= hot->max); /* pcp I3 */
             for (uint32_t i = 0; i < quire_hot_count(hot); i++) {
                 const struct quire_page *page = hot->pages[i];
@@ -142,7 +144,7 @@ static void audit_zone(struct quire *q, const struct quire_zone *zone, struct re
 static void audit_floor(struct quire *q) {
     const struct quire_phys *phys = q->phys;
     const struct quire_zone *top = &phys->zones[phys->top];
-    CHECK(q, phys->pcp == &top->pcps[phys->cpu]);
+    CHECK(q, phys->top_hot == &phys->pcp->hot[0][QUIRE_CLASS(phys->top, 0)]);
     for (unsigned mode = 0; mode < 3; mode++) {
         CHECK(q, phys->floor[mode] + top->nfree >= top->reserve[mode]);
     }

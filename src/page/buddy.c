@@ -34,7 +34,7 @@
 
 void quire_buddy_list(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
                       unsigned order) {
-    unsigned type = *quire_zone_type(phys, quire_zone_frame(phys, page));
+    unsigned type = quire_zone_type(phys, quire_zone_frame(phys, page));
     struct quire_blocks *blocks = &zone->free[order][type];
     page->use = QUIRE_USE_FREE;
     page->flags = QUIRE_PAGE_HEAD; /* I1 */
@@ -46,7 +46,7 @@ void quire_buddy_list(struct quire_phys *phys, struct quire_zone *zone, struct q
 
 void quire_buddy_unlist(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
                         unsigned order) {
-    unsigned type = *quire_zone_type(phys, quire_zone_frame(phys, page));
+    unsigned type = quire_zone_type(phys, quire_zone_frame(phys, page));
     struct quire_list *next = page->link.next, *prev = page->link.prev;
     next->prev = prev; /* the link itself is not read again before it is written */
     prev->next = next;

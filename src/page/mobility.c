@@ -69,20 +69,20 @@ static void count_block(const struct quire_phys *phys, const struct quire_zone *
 static void change_type(struct quire_phys *phys, struct quire_zone *zone, uint32_t frame,
                         enum quire_migrate_type type) {
     uint32_t first = block_first(zone, frame), end = block_end(zone, frame);
-    uint8_t *now = quire_zone_type(phys, frame);
-    uint8_t before = *now;
+    uint8_t *now = quire_zone_class(phys, frame);
+    uint8_t before = *now, after = (uint8_t)((before & ~QUIRE_MIGRATE_MASK) | type);
     for (uint32_t at = first; at < end;) {
         struct quire_page *page = quire_zone_page(phys, at);
         unsigned order = page->use == QUIRE_USE_RESERVED ? 0 : page->order;
         if (quire_zone_is_free_head(page, order)) {
             *now = before;
             quire_buddy_unlist(phys, zone, page, order);
-            *now = (uint8_t)type;
+            *now = after;
             quire_buddy_list(phys, zone, page, order);
         }
         at += 1u << order;
     }
-    *now = (uint8_t)type;
+    *now = after;
 }
 
 /* The taker of this block may want all of its page block. */
@@ -92,7 +92,8 @@ static void claim(struct quire_phys *phys, struct quire_zone *zone, struct quire
     if (order >= QUIRE_PAGEBLOCK_ORDER) {
         quire_buddy_unlist(phys, zone, page, order);
         for (uint32_t at = 0; at < 1u << order; at += PAGEBLOCK_FRAMES) {
-            *quire_zone_type(phys, frame + at) = (uint8_t)type;
+            uint8_t *now = quire_zone_class(phys, frame + at);
+            *now = (uint8_t)((*now & ~QUIRE_MIGRATE_MASK) | type);
         }
         quire_buddy_list(phys, zone, page, order);
         return;

@@ -57,7 +57,7 @@ static inline struct quire_page *hand_out(struct quire_phys *phys, struct quire_
 /* The stack's top. False: what is there is reserve. */
 static inline bool pop(struct quire_phys *phys, unsigned order, unsigned type,
                        enum quire_alloc_mode mode, struct quire_page **page) {
-    struct quire_hot *hot = &phys->pcp->hot[order][type];
+    struct quire_hot *hot = &phys->top_hot[(size_t)order * QUIRE_NCLASSES + type];
     uint32_t count = quire_hot_count(hot);
     if (__builtin_expect(count <= phys->floor[mode], 0)) {
         return false;
@@ -136,8 +136,8 @@ static __attribute__((noinline)) void free_slow(struct quire *q, struct quire_pa
 static inline void push(struct quire *q, struct quire_page *page, uint32_t frame, unsigned order,
                         enum quire_page_use use) {
     struct quire_phys *phys = q->phys;
-    size_t type = *quire_zone_type(phys, frame);
-    struct quire_hot *hot = &phys->pcp->hot[order][type];
+    size_t class = *quire_zone_class(phys, frame);
+    struct quire_hot *hot = &phys->pcp->hot[order][class];
     uint32_t count = quire_hot_count(hot);
 
     AUDIT(q, !page->rmap.space);
@@ -145,7 +145,7 @@ static inline void push(struct quire *q, struct quire_page *page, uint32_t frame
         poison(q, page, (uint64_t)1 << order);
     }
     phys->back[use] += (uint64_t)1 << order;
-    if (__builtin_expect(page < phys->top_page || count >= hot->max, 0)) {
+    if (__builtin_expect(count >= hot->max, 0)) {
         free_slow(q, page, order);
         return;
     }
@@ -281,8 +281,8 @@ uint64_t quire_page_free_blocks(const struct quire *q, unsigned order) {
         const struct quire_zone *zone = &phys->zones[i];
         for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
             blocks += zone->free[order][type].count;
-            for (unsigned cpu = 0; zone->pcps && cpu < phys->ncpus; cpu++) {
-                blocks += quire_hot_count(&zone->pcps[cpu].hot[order][type]);
+            for (unsigned cpu = 0; cpu < phys->ncpus; cpu++) {
+                blocks += quire_hot_count(&phys->pcps[cpu].hot[order][QUIRE_CLASS(i, type)]);
             }
         }
     }

@@ -55,57 +55,64 @@ static uint32_t stack_max(const struct quire_phys *phys, const struct quire_zone
     return share < most ? (uint32_t)share : most;
 }
 
+static struct quire_hot *stack_of(const struct quire_phys *phys, struct quire_pcp *pcp,
+                                  const struct quire_zone *zone, unsigned order, unsigned type) {
+    return &pcp->hot[order][QUIRE_CLASS(zone - phys->zones, type)];
+}
+
 static enum quire_status boot_zone(struct quire_phys *phys, struct quire_zone *zone,
-                                   struct quire_memblock *memblock) {
-    uint64_t nbytes = phys->ncpus * sizeof *zone->pcps;
-    zone->pcps = quire_memblock_take(memblock, nbytes, _Alignof(max_align_t));
-    if (!zone->pcps) {
-        return QUIRE_NOMEM;
-    }
-    for (unsigned cpu = 0; cpu < phys->ncpus; cpu++) {
-        for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
-            uint32_t max = stack_max(phys, zone, order);
-            for (unsigned type = 0; max > 0 && type < QUIRE_NMIGRATE; type++) {
-                struct quire_hot *hot = &zone->pcps[cpu].hot[order][type];
-                hot->pages = quire_memblock_take(memblock, max * sizeof *hot->pages, 64);
-                if (!hot->pages) {
-                    return QUIRE_NOMEM;
-                }
-                hot->max = max;
+                                   struct quire_pcp *pcp, struct quire_memblock *memblock) {
+    for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
+        uint32_t max = stack_max(phys, zone, order);
+        for (unsigned type = 0; max > 0 && type < QUIRE_NMIGRATE; type++) {
+            struct quire_hot *hot = stack_of(phys, pcp, zone, order, type);
+            hot->pages = quire_memblock_take(memblock, max * sizeof *hot->pages, 64);
+            if (!hot->pages) {
+                return QUIRE_NOMEM;
             }
+            hot->max = max;
         }
     }
     return QUIRE_OK;
+}
+
+static void use_processor(struct quire_phys *phys, unsigned cpu) {
+    phys->pcp = &phys->pcps[cpu];
+    phys->top_hot = stack_of(phys, phys->pcp, &phys->zones[phys->top], 0, 0);
 }
 
 /* => zones laid out, managed frames estimated, nothing donated yet */
 enum quire_status quire_pcp_boot(struct quire *q, struct quire_memblock *memblock) {
     struct quire_phys *phys = q->phys;
+    phys->pcps = quire_memblock_take(memblock, phys->ncpus * sizeof *phys->pcps, 64);
+    if (!phys->pcps) {
+        return QUIRE_NOMEM;
+    }
     for (unsigned i = 0; i < QUIRE_NZONES; i++) {
-        if (phys->zones[i].first < phys->zones[i].end &&
-            boot_zone(phys, &phys->zones[i], memblock) != QUIRE_OK) {
-            return QUIRE_NOMEM;
+        struct quire_zone *zone = &phys->zones[i];
+        for (unsigned cpu = 0; zone->first < zone->end && cpu < phys->ncpus; cpu++) {
+            if (boot_zone(phys, zone, &phys->pcps[cpu], memblock) != QUIRE_OK) {
+                return QUIRE_NOMEM;
+            }
         }
     }
-    phys->pcp = phys->zones[phys->top].pcps;
+    use_processor(phys, 0);
     return QUIRE_OK;
 }
 
 void quire_page_set_cpu(struct quire *q, unsigned cpu) {
-    struct quire_phys *phys = q->phys;
-    CHECK(q, cpu < phys->ncpus);
-    phys->cpu = cpu;
-    phys->pcp = &phys->zones[phys->top].pcps[cpu];
+    CHECK(q, cpu < q->phys->ncpus);
+    use_processor(q->phys, cpu);
 }
 
 uint64_t quire_pcp_frames(const struct quire_phys *phys, const struct quire_zone *zone) {
     uint64_t sum = 0;
-    for (unsigned cpu = 0; zone->pcps && cpu < phys->ncpus; cpu++) {
-        const struct quire_pcp *pcp = &zone->pcps[cpu];
+    for (unsigned cpu = 0; cpu < phys->ncpus; cpu++) {
+        struct quire_pcp *pcp = &phys->pcps[cpu];
         for (unsigned order = 0; order <= QUIRE_PAGEBLOCK_ORDER; order++) {
             uint64_t blocks = 0;
             for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
-                blocks += quire_hot_count(&pcp->hot[order][type]);
+                blocks += quire_hot_count(stack_of(phys, pcp, zone, order, type));
             }
             sum += blocks << order;
         }
@@ -174,7 +181,7 @@ static void refill(struct quire_phys *phys, struct quire_zone *zone, struct quir
 
 struct quire_page *quire_pcp_take(struct quire_phys *phys, struct quire_zone *zone, unsigned order,
                                   enum quire_migrate_type type) {
-    struct quire_hot *hot = &zone->pcps[phys->cpu].hot[order][type];
+    struct quire_hot *hot = stack_of(phys, phys->pcp, zone, order, type);
     struct quire_page *page;
     if (hot->max > 0) {
         if (quire_hot_count(hot) == 0) {
@@ -210,8 +217,8 @@ static void cool(struct quire_phys *phys, struct quire_zone *zone, struct quire_
 
 void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
                     unsigned order) {
-    unsigned type = *quire_zone_type(phys, quire_zone_frame(phys, page));
-    struct quire_hot *hot = &zone->pcps[phys->cpu].hot[order][type];
+    unsigned class = *quire_zone_class(phys, quire_zone_frame(phys, page));
+    struct quire_hot *hot = &phys->pcp->hot[order][class];
     if (hot->max == 0) {
         quire_buddy_give(phys, zone, page, order);
         return;
@@ -231,7 +238,7 @@ bool quire_pcp_drain(struct quire_phys *phys, struct quire_zone *zone) {
     for (unsigned cpu = 0; cpu < phys->ncpus; cpu++) {
         for (unsigned order = 0; order <= QUIRE_PAGEBLOCK_ORDER; order++) {
             for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
-                struct quire_hot *hot = &zone->pcps[cpu].hot[order][type];
+                struct quire_hot *hot = stack_of(phys, &phys->pcps[cpu], zone, order, type);
                 if (quire_hot_count(hot) > 0) {
                     cool(phys, zone, hot, order, quire_hot_count(hot));
                     any = true;

@@ -85,14 +85,17 @@ static enum quire_status take_tables(struct quire *q, struct quire_memblock *mem
     /* Aligned to its own size, so that a page's struct is one cache line. Zeroed: every frame is
      * RESERVED, I2. */
     phys->table = quire_memblock_take(memblock, (uint64_t)phys->nframes * sizeof *phys->table, 64);
-    uint8_t *types = quire_memblock_take(memblock, nblocks, 1);
-    if (!phys->table || !types) {
+    uint8_t *classes = quire_memblock_take(memblock, nblocks, 1);
+    if (!phys->table || !classes) {
         return QUIRE_NOMEM;
     }
-    phys->types = (uintptr_t)types - (phys->first >> QUIRE_PAGEBLOCK_ORDER);
+    phys->classes = (uintptr_t)classes - (phys->first >> QUIRE_PAGEBLOCK_ORDER);
     phys->type_mask = phys->total < GROUPED_FRAMES ? 0 : QUIRE_MIGRATE_MASK;
     for (uint64_t i = 0; i < nblocks; i++) {
-        types[i] = QUIRE_MIGRATE_MOVABLE & phys->type_mask;
+        uint32_t frame = (phys->first & ~(PAGEBLOCK_FRAMES - 1)) + (uint32_t)i * PAGEBLOCK_FRAMES;
+        frame = frame < phys->first ? phys->first : frame;
+        unsigned zone = (unsigned)(quire_zone_of(phys, frame) - phys->zones);
+        classes[i] = (uint8_t)QUIRE_CLASS(zone, QUIRE_MIGRATE_MOVABLE & phys->type_mask);
     }
     count_zones(phys, memblock); /* how long lists may be */
     if (quire_pcp_boot(q, memblock) != QUIRE_OK) {
@@ -124,7 +127,6 @@ enum quire_status quire_phys_boot(struct quire *q, struct quire_memblock *memblo
     if (status != QUIRE_OK) {
         return status;
     }
-    phys->top_page = quire_zone_page(phys, phys->zones[phys->top].first);
     for (unsigned i = 0; i < memblock->nranges; i++) {
         donate(phys, phys->ranges[i].first,
                (uint32_t)(memblock->ranges[i].limit >> QUIRE_PAGE_SHIFT));

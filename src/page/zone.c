@@ -304,20 +304,22 @@ bool quire_page_zone(const struct quire *q, unsigned index, struct quire_zone_in
     }
     uint32_t frame = zone->first & ~((1u << QUIRE_PAGEBLOCK_ORDER) - 1);
     for (; frame < zone->end; frame += 1u << QUIRE_PAGEBLOCK_ORDER) {
-        info->pageblocks[*quire_zone_type(phys, frame)]++;
+        info->pageblocks[quire_zone_type(phys, frame)]++;
     }
     return true;
 }
 
 void quire_page_pcp(const struct quire *q, unsigned index, unsigned cpu,
                     struct quire_pcp_info *info) {
-    const struct quire_zone *zone = nth_zone(q->phys, index);
-    const struct quire_pcp *pcp = &zone->pcps[cpu];
+    const struct quire_phys *phys = q->phys;
+    const struct quire_zone *zone = nth_zone(phys, index);
     *info = (struct quire_pcp_info){.batch = QUIRE_PCP_BATCH};
     for (unsigned order = 0; order <= QUIRE_PAGEBLOCK_ORDER; order++) {
         for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
-            info->count += quire_hot_count(&pcp->hot[order][type]) << order;
-            info->high += pcp->hot[order][type].max << order;
+            const struct quire_hot *hot =
+                &phys->pcps[cpu].hot[order][QUIRE_CLASS(zone - phys->zones, type)];
+            info->count += quire_hot_count(hot) << order;
+            info->high += hot->max << order;
         }
     }
 }

@@ -32,9 +32,14 @@ static inline uint32_t quire_hot_count(const struct quire_hot *hot) {
     return hot->given - hot->taken;
 }
 
-/* One processor's lists in one zone. */
+/* What a page block's frames have in common: their zone and their migrate type, as one small
+ * number, so that a freed frame finds its stack by one look. */
+#define QUIRE_CLASS(zone, type) ((zone) << 2 | (type))
+#define QUIRE_NCLASSES          QUIRE_CLASS(QUIRE_NZONES, 0)
+
+/* One processor's stacks, those of all zones. */
 struct quire_pcp {
-    struct quire_hot hot[QUIRE_NORDERS][QUIRE_NMIGRATE];
+    struct quire_hot hot[QUIRE_NORDERS][QUIRE_NCLASSES];
 };
 
 struct quire_blocks {
@@ -51,7 +56,6 @@ struct quire_zone {
     uint64_t nfree;                    /* frames on the buddy lists */
     uint32_t nonempty[QUIRE_NMIGRATE]; /* bit k: free[k] of that type has a block */
     struct quire_blocks free[QUIRE_NORDERS][QUIRE_NMIGRATE];
-    struct quire_pcp *pcps; /* of each processor */
 
     uint64_t watermark[QUIRE_NWMARKS]; /* frames */
     uint64_t reserve[3];               /* frames that must stay free, by quire_alloc_mode */
@@ -60,14 +64,14 @@ struct quire_zone {
 
 struct quire_phys {
     /* What each allocation and free looks at comes first. */
-    struct quire_pcp *pcp; /* the working processor's lists in zone `top` */
+    struct quire_hot *top_hot; /* pcp->hot[0][QUIRE_CLASS(top, 0)], for the commonest request */
+    struct quire_pcp *pcp;     /* the working processor's stacks */
     uint32_t type_mask;    /* 0 on machines too small for page blocks of different types */
     uint32_t first, end;   /* frames of the table */
     struct quire_page *table;
-    struct quire_page *top_page; /* first of zone `top`, the highest */
-    /* enum quire_migrate_type of each page block: where the one of block 0 would be, which may be
+    /* QUIRE_CLASS of each page block: where the one of block 0 would be, which may be
      * in no table, so that no number has to be taken off a block's. */
-    uintptr_t types;
+    uintptr_t classes;
     uint32_t nframes;          /* end - first */
     uint32_t floor[4];         /* blocks that must stay on a list of `top`, by mode */
     uint64_t out[QUIRE_NUSES]; /* frames that went into a use, and that came back: never less */
@@ -76,7 +80,8 @@ struct quire_phys {
     struct quire_zone zones[QUIRE_NZONES];
     unsigned top;        /* index of the highest zone with frames */
     unsigned kernel_top; /* and of the highest that the kernel may use */
-    unsigned ncpus, cpu;
+    unsigned ncpus;
+    struct quire_pcp *pcps;   /* of each processor */
     uint64_t total, reserved; /* frames of RAM; those taken at boot */
     bool failing;             /* quire_fail_every is on: the stacks give nothing */
     unsigned failed_order; /* of the last request that failed for want of a block, not of frames */
@@ -99,8 +104,12 @@ static inline uint32_t quire_zone_frame(const struct quire_phys *phys,
     return phys->first + (uint32_t)(page - phys->table);
 }
 
-static inline uint8_t *quire_zone_type(const struct quire_phys *phys, uint32_t frame) {
-    return (uint8_t *)(phys->types + (frame >> QUIRE_PAGEBLOCK_ORDER));
+static inline uint8_t *quire_zone_class(const struct quire_phys *phys, uint32_t frame) {
+    return (uint8_t *)(phys->classes + (frame >> QUIRE_PAGEBLOCK_ORDER));
+}
+
+static inline unsigned quire_zone_type(const struct quire_phys *phys, uint32_t frame) {
+    return *quire_zone_class(phys, frame) & QUIRE_MIGRATE_MASK;
 }
 
 static inline struct quire_zone *quire_zone_of(struct quire_phys *phys, uint32_t frame) {

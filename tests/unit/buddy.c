@@ -100,9 +100,7 @@ static void churn(struct quire_machine *machine, uint64_t seed, unsigned steps) 
     /* The processors' stacks keep a few frames apart; without them all is merged as it was in the
      * beginning. */
     for (unsigned i = 0; i <= q->phys->top; i++) {
-        if (q->phys->zones[i].pcps) {
-            quire_pcp_drain(q->phys, &q->phys->zones[i]);
-        }
+        quire_pcp_drain(q->phys, &q->phys->zones[i]);
     }
     quire_pcp_set_floor(q->phys);
     quire_phys_audit(q);
@@ -262,9 +260,9 @@ static void audit_finds(void **state) {
     q->phys->out[QUIRE_USE_FILE]++;
     assert_true(PANICS(machine, quire_phys_audit(q)));
     q->phys->out[QUIRE_USE_FILE]--;
-    *quire_zone_type(q->phys, quire_zone_frame(q->phys, head)) ^= 1;
+    *quire_zone_class(q->phys, quire_zone_frame(q->phys, head)) ^= 1;
     assert_true(PANICS(machine, quire_phys_audit(q)));
-    *quire_zone_type(q->phys, quire_zone_frame(q->phys, head)) ^= 1;
+    *quire_zone_class(q->phys, quire_zone_frame(q->phys, head)) ^= 1;
     page->use = QUIRE_USE_TABLE;
     assert_true(PANICS(machine, quire_phys_audit(q)));
     page->use = QUIRE_USE_ANON;

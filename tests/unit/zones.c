@@ -1,0 +1,332 @@
+/* zones.c: which RAM serves which request: layouts, fallback, protection, watermarks, the kernel's
+ * and the devices' part, processors' lists, migrate types and stealing. Audited as it goes. */
+#include "port_double.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <quire/kmem.h>
+
+#define MIB      ((uint64_t)1 << 20)
+#define PAGES(x) ((uint32_t)((x) >> 12))
+
+static struct quire_page *pages[1 << 15];
+
+static struct quire_zone *zone_of(struct quire *q, const struct quire_page *page) {
+    return quire_zone_of(q->phys, quire_page_frame(q, page).number);
+}
+
+/* RAM from 0 on, as a PC has it, in zones of these ends (MiB). */
+static struct quire *boot_zones(struct quire_machine *machine, uint64_t dma, uint64_t dma32,
+                                uint64_t normal, unsigned ncpus) {
+    const uint64_t ends[QUIRE_NZONES] = {dma * MIB, dma32 * MIB, normal * MIB, UINT64_MAX};
+    struct quire_phys_config config = {.zone_ends = ends, .ncpus = ncpus};
+    return double_boot_with(machine, &config);
+}
+
+static void layouts(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t ram, dma, dma32; /* MiB */
+    } cases[] = {{4, 4, 0}, {16, 16, 0}, {20, 16, 4}, {100, 16, 84}};
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct quire_machine *machine = double_plain(cases[i].ram * MIB);
+        struct quire *q = double_boot(machine, 0);
+        const struct quire_zone *zones = q->phys->zones;
+        assert_int_equal(zones[QUIRE_ZONE_DMA].present, PAGES(cases[i].dma * MIB));
+        assert_int_equal(zones[QUIRE_ZONE_DMA32].present, PAGES(cases[i].dma32 * MIB));
+        assert_int_equal(zones[QUIRE_ZONE_NORMAL].present + zones[QUIRE_ZONE_HIGHMEM].present, 0);
+        quire_phys_audit(q);
+        quire_phys_shutdown(q);
+        double_release(machine);
+    }
+    /* Ends that are no multiple of the largest block, and zones that there are not. */
+    struct quire_machine *machine = double_machine();
+    double_add_range(machine, 0x1000, 40 * MIB);
+    const uint64_t ends[QUIRE_NZONES] = {17 * MIB + 4096, 5 * MIB, UINT64_MAX, 0};
+    struct quire_phys_config config = {.zone_ends = ends};
+    struct quire *q = double_boot_with(machine, &config);
+    assert_int_equal(q->phys->zones[QUIRE_ZONE_DMA].end, PAGES(16 * MIB));
+    assert_int_equal(q->phys->zones[QUIRE_ZONE_DMA32].present, 0);
+    assert_int_equal(q->phys->zones[QUIRE_ZONE_NORMAL].end, PAGES(40 * MIB) + 1);
+    quire_phys_audit(q);
+    config.ncpus = 65;
+    assert_null(double_boot_with(machine, &config));
+    double_release(machine);
+}
+
+/* A program's requests go down zone by zone; what each keeps is its mark and its protection. */
+static void fallback(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_machine();
+    double_add_range(machine, 0, 64 * MIB);
+    struct quire *q = boot_zones(machine, 16, 32, 64, 1);
+    struct quire_zone *zones = q->phys->zones;
+    unsigned n = 0, seen[QUIRE_NZONES] = {0}, lowest = QUIRE_NZONES;
+    assert_int_equal(zones[0].protection[QUIRE_ZONE_NORMAL],
+                     (zones[1].managed + zones[2].managed) >> 8);
+    assert_int_equal(zones[1].protection[QUIRE_ZONE_NORMAL], zones[2].managed >> 8);
+    assert_int_equal(quire_page_shortfall(q, QUIRE_WMARK_HIGH), 0);
+    while ((pages[n] = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER)) != NULL) {
+        unsigned at = (unsigned)(zone_of(q, pages[n]) - zones);
+        if (at < lowest) { /* the one above is at its low mark, no lower */
+            lowest = at;
+            for (unsigned i = at + 1; i <= QUIRE_ZONE_NORMAL; i++) {
+                assert_int_equal(quire_zone_nfree(q->phys, &zones[i]),
+                                 zones[i].watermark[QUIRE_WMARK_LOW] +
+                                     zones[i].protection[QUIRE_ZONE_NORMAL]);
+            }
+        }
+        seen[at]++;
+        n++;
+    }
+    assert_true(seen[0] > 3000 && seen[1] > 3000 && seen[2] > 6000);
+    for (unsigned i = 0; i <= QUIRE_ZONE_NORMAL; i++) {
+        assert_int_equal(quire_zone_nfree(q->phys, &zones[i]),
+                         zones[i].watermark[QUIRE_WMARK_MIN] +
+                             zones[i].protection[QUIRE_ZONE_NORMAL]);
+    }
+    quire_phys_audit(q);
+    assert_true(quire_page_shortfall(q, QUIRE_WMARK_LOW) > 0);
+    /* The lowest zone has kept something for those that need just it, and it is really low. */
+    quire_frame frame;
+    assert_int_equal(quire_frames_alloc_zone(q, 0, QUIRE_ZONE_DMA, &frame), QUIRE_OK);
+    assert_true(frame.number < PAGES(16 * MIB));
+    quire_frames_free(q, frame, 0);
+    assert_int_equal(quire_frames_alloc_zone(q, 0, QUIRE_ZONE_HIGHMEM, &frame), QUIRE_INVAL);
+    while (n > 0) {
+        quire_page_free(q, pages[--n]);
+    }
+    /* As long as there is plenty, devices get what they reach, others get what is above. */
+    for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
+        assert_int_equal(quire_frames_alloc_zone(q, order, QUIRE_ZONE_DMA, &frame), QUIRE_OK);
+        assert_true(frame.number + (1u << order) <= PAGES(16 * MIB));
+        quire_frames_free(q, frame, order);
+        assert_int_equal(quire_frames_alloc_zone(q, order, QUIRE_ZONE_DMA32, &frame), QUIRE_OK);
+        assert_in_range(frame.number, PAGES(16 * MIB), PAGES(32 * MIB) - 1);
+        quire_frames_free(q, frame, order);
+        assert_int_equal(quire_frames_alloc_zone(q, order, QUIRE_ZONE_NORMAL, &frame), QUIRE_OK);
+        assert_true(frame.number >= PAGES(32 * MIB));
+        quire_frames_free(q, frame, order);
+    }
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
+/* Memory that the kernel does not see at once goes to programs only, and to them first. */
+static void highmem(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_machine();
+    double_add_range(machine, 0, 64 * MIB);
+    struct quire *q = boot_zones(machine, 16, 0, 40, 1);
+    quire_frame frame;
+    assert_int_equal(q->phys->top, QUIRE_ZONE_HIGHMEM);
+    assert_string_equal(q->phys->zones[QUIRE_ZONE_HIGHMEM].name, "HighMem");
+    for (unsigned i = 0; i < 300; i++) {
+        struct quire_page *page = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+        assert_true(quire_page_frame(q, page).number >= PAGES(40 * MIB));
+        assert_int_equal(quire_frames_alloc(q, i % 3, &frame), QUIRE_OK);
+        assert_in_range(frame.number, PAGES(16 * MIB), PAGES(40 * MIB) - 1);
+        quire_frames_free(q, frame, i % 3);
+        quire_page_free(q, page);
+    }
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
+/* Each processor takes back what it gave; what others hold is not lost to it. */
+static void processors(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(32 * MIB);
+    struct quire_phys_config config = {.ncpus = 3, .min_free_pages = 8};
+    struct quire *q = double_boot_with(machine, &config);
+    struct quire_page *mine[3];
+    unsigned n = 0;
+    for (unsigned cpu = 0; cpu < 3; cpu++) {
+        quire_page_set_cpu(q, cpu);
+        mine[cpu] = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+        quire_page_free(q, mine[cpu]);
+        quire_phys_audit(q);
+    }
+    for (unsigned cpu = 0; cpu < 3; cpu++) {
+        quire_page_set_cpu(q, cpu);
+        struct quire_page *again = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+        assert_ptr_equal(again, mine[cpu]);
+        quire_page_free(q, again);
+    }
+    while ((pages[n] = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_RECLAIM)) != NULL) {
+        n++;
+    }
+    assert_int_equal(quire_page_count(q, QUIRE_USE_FREE), 0);
+    assert_true(PANICS(machine, quire_page_set_cpu(q, 3)));
+    while (n > 0) {
+        quire_page_set_cpu(q, n % 3);
+        quire_page_free(q, pages[--n]);
+    }
+    quire_phys_audit(q);
+    assert_int_equal(quire_pcp_frames(q->phys, &q->phys->zones[0]) > 0, 1);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
+/* ---- migrate types --------------------------------------------------------------------------- */
+
+/* How many page blocks hold something that can't move. */
+static unsigned spoilt_blocks(struct quire *q) {
+    const struct quire_phys *phys = q->phys;
+    unsigned spoilt = 0;
+    for (uint32_t first = phys->first; first < phys->end; first += 512) {
+        bool kernel = false;
+        for (uint32_t i = first; i < first + 512 && i < phys->end; i++) {
+            kernel |= quire_zone_page(phys, i)->use == QUIRE_USE_KERNEL;
+        }
+        spoilt += kernel;
+    }
+    return spoilt;
+}
+
+/* One kernel frame in eight allocations, mixed with pages of programs: they stay together. */
+static void kept_apart(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(64 * MIB);
+    struct quire *q = double_boot(machine, 0);
+    unsigned n = 0, kernel = 0;
+    for (; n < 12000; n++) {
+        enum quire_page_use use = n % 8 == 0 ? QUIRE_USE_KERNEL : QUIRE_USE_ANON;
+        pages[n] = quire_page_alloc(q, 0, use, QUIRE_ALLOC_USER);
+        assert_non_null(pages[n]);
+        kernel += use == QUIRE_USE_KERNEL;
+    }
+    assert_int_equal(kernel, 1500);
+    assert_in_range(spoilt_blocks(q), 3, 6); /* 1500 frames are three page blocks */
+    quire_phys_audit(q);
+    /* All programs end: nearly all page blocks are whole again. */
+    for (unsigned i = 0; i < n; i++) {
+        if (pages[i]->use == QUIRE_USE_ANON) {
+            quire_page_free(q, pages[i]);
+        }
+    }
+    unsigned large = 0;
+    while (quire_page_alloc(q, 9, QUIRE_USE_TABLE, QUIRE_ALLOC_KERNEL)) {
+        large++;
+    }
+    assert_true(large >= 22); /* of 31 */
+    quire_phys_audit(q);
+    double_release(machine);
+}
+
+/* Who steals takes the largest block and its page block; a movable page takes the smallest. */
+static void stealing(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(64 * MIB);
+    struct quire *q = double_boot(machine, 8);
+    struct quire_zone_info info;
+    struct quire_page *page = quire_page_alloc(q, 4, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+    unsigned before[QUIRE_NMIGRATE] = {0}, n = 0;
+    for (unsigned i = 0; quire_page_zone(q, i, &info); i++) {
+        for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
+            before[type] += (unsigned)info.pageblocks[type];
+        }
+    }
+    assert_int_equal(before[QUIRE_MIGRATE_UNMOVABLE], 2); /* the halves of a block of 4 MiB */
+    quire_page_free(q, page);
+    page = quire_page_alloc(q, 4, QUIRE_USE_SLAB, QUIRE_ALLOC_KERNEL | QUIRE_ALLOC_RECLAIMABLE);
+    unsigned type = quire_zone_type(q->phys, quire_page_frame(q, page).number);
+    assert_true(type == QUIRE_MIGRATE_RECLAIMABLE);
+    quire_page_free(q, page);
+    /* Programs take everything, page blocks of other types too; then the kernel needs some back. */
+    while ((pages[n] = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_RECLAIM)) != NULL) {
+        n++;
+    }
+    quire_phys_audit(q);
+    for (unsigned i = 0; i < n; i += 2) {
+        quire_page_free(q, pages[i]);
+        pages[i] = NULL;
+    }
+    quire_phys_audit(q);
+    for (unsigned i = 0; i < n; i += 2) {
+        pages[i] = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_RECLAIM);
+        assert_non_null(pages[i]); /* not one is hidden by its type */
+    }
+    assert_null(quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_RECLAIM));
+    quire_phys_audit(q);
+    while (n > 0) {
+        quire_page_free(q, pages[--n]);
+    }
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
+/* Below 8 MiB there is one type. */
+static void ungrouped(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(6 * MIB);
+    struct quire *q = double_boot(machine, 0);
+    struct quire_page *anon = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+    quire_page_free(q, anon);
+    assert_ptr_equal(quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_USER), anon);
+    quire_page_free(q, anon);
+    assert_int_equal(q->phys->zones[0].nonempty[QUIRE_MIGRATE_MOVABLE], 0);
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
+/* Random requests of all kinds on three processors, with everything given back in between. */
+static void random_kinds(void **state) {
+    (void)state;
+    static const unsigned extra[] = {0, 0, 0, QUIRE_ALLOC_DMA, QUIRE_ALLOC_DMA32,
+                                     QUIRE_ALLOC_RECLAIMABLE};
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct quire_machine *machine = double_machine();
+        double_add_range(machine, 0x1000, 23 * MIB);
+        double_add_range(machine, 30 * MIB, 9 * MIB + 0x5000);
+        struct quire *q = boot_zones(machine, 8, 16, seed == 2 ? 32 : 64, 3);
+        uint64_t random = seed * 7919;
+        unsigned n = 0;
+        for (unsigned step = 0; step < 30000; step++) {
+            uint64_t r = double_random(&random);
+            quire_page_set_cpu(q, (unsigned)(r >> 60) % 3);
+            if (n > 0 && (r % 16 < ((step / 5000) % 2 ? 9 : 6) || n == 1 << 14)) {
+                unsigned k = (unsigned)(r >> 20) % n;
+                quire_page_free(q, pages[k]);
+                pages[k] = pages[--n];
+            } else {
+                unsigned order = (r >> 8) % 4 ? 0 : (unsigned)(r >> 16) % QUIRE_NORDERS;
+                unsigned mode = (unsigned)(r >> 24) % 3 | extra[(r >> 28) % 6];
+                enum quire_page_use use = QUIRE_USE_KERNEL + (unsigned)(r >> 32) % 6;
+                pages[n] = quire_page_alloc(q, order, use, mode);
+                if (pages[n]) {
+                    unsigned at = (unsigned)(zone_of(q, pages[n]) - q->phys->zones);
+                    assert_true(!(mode & QUIRE_ALLOC_DMA) || at == QUIRE_ZONE_DMA);
+                    assert_true(!(mode & QUIRE_ALLOC_DMA32) || at <= QUIRE_ZONE_DMA32);
+                    assert_true((mode & 3) == QUIRE_ALLOC_USER || at != QUIRE_ZONE_HIGHMEM);
+                    n++;
+                }
+            }
+            if (step % 64 == 0) {
+                quire_phys_audit(q);
+            }
+        }
+        while (n > 0) {
+            quire_page_free(q, pages[--n]);
+        }
+        quire_phys_audit(q);
+        quire_phys_shutdown(q);
+        double_release(machine);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layouts),    cmocka_unit_test(fallback),     cmocka_unit_test(highmem),
+        cmocka_unit_test(processors), cmocka_unit_test(kept_apart),   cmocka_unit_test(stealing),
+        cmocka_unit_test(ungrouped),  cmocka_unit_test(random_kinds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
