@@ -20,6 +20,10 @@ enum quire_status quire_frames_alloc(struct quire *q, unsigned order, quire_fram
  * is quire_frames_alloc. QUIRE_INVAL for HIGHMEM, which the kernel has no direct way to. */
 enum quire_status quire_frames_alloc_zone(struct quire *q, unsigned order,
                                           enum quire_zone_kind zone, quire_frame *out);
+/* The same for who can wait: compacts and reclaims, and so may do I/O; not from within a port
+ * function or a pager. QUIRE_NOMEM: not even then. O(frames) at worst. */
+enum quire_status quire_frames_get(struct quire *q, unsigned order, enum quire_zone_kind zone,
+                                   quire_frame *out);
 /* Give back what these gave, with the same order. */
 void quire_frames_free(struct quire *q, quire_frame frame, unsigned order);
 /* Where the kernel sees a frame. */

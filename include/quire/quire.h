@@ -41,6 +41,11 @@ struct quire_config {
      * above the one before: there is no such zone. The last that there is should be UINT64_MAX.
      * NULL: DMA, the 16 MiB from the start of RAM; DMA32 up to 4 GiB; NORMAL, the rest. */
     const uint64_t *zone_ends;
+    /* Use only that much RAM, the lowest, as Linux's mem=; 0: all that the machine has. */
+    uint64_t ram_limit_bytes;
+    /* Set aside for a driver, in one piece, aligned to 4 MiB if it is that large and to a page
+     * otherwise; quire_reserved says where. The only way to more than 4 MiB in a row. 0: none. */
+    uint64_t reserve_bytes;
     /* Processors, each with its own lists of free frames; 0: one. At most 64. */
     unsigned ncpus;
     enum quire_thp thp;
@@ -52,6 +57,10 @@ struct quire_config {
 /* Take over the machine's RAM and bring everything up. Fails with QUIRE_INVAL (a field out of
  * range) or QUIRE_NOMEM (less RAM than the manager itself needs, about 1 MiB). O(frames). */
 enum quire_status quire_create(const struct quire_config *config, struct quire **out);
+
+/* What reserve_bytes set aside: false if nothing. The bytes are as they were at power on, and
+ * never the manager's; quire_frame_window reaches them. */
+bool quire_reserved(const struct quire *q, quire_paddr *start, uint64_t *length_bytes);
 
 /* Tear down. Every space, object and cache of the embedder must be gone: leaks are panics. */
 void quire_destroy(struct quire *q);
@@ -124,6 +133,10 @@ struct quire_counters {
     uint64_t oom_kill;
     uint64_t slab_reclaim;                /* frames that object caches gave back under pressure */
     uint64_t drop_pagecache, drop_slab;   /* calls of quire_drop_caches */
+    /* Attempts to make a large block by moving pages, for someone who waits; frames looked at;
+     * pages moved. */
+    uint64_t compact_stall, compact_success, compact_fail;
+    uint64_t compact_migrate_scanned, compact_free_scanned, pgmigrate_success, pgmigrate_fail;
     uint64_t pglazyfree, pglazyfreed;     /* pages that MADV_FREE was said of; of them dropped */
     uint64_t unevictable_pgs_mlocked, unevictable_pgs_munlocked;
     /* Blocks of 2 MiB: mapped by a first write, refused there for want of memory, made by copying,

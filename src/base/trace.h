@@ -24,6 +24,7 @@ enum quire_event {
     QUIRE_EVENT_OOM,       /* score, pages */
     QUIRE_EVENT_TICK,      /* free, wanted */
     QUIRE_EVENT_HUGE,      /* va of a block; its first frame, UINT64_MAX: split */
+    QUIRE_EVENT_MIGRATE,   /* frame, frame */
 };
 
 #define QUIRE_TRACE_RING 256

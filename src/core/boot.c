@@ -27,6 +27,7 @@ static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblo
                                   const struct quire_config *config) {
     const struct quire_phys_config frames = {.min_free_pages = config->min_free_pages,
                                              .zone_ends = config->zone_ends,
+                                             .reserve_bytes = config->reserve_bytes,
                                              .ncpus = config->ncpus};
     enum quire_status status = quire_phys_boot(q, memblock, &frames);
     if (status != QUIRE_OK) {
@@ -66,6 +67,10 @@ enum quire_status quire_create(const struct quire_config *config, struct quire *
     enum quire_status status = quire_memblock_init(&memblock, config->machine);
     if (status != QUIRE_OK) {
         return status;
+    }
+    if (config->ram_limit_bytes > 0 &&
+        quire_memblock_limit(&memblock, config->ram_limit_bytes) != QUIRE_OK) {
+        return QUIRE_INVAL;
     }
     struct quire *q = quire_memblock_take(&memblock, sizeof *q, _Alignof(struct quire));
     if (!q) {

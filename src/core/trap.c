@@ -30,6 +30,11 @@ bool quire_retry_nomem(struct quire *q, struct retry *retry) {
     if (retry->attempts >= RETRIES_MAX) {
         return false;
     }
+    unsigned order = quire_page_failed_order(q);
+    if (order > 0 && quire_compact_direct(q, order)) { /* enough was free, but not together */
+        retry->attempts++;
+        return true;
+    }
     uint64_t freed = 0;
     for (uint64_t rounds = (uint64_t)1 << retry->attempts; rounds > 0; rounds--) {
         uint64_t more = quire_reclaim_direct(q);
@@ -104,6 +109,7 @@ enum quire_status quire_fault_forced(struct quire_space *space, quire_vaddr va) 
 void quire_tick(struct quire *q) {
     quire_reclaim_psi_tick(q);
     quire_reclaim_background(q);
+    quire_compact_background(q);
     quire_vm_collapse(q);
 }
 

@@ -10,15 +10,19 @@
  *
  * From the top of the highest range, because low memory is what weak DMA controllers reach: it
  * should go to the zones, not to tables that live for ever. General free lists with merging (as
- * Linux's memblock) were rejected: boot takes three things and gives none back.
+ * Linux's memblock) were rejected: boot takes a handful of things and gives none back.
+ *
+ * What is larger than the largest block of the buddy system (4 MiB) can only be had here, before
+ * the frames are handed over: a frame buffer, a ring of a network card (quire_memblock_reserve).
+ * And RAM can be left alone altogether, for somebody else on the machine (quire_memblock_limit).
  *
  * Invariants:
  *   I1  ranges ascend, do not touch, consist of whole pages, and end below frame 2^32 - 1
  *   I2  start <= limit <= end; what is taken lies in [limit, end) of its range
  *   I3  nothing taken crosses a range: windows are linear only within one
  *
- * What may fail: init on a map that breaks I1; take, when no range has room. Called by core/boot.c
- * and phys.c. The frame table's audit counts what was taken here as RESERVED.
+ * What may fail: init on a map that breaks I1; take and reserve, when no range has room. Called by
+ * core/boot.c and phys.c. The frame table's audit counts what was taken here as RESERVED.
  */
 #include "page/memblock.h"
 
@@ -47,23 +51,56 @@ enum quire_status quire_memblock_init(struct quire_memblock *memblock,
     return memblock->nranges > 0 ? QUIRE_OK : QUIRE_INVAL;
 }
 
-void *quire_memblock_take(struct quire_memblock *memblock, uint64_t nbytes, uint64_t align) {
+/* Where nbytes fit, from the top of the highest range with room; they are taken. */
+static bool find_place(struct quire_memblock *memblock, uint64_t nbytes, uint64_t align,
+                       uint64_t *place) {
     for (unsigned i = memblock->nranges; i-- > 0;) {
         uint64_t start = memblock->ranges[i].start, limit = memblock->ranges[i].limit;
         if (nbytes > limit - start) {
             continue;
         }
-        uint64_t place = (limit - nbytes) & ~(align - 1);
-        if (place < start) { /* rounding down left the range: I2 */
-            continue;
+        *place = (limit - nbytes) & ~(align - 1);
+        if (*place >= start) { /* else rounding down left the range: I2 */
+            memblock->ranges[i].limit = *place;
+            return true;
         }
-        memblock->ranges[i].limit = place;
-        char *window = quire_mach_window(memblock->machine, quire_frame_at((quire_paddr){place}));
-        window += place & QUIRE_PAGE_MASK;
-        __builtin_memset(window, 0, (size_t)nbytes); /* I3 */
-        return window;
     }
-    return NULL;
+    return false;
+}
+
+void *quire_memblock_take(struct quire_memblock *memblock, uint64_t nbytes, uint64_t align) {
+    uint64_t place;
+    if (!find_place(memblock, nbytes, align, &place)) {
+        return NULL;
+    }
+    char *window = quire_mach_window(memblock->machine, quire_frame_at((quire_paddr){place}));
+    window += place & QUIRE_PAGE_MASK;
+    __builtin_memset(window, 0, (size_t)nbytes); /* I3 */
+    return window;
+}
+
+enum quire_status quire_memblock_reserve(struct quire_memblock *memblock, uint64_t nbytes,
+                                         uint64_t align, quire_paddr *start) {
+    uint64_t rounded = quire_round_up(nbytes);
+    align = align > QUIRE_PAGE_SIZE ? align : QUIRE_PAGE_SIZE;
+    if (rounded < nbytes || !find_place(memblock, rounded, align, &start->value)) {
+        return QUIRE_NOMEM;
+    }
+    return QUIRE_OK;
+}
+
+enum quire_status quire_memblock_limit(struct quire_memblock *memblock, uint64_t nbytes) {
+    uint64_t left = nbytes & ~QUIRE_PAGE_MASK;
+    unsigned nranges = 0;
+    for (unsigned i = 0; i < memblock->nranges && left > 0; i++) {
+        uint64_t length = memblock->ranges[i].end - memblock->ranges[i].start;
+        length = length < left ? length : left;
+        memblock->ranges[i].end = memblock->ranges[i].limit = memblock->ranges[i].start + length;
+        left -= length;
+        nranges = i + 1;
+    }
+    memblock->nranges = nranges;
+    return nranges > 0 ? QUIRE_OK : QUIRE_INVAL;
 }
 
 uint64_t quire_memblock_total(const struct quire_memblock *memblock) {

@@ -28,6 +28,15 @@ enum quire_status quire_memblock_init(struct quire_memblock *memblock,
  * with room. NULL: no range has. There is no giving back. */
 void *quire_memblock_take(struct quire_memblock *memblock, uint64_t nbytes, uint64_t align);
 
+/* Forget all RAM past the lowest nbytes, whole pages, as if it were not there (Linux: mem=).
+ * QUIRE_INVAL: nothing would be left. => nothing was taken yet */
+enum quire_status quire_memblock_limit(struct quire_memblock *memblock, uint64_t nbytes);
+
+/* Set nbytes aside, rounded up to pages, in one piece and for ever: bytes are as they are. Aligned
+ * to align, a power of two. *start: where. QUIRE_NOMEM: no range has room. */
+enum quire_status quire_memblock_reserve(struct quire_memblock *memblock, uint64_t nbytes,
+                                         uint64_t align, quire_paddr *start);
+
 /* Bytes of all ranges; bytes taken, rounded up to the frames that they keep from the allocator. */
 uint64_t quire_memblock_total(const struct quire_memblock *memblock);
 uint64_t quire_memblock_taken(const struct quire_memblock *memblock);

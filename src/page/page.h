@@ -153,6 +153,19 @@ void quire_page_pcp(const struct quire *q, unsigned index, unsigned cpu,
 /* A test switch is on: does this allocation fail? */
 bool quire_page_fails_now(struct quire *q);
 
+/* For compaction: the frames of a free block, whose head this is, become 2^order single ones of use
+ * KERNEL, on the list through their links. */
+void quire_page_isolate(struct quire *q, struct quire_page *head, struct quire_list *list);
+/* As quire_page_free of a single frame, but past the processors' lists: it merges now. */
+void quire_page_free_home(struct quire *q, struct quire_page *page);
+/* Send what the lists of all processors hold home. */
+void quire_page_drain(struct quire *q);
+/* The order of the last request that was refused although there were frames enough; 0: that was not
+ * why. */
+unsigned quire_page_failed_order(const struct quire *q);
+/* The largest such order since it was last forgotten; 0: none. */
+unsigned quire_page_wanted_order(struct quire *q, bool forget);
+
 /* True if a test switch (quire_fail_...) says that this allocation fails. Frame and slab allocation
  * ask it once each (not twice when a slab needs a frame, not for mode RECLAIM). */
 static inline bool quire_page_should_fail(struct quire *q) {
@@ -168,6 +181,7 @@ struct quire_phys_config {
     uint64_t min_free_pages;   /* 0: derived */
     const uint64_t *zone_ends; /* QUIRE_NZONES addresses as struct quire_config has them, or NULL */
     unsigned ncpus;            /* 0: 1 */
+    uint64_t reserve_bytes;    /* set aside, 0: nothing */
 };
 enum quire_status quire_phys_boot(struct quire *q, struct quire_memblock *memblock,
                                   const struct quire_phys_config *config);

@@ -106,24 +106,50 @@ static enum quire_status take_tables(struct quire *q, struct quire_memblock *mem
     return QUIRE_OK;
 }
 
+#define LARGEST_BLOCK (QUIRE_PAGE_SIZE << (QUIRE_NORDERS - 1))
+
+/* q->phys, and what is set aside for a driver: that first, as its alignment is the largest. */
+static enum quire_status take_state(struct quire *q, struct quire_memblock *memblock,
+                                    uint64_t reserve_bytes) {
+    uint64_t align = reserve_bytes >= LARGEST_BLOCK ? LARGEST_BLOCK : QUIRE_PAGE_SIZE;
+    quire_paddr aside = {0};
+    if (reserve_bytes > 0 &&
+        quire_memblock_reserve(memblock, reserve_bytes, align, &aside) != QUIRE_OK) {
+        return QUIRE_NOMEM;
+    }
+    q->phys = quire_memblock_take(memblock, sizeof *q->phys, 64);
+    if (!q->phys) {
+        return QUIRE_NOMEM;
+    }
+    q->phys->aside = aside;
+    q->phys->aside_bytes = quire_round_up(reserve_bytes);
+    return QUIRE_OK;
+}
+
+bool quire_reserved(const struct quire *q, quire_paddr *start, uint64_t *length_bytes) {
+    *start = q->phys->aside;
+    *length_bytes = q->phys->aside_bytes;
+    return *length_bytes > 0;
+}
+
 enum quire_status quire_phys_boot(struct quire *q, struct quire_memblock *memblock,
                                   const struct quire_phys_config *config) {
-    struct quire_phys *phys = quire_memblock_take(memblock, sizeof *phys, 64);
     uint64_t managed = 0;
     if (config->ncpus > QUIRE_CPUS_MAX) {
         return QUIRE_INVAL;
     }
-    if (!phys) {
-        return QUIRE_NOMEM;
+    enum quire_status status = take_state(q, memblock, config->reserve_bytes);
+    if (status != QUIRE_OK) {
+        return status;
     }
-    q->phys = phys;
+    struct quire_phys *phys = q->phys;
     phys->first = (uint32_t)(memblock->ranges[0].start >> QUIRE_PAGE_SHIFT);
     phys->end = (uint32_t)(memblock->ranges[memblock->nranges - 1].end >> QUIRE_PAGE_SHIFT);
     phys->nframes = phys->end - phys->first;
     phys->ncpus = config->ncpus ? config->ncpus : 1;
     adopt_ranges(q, memblock);
     quire_zone_layout(phys, config->zone_ends);
-    enum quire_status status = take_tables(q, memblock);
+    status = take_tables(q, memblock);
     if (status != QUIRE_OK) {
         return status;
     }

@@ -264,8 +264,10 @@ struct quire_page *quire_zone_take(struct quire_phys *phys, unsigned order, enum
         thin = false;
         page = take_from_zones(phys, order, type, mode, false, &thin);
     }
-    if (!page && !thin && order > phys->failed_order) {
-        phys->failed_order = order; /* frames there are, but not together: compact.c asks */
+    if (!page) { /* frames there are, but not together: compact.c asks */
+        phys->failed_order = thin ? 0 : order;
+        phys->wanted_order =
+            phys->failed_order > phys->wanted_order ? phys->failed_order : phys->wanted_order;
     }
     quire_pcp_set_floor(phys);
     return page;

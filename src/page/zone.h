@@ -66,8 +66,8 @@ struct quire_phys {
     /* What each allocation and free looks at comes first. */
     struct quire_hot *top_hot; /* pcp->hot[0][QUIRE_CLASS(top, 0)], for the commonest request */
     struct quire_pcp *pcp;     /* the working processor's stacks */
-    uint32_t type_mask;    /* 0 on machines too small for page blocks of different types */
-    uint32_t first, end;   /* frames of the table */
+    uint32_t type_mask;        /* 0 on machines too small for page blocks of different types */
+    uint32_t first, end;       /* frames of the table */
     struct quire_page *table;
     /* QUIRE_CLASS of each page block: where the one of block 0 would be, which may be
      * in no table, so that no number has to be taken off a block's. */
@@ -81,9 +81,12 @@ struct quire_phys {
     unsigned top;        /* index of the highest zone with frames */
     unsigned kernel_top; /* and of the highest that the kernel may use */
     unsigned ncpus;
-    struct quire_pcp *pcps;   /* of each processor */
+    struct quire_pcp *pcps; /* of each processor */
+    quire_paddr aside;      /* what reserve_bytes set aside, and how much */
+    uint64_t aside_bytes;
     uint64_t total, reserved; /* frames of RAM; those taken at boot */
     bool failing;             /* quire_fail_every is on: the stacks give nothing */
+    unsigned wanted_order;    /* the highest order that failed so, until the background knows */
     unsigned failed_order; /* of the last request that failed for want of a block, not of frames */
     struct quire_queues lru;
     unsigned nranges;

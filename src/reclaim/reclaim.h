@@ -18,6 +18,11 @@ void quire_reclaim_psi_tick(struct quire *q);
  */
 bool quire_reclaim_page(struct quire *q, struct quire_page *page);
 
+/* Move pages so that a block of that order becomes free. True: there is one. */
+bool quire_compact_direct(struct quire *q, unsigned order);
+/* A tick's part of the same, if a request was refused for want of a block. */
+void quire_compact_background(struct quire *q);
+
 /* Nothing can be reclaimed: choose the worst space, say why, have it killed. False: nobody may be.
  */
 bool quire_reclaim_oom(struct quire *q);

@@ -16,7 +16,15 @@ struct reclaim_psi {
     uint32_t average[RECLAIM_NWINDOWS];
 };
 
+/* Where the scanners of compact.c are in one zone, in frames; both 0: at the beginning. */
+struct reclaim_compact {
+    uint32_t source, target;
+};
+
 struct quire_reclaim {
+    struct reclaim_compact compact[QUIRE_NZONES];
+    unsigned compact_zone;                /* the background's */
+    unsigned compact_skip, compact_defer; /* attempts to be spared, and how many next time, log2 */
     unsigned swappiness;   /* 0 to 200 */
     bool background;       /* kswapd is at work: free fell below low and has not reached high */
     unsigned failures;     /* kswapd's batches in a row that freed nothing */

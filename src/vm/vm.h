@@ -108,6 +108,16 @@ bool quire_vm_is_text(const struct quire_page *page);
 /* May reclaim touch it at all (not the zero page, not pinned, not locked in memory)? */
 bool quire_vm_reclaimable(struct quire *q, struct quire_page *page);
 
+/* ---- for compaction ------------------------------------------------------------------------ */
+
+/* May its contents go to another frame: a program's page, whole, not pinned? (It may still be busy
+ * when it comes to it.) */
+bool quire_vm_migratable(const struct quire_page *page);
+/* Move contents, owner, mappings and place on the list from one frame to another, which was just
+ * allocated for the same use. QUIRE_BUSY: it can't be moved now, nothing has changed. The old page
+ * belongs to the caller then, who frees it. */
+enum quire_status quire_vm_migrate(struct quire *q, struct quire_page *from, struct quire_page *to);
+
 /* ---- for the OOM killer, views and audit --------------------------------------------------- */
 
 /* Spaces in order of creation: the first for NULL, NULL after the last. */

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include <quire/machine.h>
 #include <quire/kmem.h>
+#include <quire/machine.h>
 #include <quire/quire.h>
 #include <quire/space.h>
 #include <quire/view.h>
@@ -277,6 +277,43 @@ static void bad_configuration(void **state) {
     config = (struct quire_config){.machine = &machine};
     assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
     assert_null(q);
+    machine.ranges[0].start.value -= 5;
+    config = (struct quire_config){.machine = &machine, .ram_limit_bytes = PAGE - 1};
+    assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
+    config = (struct quire_config){.machine = &machine, .ncpus = 1000};
+    assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
+    config = (struct quire_config){.machine = &machine, .reserve_bytes = 1u << 30};
+    assert_int_equal(quire_create(&config, &q), QUIRE_NOMEM);
+    assert_null(q);
+    free(machine.bytes);
+}
+
+/* Half of RAM left alone, a quarter of a megabyte set aside in what is left. */
+static void limited(void **state) {
+    (void)state;
+    struct quire_machine machine;
+    machine_up(&machine, 2048);
+    struct quire_config config = {.machine = &machine,
+                                  .swappiness = 60,
+                                  .ram_limit_bytes = 1024 * PAGE,
+                                  .reserve_bytes = 64 * PAGE,
+                                  .ncpus = 2};
+    struct quire *q;
+    struct quire_usage usage;
+    quire_paddr start;
+    uint64_t length;
+    assert_int_equal(quire_create(&config, &q), QUIRE_OK);
+    quire_usage(q, &usage);
+    assert_int_equal(usage.total, 1024);
+    assert_true(quire_reserved(q, &start, &length));
+    assert_int_equal(start.value % PAGE, 0);
+    assert_in_range(start.value, RAM_BASE, RAM_BASE + (1024 - 64) * PAGE);
+    assert_int_equal(length, 64 * PAGE);
+    quire_set_cpu(q, 1);
+    quire_audit(q);
+    quire_destroy(q);
+    for (uint64_t i = 1024 * PAGE; i < machine.nbytes; i++)
+        assert_int_equal((uint8_t)machine.bytes[i], 0xA5);
     free(machine.bytes);
 }
 
@@ -329,9 +366,13 @@ static void two_side_by_side(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_size_of_ram),        cmocka_unit_test(refused_beyond_boot),
-        cmocka_unit_test(allocations_fail_as_told), cmocka_unit_test(bad_configuration),
-        cmocka_unit_test(several_ranges),           cmocka_unit_test(two_side_by_side),
+        cmocka_unit_test(every_size_of_ram),
+        cmocka_unit_test(refused_beyond_boot),
+        cmocka_unit_test(allocations_fail_as_told),
+        cmocka_unit_test(bad_configuration),
+        cmocka_unit_test(limited),
+        cmocka_unit_test(several_ranges),
+        cmocka_unit_test(two_side_by_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,51 @@ static void take(void **state) {
     double_release(machine);
 }
 
+/* RAM that is left alone, and a piece larger than any block set aside; the rest is managed. */
+static void limit_and_reserve(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_holes();
+    struct quire_memblock memblock;
+    quire_paddr start;
+    assert_int_equal(quire_memblock_init(&memblock, machine), QUIRE_OK);
+    assert_int_equal(quire_memblock_limit(&memblock, 0x9E000 + 0x2FFFFF), QUIRE_OK);
+    assert_int_equal(memblock.nranges, 2);
+    assert_int_equal(quire_memblock_total(&memblock), 0x9E000 + 0x2FF000);
+    assert_int_equal(memblock.ranges[1].end, 0x100000 + 0x2FF000);
+    assert_int_equal(quire_memblock_limit(&memblock, 0xFFF), QUIRE_INVAL);
+    double_release(machine);
+
+    machine = double_plain((uint64_t)40 << 20);
+    const struct quire_phys_config config = {.reserve_bytes = (9u << 20) + 5};
+    struct quire *q = double_boot_with(machine, &config);
+    uint64_t length;
+    assert_true(quire_reserved(q, &start, &length));
+    assert_int_equal(length, (9u << 20) + 4096);
+    assert_int_equal(start.value & 0x3FFFFF, 0);
+    uint32_t first = quire_frame_at(start).number, end = first + (uint32_t)(length >> 12);
+    for (uint32_t i = first; i < end; i++) { /* nobody touched it, nobody will get it */
+        assert_int_equal(*(unsigned char *)quire_frame_window(q, (quire_frame){i}), 0xA5);
+        assert_int_equal(quire_page_at(q, (quire_frame){i})->use, QUIRE_USE_RESERVED);
+    }
+    assert_int_equal(quire_page_total(q), 40 << 8);
+    struct quire_page *page;
+    while ((page = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_RECLAIM)) != NULL) {
+        uint32_t frame = quire_page_frame(q, page).number;
+        assert_true(frame < first || frame >= end);
+    }
+    quire_phys_audit(q);
+    double_release(machine);
+
+    machine = double_plain((uint64_t)8 << 20);
+    const struct quire_phys_config none = {.reserve_bytes = 5}, most = {.reserve_bytes = 9 << 20};
+    q = double_boot_with(machine, &none);
+    assert_true(quire_reserved(q, &start, &length) && length == 4096);
+    assert_null(double_boot_with(machine, &most));
+    q = double_boot(machine, 0);
+    assert_false(quire_reserved(q, &start, &length));
+    double_release(machine);
+}
+
 /* Maps that break the port's promise are refused, not repaired. */
 static void bad_maps(void **state) {
     (void)state;
@@ -149,11 +194,9 @@ static void frames_and_windows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(take),
-        cmocka_unit_test(bad_maps),
-        cmocka_unit_test(small_machines),
-        cmocka_unit_test(watermarks),
-        cmocka_unit_test(frames_and_windows),
+        cmocka_unit_test(take),       cmocka_unit_test(limit_and_reserve),
+        cmocka_unit_test(bad_maps),   cmocka_unit_test(small_machines),
+        cmocka_unit_test(watermarks), cmocka_unit_test(frames_and_windows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

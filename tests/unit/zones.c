@@ -280,8 +280,8 @@ static void ungrouped(void **state) {
 /* Random requests of all kinds on three processors, with everything given back in between. */
 static void random_kinds(void **state) {
     (void)state;
-    static const unsigned extra[] = {0, 0, 0, QUIRE_ALLOC_DMA, QUIRE_ALLOC_DMA32,
-                                     QUIRE_ALLOC_RECLAIMABLE};
+    static const unsigned extra[] = {
+        0, 0, 0, QUIRE_ALLOC_DMA, QUIRE_ALLOC_DMA32, QUIRE_ALLOC_RECLAIMABLE};
     for (uint64_t seed = 1; seed <= 3; seed++) {
         struct quire_machine *machine = double_machine();
         double_add_range(machine, 0x1000, 23 * MIB);

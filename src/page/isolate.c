@@ -1,0 +1,54 @@
+/* isolate.c: what compaction wants from the free lists: just these frames, and merged at once.
+ *
+ * An allocation takes any frame and a free may leave it on a processor's stack. Compaction chooses
+ * by place: the free frames of one stretch as targets, and what it emptied must merge now, because
+ * that is the point of it (reclaim/compact.c).
+ *
+ * Invariants: those of buddy.c and pcp.c. Nothing can fail. Called by reclaim/. Audit: audit.c.
+ */
+#include "base/check.h"
+#include "page/zone.h"
+
+void quire_page_isolate(struct quire *q, struct quire_page *head, struct quire_list *list) {
+    struct quire_phys *phys = q->phys;
+    struct quire_zone *zone = quire_zone_of(phys, quire_zone_frame(phys, head));
+    uint32_t nframes = 1u << head->order;
+    CHECK(q, quire_zone_is_free_head(head, head->order));
+    quire_buddy_unlist(phys, zone, head, head->order);
+    zone->nfree -= nframes;
+    phys->out[QUIRE_USE_KERNEL] += nframes;
+    for (uint32_t i = 0; i < nframes; i++) {
+        head[i] = (struct quire_page){.use = QUIRE_USE_KERNEL, .flags = QUIRE_PAGE_HEAD};
+        quire_list_add_before(list, &head[i].link);
+    }
+    quire_pcp_set_floor(phys);
+}
+
+void quire_page_free_home(struct quire *q, struct quire_page *page) {
+    struct quire_phys *phys = q->phys;
+    CHECK(q, page->use > QUIRE_USE_FREE && page->order == 0);
+    CHECK(q, (page->flags & (QUIRE_PAGE_HEAD | QUIRE_PAGE_LRU)) == QUIRE_PAGE_HEAD);
+    CHECK(q, page->nmaps == 0 && page->pins == 0 && !page->rmap.space);
+    phys->back[page->use]++;
+    quire_buddy_give(phys, quire_zone_of(phys, quire_zone_frame(phys, page)), page, 0);
+    quire_pcp_set_floor(phys);
+}
+
+void quire_page_drain(struct quire *q) {
+    for (unsigned i = 0; i < QUIRE_NZONES; i++) {
+        quire_pcp_drain(q->phys, &q->phys->zones[i]);
+    }
+    quire_pcp_set_floor(q->phys);
+}
+
+unsigned quire_page_failed_order(const struct quire *q) {
+    return q->phys->failed_order;
+}
+
+unsigned quire_page_wanted_order(struct quire *q, bool forget) {
+    unsigned order = q->phys->wanted_order;
+    if (forget) {
+        q->phys->wanted_order = 0;
+    }
+    return order;
+}
