@@ -1,31 +1,123 @@
-/* core.c: what frames cost the manager itself, in nanoseconds of processor time.
+/* core.c: what one allocation or one free of frames costs, in nanoseconds of processor time, for
+ * the core's frame allocator and, from the same source, for another.
  *
- * Medians of RUNS runs, as other programs on the host disturb single ones. An operation is one
- * allocation and one free. Shapes: a pair again and again; a set that stays live, of which a random
- * member is exchanged; everything taken and then given back ("bulk").
+ *     (nothing)         quire_frames_alloc, quire_frames_free
+ *     -DFRAMES_LLFREE   llfree-c (github.com/luhsra/llfree-c), as its own headers have it
  *
- * Objects: objects.c. Run by run.sh.
+ * A machine of 2^20 frames (4 GiB), of which only the allocator's own tables are ever touched.
+ * Shapes:
+ *
+ *     pair      one block out and in again
+ *     bulk      half of memory out, then all of it in, in order
+ *     random    half of memory live; a random block is given back and one is taken
+ *     mixed     all frames out, a random half in; then orders 0 (75 %), 1 (15 %) and 2 (10 %)
+ *               taken and given at random with 60 % of memory in use
+ *     refused   there: an order that cannot be had
+ *
+ * Allocations and frees each count as one. Median of RUNS runs with the least and the most, as
+ * other programs on the host disturb single ones. `core curve` repeats three shapes with 10^3 to
+ * 10^7 frames.
+ *
+ *     core [curve]      Objects: objects.c. Run by run.sh.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+#define RUNS     7
+#define PAIRS    2000000u
+#define STEPS    1500000u
+#define REFUSALS 20000u
+
+#if defined(FRAMES_LLFREE)
+
+#include "llfree.h"
+
+#define NAME "llfree-c"
+static llfree_t *llfree;
+static llfree_meta_t meta;
+
+static void *pages_for(size_t nbytes) {
+    void *bytes = aligned_alloc(4096, (nbytes + 4095) & ~(size_t)4095);
+    memset(bytes, 0, nbytes);
+    return bytes;
+}
+
+static void setup(uint64_t nframes) {
+    llfree_classing_t classes = llfree_classing_simple(1);
+    llfree_meta_size_t size = llfree_metadata_size(&classes, nframes);
+    free(llfree);
+    free(meta.local);
+    free(meta.trees);
+    free(meta.lower);
+    llfree = pages_for(size.llfree);
+    meta.local = pages_for(size.local);
+    meta.trees = pages_for(size.trees);
+    meta.lower = pages_for(size.lower);
+    if (!llfree_is_ok(llfree_init(llfree, nframes, LLFREE_INIT_FREE, meta, &classes))) {
+        exit(1);
+    }
+}
+
+static inline int64_t take(unsigned order) {
+    llfree_result_t result =
+        llfree_get(llfree, frame_id_none(), llfree_simple_request(1, (uint8_t)order, 0));
+    return llfree_is_ok(result) ? (int64_t)result.frame.value : -1;
+}
+
+static inline void give(int64_t frame, unsigned order) {
+    llfree_put(llfree, frame_id((uint64_t)frame), llfree_simple_request(1, (uint8_t)order, 0));
+}
+
+#else
 
 #include <quire/kmem.h>
 #include <quire/quire.h>
 
 #include "machine/soft/soft.h"
 
-#define RUNS      7
-#define RAM_BYTES ((uint64_t)256 << 20)
-#define LIVE_MAX  100000u
+#define NAME "quire"
+static struct quire *q;
+static struct quire_machine *machine;
 
-struct bench {
-    struct quire *q;
-    uint64_t random;
-    quire_frame frames[LIVE_MAX];
-    unsigned char orders[LIVE_MAX];
+/* Room for the frame table and the manager's own beside the frames. */
+static void setup(uint64_t nframes) {
+    struct quire_soft_config soft = {.seed = 1};
+    struct quire_config config = {.swappiness = 60, .min_free_pages = 8};
+    if (q) {
+        quire_destroy(q);
+        quire_soft_destroy(machine);
+    }
+    soft.ram_bytes = (nframes + nframes / 64 + 300) << QUIRE_PAGE_SHIFT;
+    if (quire_soft_create(&soft, &machine) != QUIRE_OK) {
+        exit(1);
+    }
+    config.machine = machine;
+    if (quire_create(&config, &q) != QUIRE_OK) {
+        exit(1);
+    }
+}
+
+static inline int64_t take(unsigned order) {
+    quire_frame frame;
+    return quire_frames_alloc(q, order, &frame) == QUIRE_OK ? (int64_t)frame.number : -1;
+}
+
+static inline void give(int64_t frame, unsigned order) {
+    quire_frames_free(q, (quire_frame){(uint32_t)frame}, order);
+}
+
+#endif
+
+struct block {
+    int64_t frame;
+    unsigned order;
 };
+
+static struct block *blocks;
+static uint64_t random_state;
 
 static double now_ns(void) {
     struct timespec now;
@@ -33,75 +125,127 @@ static double now_ns(void) {
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* xorshift64*, Vigna 2016. */
-static uint32_t next_random(struct bench *bench) {
-    bench->random ^= bench->random >> 12;
-    bench->random ^= bench->random << 25;
-    bench->random ^= bench->random >> 27;
-    return (uint32_t)(bench->random * 0x2545F4914F6CDD1Du >> 32);
+/* xorshift64, Marsaglia 2003; scaled without division. */
+static uint32_t random_below(uint32_t limit) {
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)((random_state >> 32) * limit >> 32);
 }
 
-static void must(int ok) {
-    if (!ok) {
+static int64_t must_take(unsigned order) {
+    int64_t frame = take(order);
+    if (frame < 0) {
         fputs("core: an allocation failed\n", stderr);
         exit(1);
     }
+    return frame;
 }
 
-/* Each shape does n pairs and knows what it needs. */
+/* Each shape returns nanoseconds for one operation. */
 
-static void frame_pairs(struct bench *bench, unsigned n, unsigned order) {
-    quire_frame frame;
-    for (unsigned i = 0; i < n; i++) {
-        must(quire_frames_alloc(bench->q, order, &frame) == QUIRE_OK);
-        quire_frames_free(bench->q, frame, order);
+static double pair(uint64_t nframes, unsigned order) {
+    (void)nframes;
+    give(must_take(order), order);
+    double start = now_ns();
+    for (unsigned i = 0; i < PAIRS; i++) {
+        give(must_take(order), order);
     }
+    return (now_ns() - start) / (2.0 * PAIRS);
 }
 
-static void frame_bulk(struct bench *bench, unsigned n, unsigned order) {
-    unsigned count = (unsigned)(RAM_BYTES / 2 >> (12 + order));
-    for (unsigned done = 0; done < n; done += count) {
-        for (unsigned i = 0; i < count; i++) {
-            must(quire_frames_alloc(bench->q, order, &bench->frames[i]) == QUIRE_OK);
+static double bulk(uint64_t nframes, unsigned order) {
+    uint32_t n = (uint32_t)(nframes / 2 >> order);
+    uint32_t rounds = 1 + (2 * PAIRS) / n;
+    double start = now_ns();
+    for (uint32_t round = 0; round < rounds; round++) {
+        for (uint32_t i = 0; i < n; i++) {
+            blocks[i].frame = must_take(order);
         }
-        for (unsigned i = 0; i < count; i++) {
-            quire_frames_free(bench->q, bench->frames[i], order);
+        for (uint32_t i = 0; i < n; i++) {
+            give(blocks[i].frame, order);
         }
+    }
+    return (now_ns() - start) / (2.0 * n * rounds);
+}
+
+static double shuffled(uint64_t nframes, unsigned order) {
+    uint32_t n = (uint32_t)(nframes / 2 >> order);
+    double start = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        blocks[i].frame = must_take(order);
+    }
+    for (uint32_t i = 0; i < 2 * n + STEPS; i++) { /* two rounds until what is free is random */
+        uint32_t k = random_below(n);
+        start = i == 2 * n ? now_ns() : start;
+        give(blocks[k].frame, order);
+        blocks[k].frame = must_take(order);
+    }
+    double ns = (now_ns() - start) / (2.0 * STEPS);
+    for (uint32_t i = 0; i < n; i++) {
+        give(blocks[i].frame, order);
+    }
+    return ns;
+}
+
+/* All frames out, a random half in again; returns how many are out. */
+static uint32_t fragment(uint64_t nframes) {
+    uint32_t n = 0;
+    while (n < nframes && (blocks[n].frame = take(0)) >= 0) {
+        blocks[n++].order = 0;
+    }
+    for (uint32_t i = n - 1; i > 0; i--) {
+        uint32_t k = random_below(i + 1);
+        struct block other = blocks[i];
+        blocks[i] = blocks[k];
+        blocks[k] = other;
+    }
+    for (uint32_t half = n / 2; n > half;) {
+        give(blocks[--n].frame, 0);
+    }
+    return n;
+}
+
+static void give_all(uint32_t n) {
+    while (n > 0) {
+        n--;
+        give(blocks[n].frame, blocks[n].order);
     }
 }
 
-/* Blocks of orders 0 to `most`, 15,000 live, random ones exchanged. */
-static void frame_mixed(struct bench *bench, unsigned n, unsigned most) {
-    enum { LIVE = 15000 };
-    for (unsigned i = 0; i < LIVE + n; i++) {
-        unsigned k = i < LIVE ? i : next_random(bench) % LIVE;
-        if (i >= LIVE) {
-            quire_frames_free(bench->q, bench->frames[k], bench->orders[k]);
+static double mixed(uint64_t nframes, unsigned unused) {
+    (void)unused;
+    uint32_t n = fragment(nframes);
+    int64_t most = (int64_t)(nframes * 6 / 10), used = n;
+    double start = now_ns();
+    for (unsigned i = 0; i < STEPS; i++) {
+        uint32_t kind = random_below(100);
+        unsigned order = kind < 75 ? 0 : kind < 90 ? 1 : 2;
+        if (used < most && (blocks[n].frame = take(order)) >= 0) {
+            blocks[n++].order = order;
+            used += (int64_t)1 << order;
+        } else {
+            uint32_t k = random_below(n);
+            give(blocks[k].frame, blocks[k].order);
+            used -= (int64_t)1 << blocks[k].order;
+            blocks[k] = blocks[--n];
         }
-        bench->orders[k] = (unsigned char)(next_random(bench) % (most + 1));
-        must(quire_frames_alloc(bench->q, bench->orders[k], &bench->frames[k]) == QUIRE_OK);
     }
-    for (unsigned k = 0; k < LIVE; k++) {
-        quire_frames_free(bench->q, bench->frames[k], bench->orders[k]);
-    }
+    double ns = (now_ns() - start) / STEPS;
+    give_all(n);
+    return ns;
 }
 
-/* A request that cannot be met: every second frame is taken, so that no two neighbours are free. */
-static void frame_refused(struct bench *bench, unsigned n, unsigned order) {
-    quire_frame frame;
-    unsigned taken = 0;
-    while (taken < LIVE_MAX && quire_frames_alloc(bench->q, 0, &bench->frames[taken]) == QUIRE_OK) {
-        taken++;
+static double refused(uint64_t nframes, unsigned order) {
+    uint32_t n = fragment(nframes);
+    unsigned refusals = 0;
+    double start = now_ns();
+    for (unsigned i = 0; i < REFUSALS; i++) {
+        refusals += take(order) < 0;
     }
-    for (unsigned i = 0; i < taken; i += 2) {
-        quire_frames_free(bench->q, bench->frames[i], 0);
-    }
-    for (unsigned i = 0; i < n; i++) {
-        must(quire_frames_alloc(bench->q, order, &frame) == QUIRE_NOMEM);
-    }
-    for (unsigned i = 1; i < taken; i += 2) {
-        quire_frames_free(bench->q, bench->frames[i], 0);
-    }
+    double ns = (now_ns() - start) / REFUSALS;
+    give_all(n);
+    return refusals == REFUSALS ? ns : -1; /* it was not refused: no figure */
 }
 
 static int compare(const void *a, const void *b) {
@@ -109,34 +253,48 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void measure(struct bench *bench, const char *what, unsigned n, unsigned argument,
-                    void (*shape)(struct bench *, unsigned, unsigned)) {
+static double measure(uint64_t nframes, unsigned order, double (*shape)(uint64_t, unsigned),
+                      const char *what) {
     double runs[RUNS];
     for (unsigned run = 0; run < RUNS; run++) {
-        double start = now_ns();
-        shape(bench, n, argument);
-        runs[run] = (now_ns() - start) / n;
+        random_state = 88172645463325252u;
+        setup(nframes);
+        runs[run] = shape(nframes, order);
     }
     qsort(runs, RUNS, sizeof runs[0], compare);
-    printf("%-44s %7.2f ns   (%.2f to %.2f)\n", what, runs[RUNS / 2], runs[0], runs[RUNS - 1]);
+    if (what) {
+        printf("%-10s %-34s %7.2f ns   (%.2f to %.2f)\n", NAME, what, runs[RUNS / 2], runs[0],
+               runs[RUNS - 1]);
+        fflush(stdout);
+    }
+    return runs[RUNS / 2];
 }
 
-int main(void) {
-    static struct bench bench; /* the arrays are too large for a stack */
-    struct quire_soft_config machine = {.ram_bytes = RAM_BYTES, .seed = 1};
-    struct quire_config config = {.swappiness = 60};
+static void curve(void) {
+    printf("%-10s %-12s %10s %10s %10s\n", NAME, "frames", "pair", "random", "refused");
+    for (uint64_t nframes = 1000; nframes <= 10000000; nframes *= 10) {
+        double paired = measure(nframes, 0, pair, NULL);
+        double random = measure(nframes, 0, shuffled, NULL);
+        printf("%-10s %-12llu %7.2f ns %7.2f ns %7.2f ns\n", NAME, (unsigned long long)nframes,
+               paired, random, measure(nframes, 6, refused, NULL));
+        fflush(stdout);
+    }
+}
 
-    must(quire_soft_create(&machine, &config.machine) == QUIRE_OK);
-    must(quire_create(&config, &bench.q) == QUIRE_OK);
-    bench.random = 88172645463325252u;
-
-    measure(&bench, "frames, order 0: pair", 5000000, 0, frame_pairs);
-    measure(&bench, "frames, order 0: bulk, 32768", 262144, 0, frame_bulk);
-    measure(&bench, "frames, order 9: pair", 5000000, 9, frame_pairs);
-    measure(&bench, "frames, orders 0 to 2: random, 15000 live", 1000000, 2, frame_mixed);
-    measure(&bench, "frames, order 9: refused", 1000000, 9, frame_refused);
-
-    quire_destroy(bench.q);
-    quire_soft_destroy(config.machine);
+int main(int argc, char **argv) {
+    const uint64_t nframes = (uint64_t)1 << 20;
+    blocks = calloc(10000000 + 1, sizeof *blocks);
+    if (argc > 1 && strcmp(argv[1], "curve") == 0) {
+        curve();
+        return 0;
+    }
+    measure(nframes, 0, pair, "order 0: pair");
+    measure(nframes, 0, bulk, "order 0: bulk");
+    measure(nframes, 0, shuffled, "order 0: random, half live");
+    measure(nframes, 9, pair, "order 9: pair");
+    measure(nframes, 9, bulk, "order 9: bulk");
+    measure(nframes, 9, shuffled, "order 9: random, half live");
+    measure(nframes, 0, mixed, "orders 0 to 2: mixed, fragmented");
+    measure(nframes, 9, refused, "order 9: refused");
     return 0;
 }

@@ -64,9 +64,16 @@ root=$here/..
 cc -O2 -fno-strict-aliasing -I"$root/include" -I"$root/src" -I"$root" -o "$out/vm" "$here/vm.c" \
     "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm
 "$out/vm"
+printf '\nframes, CPU time in ns of one allocation or one free\n'
 cc -O2 -I"$root/include" -I"$root" -o "$out/core" "$here/core.c" \
     "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm
 "$out/core"
+if [ -n "${LLFREE:-}" ]; then # a built copy of github.com/luhsra/llfree-c: make CC=clang DEBUG=0
+    clang -O2 -march=native -DNDEBUG -DSTD -D_GNU_SOURCE -DFRAMES_LLFREE -I"$LLFREE/include" \
+        -I"$LLFREE/std" -o "$out/core.llfree" "$here/core.c" "$LLFREE/build/libllc.a"
+    "$out/core.llfree" 2>/dev/null
+fi
+"$out/core" curve
 
 # UMEM: a libumem.a that somebody built; jemalloc and mimalloc are Debian's. Without: fewer rows.
 printf '\nsmall objects, CPU time in ns of one allocation or one free\n'

@@ -143,10 +143,10 @@ static void audit_zone(struct quire *q, const struct quire_zone *zone, struct re
 /* pcp I2: with floor[mode] frames on a stack, the mode's reserve is there. */
 static void audit_floor(struct quire *q) {
     const struct quire_phys *phys = q->phys;
-    const struct quire_zone *top = &phys->zones[phys->top];
-    CHECK(q, phys->top_hot == &phys->pcp->hot[0][QUIRE_CLASS(phys->top, 0)]);
+    const struct quire_zone *zone = &phys->zones[phys->fast_zone];
+    CHECK(q, phys->fast == &phys->pcp->hot[0][QUIRE_CLASS(phys->fast_zone, 0)]);
     for (unsigned mode = 0; mode < 3; mode++) {
-        CHECK(q, phys->floor[mode] + top->nfree >= top->reserve[mode]);
+        CHECK(q, phys->floor[mode] + zone->nfree >= zone->reserve[mode]);
     }
 }
 

@@ -46,23 +46,24 @@ static uint32_t block_end(const struct quire_zone *zone, uint32_t frame) {
     return end == 0 || end > zone->end ? zone->end : end;
 }
 
-/* How many frames of the page block are free, and how many hold what is like `type`. */
-static void count_block(const struct quire_phys *phys, const struct quire_zone *zone,
-                        uint32_t frame, enum quire_migrate_type type, uint32_t *free,
-                        uint32_t *alike) {
+/* Is at least half of the page block, as far as it is RAM that can be had, free or in a use like
+ * `type`? */
+static bool is_worth_it(const struct quire_phys *phys, const struct quire_zone *zone,
+                        uint32_t frame, enum quire_migrate_type type) {
     bool movable = type == QUIRE_MIGRATE_MOVABLE;
     uint32_t at = block_first(zone, frame), end = block_end(zone, frame);
-    *free = *alike = 0;
+    uint32_t good = 0, all = 0;
     while (at < end) {
         const struct quire_page *page = quire_zone_page(phys, at);
         uint32_t nframes = page->use == QUIRE_USE_RESERVED ? 1 : 1u << page->order;
-        if (page->use == QUIRE_USE_FREE) {
-            *free += nframes;
-        } else if (page->use != QUIRE_USE_RESERVED) {
-            *alike += (page->use >= QUIRE_USE_ANON) == movable ? nframes : 0;
+        if (page->use != QUIRE_USE_RESERVED) {
+            bool fits = page->use == QUIRE_USE_FREE || (page->use >= QUIRE_USE_ANON) == movable;
+            good += fits ? nframes : 0;
+            all += nframes;
         }
         at += nframes;
     }
+    return 2 * good >= all;
 }
 
 /* I1. => no free block reaches beyond the page block */
@@ -88,7 +89,7 @@ static void change_type(struct quire_phys *phys, struct quire_zone *zone, uint32
 /* The taker of this block may want all of its page block. */
 static void claim(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
                   unsigned order, enum quire_migrate_type type) {
-    uint32_t frame = quire_zone_frame(phys, page), free, alike;
+    uint32_t frame = quire_zone_frame(phys, page);
     if (order >= QUIRE_PAGEBLOCK_ORDER) {
         quire_buddy_unlist(phys, zone, page, order);
         for (uint32_t at = 0; at < 1u << order; at += PAGEBLOCK_FRAMES) {
@@ -98,8 +99,7 @@ static void claim(struct quire_phys *phys, struct quire_zone *zone, struct quire
         quire_buddy_list(phys, zone, page, order);
         return;
     }
-    count_block(phys, zone, frame, type, &free, &alike);
-    if (free + alike >= PAGEBLOCK_FRAMES / 2) {
+    if (is_worth_it(phys, zone, frame, type)) {
         change_type(phys, zone, frame, type);
     }
 }

@@ -1,8 +1,8 @@
 /* page.c: the frame table's doors: a frame out, a frame back; page to frame to window; counts.
  *
- * The two fast paths are here: a block from the working processor's stack in the highest zone, and
- * back onto it. They touch the page's struct, which is one cache line, the stack, and one count;
- * everything else waits for the moments when a stack is empty or full (pcp.c):
+ * The two fast paths are here: a block from the working processor's stack in the zone that serves,
+ * and back onto one. They touch the page's struct, which is one cache line, the stack, and one
+ * count; everything else waits for the moments when a stack is empty or full (pcp.c):
  *
  *     quire_page_alloc ─▶ stack has more than its floor? ── yes ─▶ pop, 3 stores
  *                               └── no ─▶ zone.c: which zone ─▶ pcp.c: refill ─▶ buddy.c
@@ -57,7 +57,7 @@ static inline struct quire_page *hand_out(struct quire_phys *phys, struct quire_
 /* The stack's top. False: what is there is reserve. */
 static inline bool pop(struct quire_phys *phys, unsigned order, unsigned type,
                        enum quire_alloc_mode mode, struct quire_page **page) {
-    struct quire_hot *hot = &phys->top_hot[(size_t)order * QUIRE_NCLASSES + type];
+    struct quire_hot *hot = &phys->fast[(size_t)order * QUIRE_NCLASSES + type];
     uint32_t count = quire_hot_count(hot);
     if (__builtin_expect(count <= phys->floor[mode], 0)) {
         return false;

@@ -19,9 +19,8 @@
  * Invariants:
  *   I1  a block on a stack is FREE, not HEAD, has its order and lies in a page block of the stack's
  *       type or did so when it came: it merges with nothing
- *   I2  floor[mode] blocks left on any stack of zone `top`, with the buddy lists, are that mode's
- *       reserve at least
- *   I3  a stack holds at most its max
+ *   I2  floor[mode] blocks left on any stack of the zone that serves, with its buddy lists, are
+ * that mode's reserve at least I3  a stack holds at most its max
  *
  * What may fail: quire_pcp_take, when the zone has no block. Called by page.c and zone.c. Audit:
  * audit.c.
@@ -78,7 +77,7 @@ static enum quire_status boot_zone(struct quire_phys *phys, struct quire_zone *z
 
 static void use_processor(struct quire_phys *phys, unsigned cpu) {
     phys->pcp = &phys->pcps[cpu];
-    phys->top_hot = stack_of(phys, phys->pcp, &phys->zones[phys->top], 0, 0);
+    phys->fast = stack_of(phys, phys->pcp, &phys->zones[phys->fast_zone], 0, 0);
 }
 
 /* => zones laid out, managed frames estimated, nothing donated yet */
@@ -96,6 +95,8 @@ enum quire_status quire_pcp_boot(struct quire *q, struct quire_memblock *membloc
             }
         }
     }
+    phys->fast_zone = phys->top;
+    phys->fast_above_low = true;
     use_processor(phys, 0);
     return QUIRE_OK;
 }
@@ -122,19 +123,29 @@ uint64_t quire_pcp_frames(const struct quire_phys *phys, const struct quire_zone
 
 /* I2. What of a mode's reserve the buddy lists do not hold must stay on the stacks. */
 void quire_pcp_set_floor(struct quire_phys *phys) {
-    const struct quire_zone *zone = &phys->zones[phys->top];
-    bool lower = phys->top > 0 && zone->first > phys->first;
+    const struct quire_zone *zone = &phys->zones[phys->fast_zone];
+    bool lower = zone->first > phys->first; /* zones that come before this one's reserve */
     for (unsigned mode = 0; mode < 3; mode++) {
+        unsigned highest = mode == QUIRE_ALLOC_USER ? phys->top : phys->kernel_top;
         uint64_t stays = zone->reserve[mode];
-        if (lower && mode != QUIRE_ALLOC_RECLAIM && stays < zone->watermark[QUIRE_WMARK_LOW]) {
-            stays = zone->watermark[QUIRE_WMARK_LOW]; /* the zones below come first then */
+        if (mode != QUIRE_ALLOC_RECLAIM) {
+            if (lower && phys->fast_above_low && stays < zone->watermark[QUIRE_WMARK_LOW]) {
+                stays = zone->watermark[QUIRE_WMARK_LOW];
+            }
+            stays += zone->protection[highest];
         }
         uint64_t missing = stays > zone->nfree ? stays - zone->nfree : 0;
         phys->floor[mode] = missing < UINT32_MAX ? (uint32_t)missing : UINT32_MAX;
-        if (phys->failing || (mode != QUIRE_ALLOC_USER && phys->top > phys->kernel_top)) {
+        if (phys->failing || phys->fast_zone > highest) {
             phys->floor[mode] = UINT32_MAX; /* not at all */
         }
     }
+}
+
+void quire_pcp_set_zone(struct quire_phys *phys, unsigned zone, bool above_low) {
+    phys->fast_zone = zone;
+    phys->fast_above_low = above_low;
+    phys->fast = stack_of(phys, phys->pcp, &phys->zones[zone], 0, 0);
 }
 
 /* ---- refill and drain ------------------------------------------------------------------------ */
@@ -167,9 +178,10 @@ static void refill(struct quire_phys *phys, struct quire_zone *zone, struct quir
             have = order + (unsigned)__builtin_ctz(there);
         }
         struct quire_page *page = quire_buddy_take(phys, zone, have, type);
-        if (!page && quire_hot_count(hot) == 0) {
-            have = order;
-            page = quire_mobility_steal(phys, zone, order, type);
+        /* If it has to be stolen, then a batch too: looking for it is dear. */
+        while (!page && quire_hot_count(hot) == 0 &&
+               !(page = quire_mobility_steal(phys, zone, have, type)) && have > order) {
+            have--;
         }
         if (!page) {
             return;

@@ -225,9 +225,16 @@ static unsigned highest_zone(const struct quire_phys *phys, unsigned mode) {
     return highest;
 }
 
-/* One look at all zones, from the highest down. *thin: one had too few frames. */
+/* What looks at the zones found. */
+struct findings {
+    bool thin;  /* one has too few frames */
+    bool apart; /* one has enough, but not together */
+};
+
+/* One look at all zones, from the highest down. */
 static struct quire_page *take_from_zones(struct quire_phys *phys, unsigned order, unsigned type,
-                                          unsigned mode, bool above_low, bool *thin) {
+                                          unsigned mode, bool above_low,
+                                          struct findings *findings) {
     unsigned highest = highest_zone(phys, mode), reserve = mode & QUIRE_ALLOC_RESERVE_MASK;
     for (unsigned i = highest + 1; i-- > 0;) {
         struct quire_zone *zone = &phys->zones[i];
@@ -242,13 +249,17 @@ static struct quire_page *take_from_zones(struct quire_phys *phys, unsigned orde
             continue;
         }
         if (!quire_zone_has(phys, zone, stays + ((uint64_t)1 << order))) { /* I1 */
-            *thin = true;
+            findings->thin = true;
             continue;
         }
         struct quire_page *page = quire_pcp_take(phys, zone, order, type);
+        if (page && highest == phys->top) { /* all were asked: the next ones need not */
+            quire_pcp_set_zone(phys, i, above_low);
+        }
         if (page) {
             return page;
         }
+        findings->apart = true;
     }
     return NULL;
 }
@@ -258,14 +269,14 @@ static struct quire_page *take_from_zones(struct quire_phys *phys, unsigned orde
 struct quire_page *quire_zone_take(struct quire_phys *phys, unsigned order, enum quire_page_use use,
                                    unsigned mode) {
     unsigned type = quire_zone_type_of(phys, use, mode);
-    bool thin = false, chosen = (mode & QUIRE_ALLOC_RESERVE_MASK) != QUIRE_ALLOC_RECLAIM;
-    struct quire_page *page = take_from_zones(phys, order, type, mode, chosen, &thin);
-    if (!page && chosen && thin) {
-        thin = false;
-        page = take_from_zones(phys, order, type, mode, false, &thin);
+    bool chosen = (mode & QUIRE_ALLOC_RESERVE_MASK) != QUIRE_ALLOC_RECLAIM;
+    struct findings findings = {0};
+    struct quire_page *page = take_from_zones(phys, order, type, mode, chosen, &findings);
+    if (!page && chosen && findings.thin) {
+        page = take_from_zones(phys, order, type, mode, false, &findings);
     }
-    if (!page) { /* frames there are, but not together: compact.c asks */
-        phys->failed_order = thin ? 0 : order;
+    if (!page) {
+        phys->failed_order = findings.apart ? order : 0; /* compact.c asks */
         phys->wanted_order =
             phys->failed_order > phys->wanted_order ? phys->failed_order : phys->wanted_order;
     }

@@ -64,22 +64,24 @@ struct quire_zone {
 
 struct quire_phys {
     /* What each allocation and free looks at comes first. */
-    struct quire_hot *top_hot; /* pcp->hot[0][QUIRE_CLASS(top, 0)], for the commonest request */
-    struct quire_pcp *pcp;     /* the working processor's stacks */
-    uint32_t type_mask;        /* 0 on machines too small for page blocks of different types */
-    uint32_t first, end;       /* frames of the table */
+    struct quire_hot *fast; /* stacks of order 0 of the working processor in zone fast_zone */
+    struct quire_pcp *pcp;  /* the working processor's stacks */
+    uint32_t type_mask;     /* 0 on machines too small for page blocks of different types */
+    uint32_t first, end;    /* frames of the table */
     struct quire_page *table;
     /* QUIRE_CLASS of each page block: where the one of block 0 would be, which may be
      * in no table, so that no number has to be taken off a block's. */
     uintptr_t classes;
     uint32_t nframes;          /* end - first */
-    uint32_t floor[4];         /* blocks that must stay on a list of `top`, by mode */
+    uint32_t floor[4];         /* blocks that must stay on such a stack, by mode */
     uint64_t out[QUIRE_NUSES]; /* frames that went into a use, and that came back: never less */
     uint64_t back[QUIRE_NUSES];
 
     struct quire_zone zones[QUIRE_NZONES];
     unsigned top;        /* index of the highest zone with frames */
     unsigned kernel_top; /* and of the highest that the kernel may use */
+    unsigned fast_zone;  /* the one that served last: the highest that had enough then */
+    bool fast_above_low; /* enough for its low mark, that is */
     unsigned ncpus;
     struct quire_pcp *pcps; /* of each processor */
     quire_paddr aside;      /* what reserve_bytes set aside, and how much */
@@ -170,8 +172,10 @@ void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, struct qui
 bool quire_pcp_drain(struct quire_phys *phys, struct quire_zone *zone);
 /* Frames on the lists of all processors. */
 uint64_t quire_pcp_frames(const struct quire_phys *phys, const struct quire_zone *zone);
-/* The buddy lists or the marks of a zone changed: how much of a list is reserve. */
+/* The buddy lists, the marks or the zone that serves changed: how much of a stack is reserve. */
 void quire_pcp_set_floor(struct quire_phys *phys);
+/* That zone served: above its low mark, or below. */
+void quire_pcp_set_zone(struct quire_phys *phys, unsigned zone, bool above_low);
 
 /* ---- zone.c ---------------------------------------------------------------------------------- */
 
