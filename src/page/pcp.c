@@ -70,6 +70,7 @@ static enum quire_status boot_zone(struct quire_phys *phys, struct quire_zone *z
                 return QUIRE_NOMEM;
             }
             hot->max = max;
+            zone->hot_most += (uint64_t)max << order;
         }
     }
     return QUIRE_OK;

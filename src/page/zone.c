@@ -178,7 +178,8 @@ uint64_t quire_zone_nfree(const struct quire_phys *phys, const struct quire_zone
 
 bool quire_zone_has(const struct quire_phys *phys, const struct quire_zone *zone,
                     uint64_t nframes) {
-    return zone->nfree >= nframes || quire_zone_nfree(phys, zone) >= nframes;
+    return zone->nfree >= nframes ||
+           (zone->nfree + zone->hot_most >= nframes && quire_zone_nfree(phys, zone) >= nframes);
 }
 
 uint64_t quire_page_watermark(const struct quire *q, enum quire_watermark mark) {

@@ -54,6 +54,7 @@ struct quire_zone {
     uint64_t present, managed; /* frames of RAM; those of them that are not RESERVED */
 
     uint64_t nfree;                    /* frames on the buddy lists */
+    uint64_t hot_most;                 /* frames that the stacks of all processors hold at most */
     uint32_t nonempty[QUIRE_NMIGRATE]; /* bit k: free[k] of that type has a block */
     struct quire_blocks free[QUIRE_NORDERS][QUIRE_NMIGRATE];
 
