@@ -23,25 +23,23 @@
  */
 #include "page/lru.h"
 #include "vm/anon.h"
+#include "vm/huge.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
-#include "vm/space.h"
 
-bool quire_vm_migratable(const struct quire_page *page) {
-    return page->use >= QUIRE_USE_ANON && page->order == 0 && page->owner && !page->pins &&
-           !(page->flags & QUIRE_PAGE_RECLAIM);
-}
-
-/* I3. One entry of the machine maps more than this page. */
-static bool in_large_mapping(const struct quire_page *page) {
+/* I3. One entry of a page table maps more than this page, in whatever space. */
+static bool in_block(const struct quire_page *page) {
     for (const struct quire_rmap *entry = &page->rmap; page->nmaps && entry; entry = entry->next) {
-        struct quire_pmap_entry now = {.mapped = false};
-        quire_mach_pmap_query(entry->space->pmap, entry->va, &now);
-        if (now.mapped && now.order > 0) {
+        if (quire_huge_at(entry->space, entry->va.value)) {
             return true;
         }
     }
     return false;
+}
+
+bool quire_vm_migratable(const struct quire_page *page) {
+    return page->use >= QUIRE_USE_ANON && page->order == 0 && page->owner && !page->pins &&
+           !(page->flags & QUIRE_PAGE_RECLAIM) && !in_block(page);
 }
 
 /* The owner points to the new page. Replacing an entry of a sparse array needs no memory. */
@@ -72,7 +70,7 @@ static void remap(struct quire_page *to) {
 enum quire_status quire_vm_migrate(struct quire *q, struct quire_page *from,
                                    struct quire_page *to) {
     CHECK(q, from->use == to->use && !to->owner && !to->nmaps);
-    if (!quire_vm_migratable(from) || in_large_mapping(from)) {
+    if (!quire_vm_migratable(from)) {
         return QUIRE_BUSY;
     }
     quire_mach_copy(q->machine, quire_page_frame(q, to), quire_page_frame(q, from));
