@@ -188,6 +188,7 @@ static void refill(struct quire_phys *phys, struct quire_zone *zone, struct quir
             return;
         }
         spread(hot, page, have, order);
+        zone->refilled = true;
         batch -= 1u << (have - order);
     }
 }
@@ -248,6 +249,15 @@ void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, struct qui
 
 bool quire_pcp_drain(struct quire_phys *phys, struct quire_zone *zone) {
     bool any = false;
+    uint64_t frees = 1; /* not what a zone starts with */
+    for (unsigned use = 0; use < QUIRE_NUSES; use++) {
+        frees += phys->back[use];
+    }
+    if (zone->drained_at == frees && !zone->refilled) {
+        return false; /* nothing came since: so that refusals in a row are cheap */
+    }
+    zone->drained_at = frees;
+    zone->refilled = false;
     for (unsigned cpu = 0; cpu < phys->ncpus; cpu++) {
         for (unsigned order = 0; order <= QUIRE_PAGEBLOCK_ORDER; order++) {
             for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {

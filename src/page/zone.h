@@ -55,6 +55,8 @@ struct quire_zone {
 
     uint64_t nfree;                    /* frames on the buddy lists */
     uint64_t hot_most;                 /* frames that the stacks of all processors hold at most */
+    uint64_t drained_at;               /* frees so far when the stacks were last sent home */
+    bool refilled;                     /* and one was refilled since */
     uint32_t nonempty[QUIRE_NMIGRATE]; /* bit k: free[k] of that type has a block */
     struct quire_blocks free[QUIRE_NORDERS][QUIRE_NMIGRATE];
 
