@@ -169,9 +169,6 @@ static void refill(struct quire_phys *phys, struct quire_zone *zone, struct quir
                    unsigned order, enum quire_migrate_type type) {
     uint32_t batch = order == 0 ? QUIRE_PCP_BATCH : QUIRE_PCP_BATCH / 8;
     batch = hot->max < 2 ? 1 : hot->max / 2 < batch ? hot->max / 2 : batch;
-    if (order == QUIRE_PAGEBLOCK_ORDER) {
-        batch = 1;
-    }
     while (batch > 0) {
         unsigned have = order + 31 - (unsigned)__builtin_clz(batch);
         uint32_t there = zone->nonempty[type] >> order;
@@ -238,7 +235,7 @@ void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, struct qui
         return;
     }
     if (quire_hot_count(hot) == hot->max) {
-        uint32_t batch = (hot->max + 3) / 4;
+        uint32_t batch = order == 0 ? (hot->max + 3) / 4 : (hot->max + 1) / 2;
         cool(phys, zone, hot, order, batch);
     }
     page->use = QUIRE_USE_FREE;

@@ -166,6 +166,71 @@ static void buddyinfo(void **state) {
     rig_down(&f.rig);
 }
 
+/* The sums of each column block against what the manager says of itself, and the lines that tools
+ * look for. */
+static void zones(void **state) {
+    (void)state;
+    static struct fixture f;
+    setup(&f);
+    uint64_t listed = 0, from_types = 0, blocks = 0, free = 0, managed = 0, present = 0, high = 0;
+    quire_view_buddyinfo(f.rig.q, f.text, sizeof f.text);
+    for (char *at = f.text; *at; at = strchr(at, '\n') + 1) {
+        char *cell = at + 21;
+        for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
+            listed += strtoull(cell, &cell, 10) << order;
+        }
+    }
+    quire_view_pagetypeinfo(f.rig.q, f.text, sizeof f.text);
+    assert_memory_equal(f.text,
+                        "Page block order: 9\nPages per block:  512\n\nFree pages count per "
+                        "migrate type at order ",
+                        84);
+    char *line = f.text;
+    while ((line = strstr(line, ", type ")) != NULL) {
+        assert_memory_equal(line - 24, "Node    0, zone ", 16);
+        char *cell = line + 20;
+        for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
+            from_types += strtoull(cell, &cell, 10) << order;
+        }
+        line = cell;
+    }
+    assert_int_equal(from_types, listed);
+    line = strstr(f.text, "\nNumber of blocks type    Unmovable      Movable  Reclaimable \n");
+    assert_non_null(line);
+    for (line = strchr(line + 1, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+        char *cell = line + 21;
+        for (unsigned type = 0; type < 3; type++) {
+            blocks += strtoull(cell, &cell, 10);
+        }
+    }
+    struct quire_usage usage = rig_usage(&f.rig);
+    assert_int_equal(blocks, (usage.total + 511) / 512);
+
+    quire_view_zoneinfo(f.rig.q, f.text, sizeof f.text);
+    assert_memory_equal(f.text, "Node 0, zone      DMA\n  per-node stats\n", 39);
+    static const char *const names[] = {"\n  pages free     ", "\n        managed  ",
+                                        "\n        present  ", "\n        high     "};
+    uint64_t *const sums[] = {&free, &managed, &present, &high};
+    for (unsigned i = 0; i < 4; i++) {
+        for (char *at = f.text; (at = strstr(at, names[i])) != NULL; at++) {
+            *sums[i] += strtoull(at + strlen(names[i]), NULL, 10);
+        }
+    }
+    assert_int_equal(free, usage.free);
+    assert_int_equal(present, usage.total);
+    assert_true(managed < present && managed > free);
+    assert_int_equal(high, usage.watermark_high);
+    uint64_t inactive = 0;
+    for (char *at = f.text; (at = strstr(at, "nr_zone_inactive_anon ")) != NULL; at++) {
+        inactive += strtoull(at + 22, NULL, 10);
+    }
+    assert_int_equal(inactive, usage.inactive_anon);
+    assert_non_null(strstr(f.text, "\n        protection: ("));
+    assert_non_null(strstr(f.text, "\n  pagesets\n    cpu: 0\n              count:    "));
+    assert_non_null(strstr(f.text, "\n  start_pfn:           "));
+    rig_down(&f.rig);
+}
+
 static void slabinfo(void **state) {
     (void)state;
     static struct fixture f;
@@ -355,11 +420,17 @@ static void cut_anywhere(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(meminfo),      cmocka_unit_test(vmstat),
-        cmocka_unit_test(buddyinfo),    cmocka_unit_test(slabinfo),
-        cmocka_unit_test(swaps),        cmocka_unit_test(maps),
-        cmocka_unit_test(smaps),        cmocka_unit_test(statm_and_status),
-        cmocka_unit_test(cut_anywhere), cmocka_unit_test(rollup_and_pagemap),
+        cmocka_unit_test(meminfo),
+        cmocka_unit_test(vmstat),
+        cmocka_unit_test(zones),
+        cmocka_unit_test(buddyinfo),
+        cmocka_unit_test(slabinfo),
+        cmocka_unit_test(swaps),
+        cmocka_unit_test(maps),
+        cmocka_unit_test(smaps),
+        cmocka_unit_test(statm_and_status),
+        cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(rollup_and_pagemap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
