@@ -13,6 +13,6 @@
 enum quire_status quire_frames_get(struct quire *q, unsigned order, enum quire_zone_kind zone,
                                    quire_frame *out) {
     enum quire_status status;
-    WITH_MEMORY(q, status, quire_frames_alloc_zone(q, order, zone, out));
+    WITH_MEMORY(q, NULL, status, quire_frames_alloc_zone(q, order, zone, out));
     return status;
 }

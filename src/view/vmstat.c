@@ -91,6 +91,16 @@ static void reclaim(struct quire_text *text, const struct quire_counters *now) {
     line(text, "thp_split_pmd", now->thp_split_pmd);
 }
 
+static void compaction(struct quire_text *text, const struct quire_counters *now) {
+    line(text, "pgmigrate_success", now->pgmigrate_success);
+    line(text, "pgmigrate_fail", now->pgmigrate_fail);
+    line(text, "compact_migrate_scanned", now->compact_migrate_scanned);
+    line(text, "compact_free_scanned", now->compact_free_scanned);
+    line(text, "compact_stall", now->compact_stall);
+    line(text, "compact_fail", now->compact_fail);
+    line(text, "compact_success", now->compact_success);
+}
+
 size_t quire_view_vmstat(const struct quire *q, char *bytes, size_t capacity) {
     const struct quire_counters *now = quire_counters(q);
     struct quire_text text;
@@ -99,6 +109,7 @@ size_t quire_view_vmstat(const struct quire *q, char *bytes, size_t capacity) {
     workingset(&text, now);
     moves(&text, q, now);
     reclaim(&text, now);
+    compaction(&text, now);
     line(&text, "quire_fault_zero", now->fault_zero);
     line(&text, "quire_fault_cow", now->fault_cow);
     line(&text, "quire_fault_swap", now->fault_swap);
