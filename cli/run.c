@@ -53,7 +53,7 @@ struct run {
     char cwd[PATH_MAX];
 };
 
-enum { RAM, SWAP, THP, POLICY, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
+enum { RAM, SWAP, THP, OVERCOMMIT, POLICY, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
 
 static const struct cli_option options[] = {
     [RAM] = {"--ram", "SIZE", "--ram 64M", "memory of the machine; 256M if not given"},
@@ -61,6 +61,8 @@ static const struct cli_option options[] = {
               "a swap disk, 0 for none; four times the RAM if not given; may be repeated"},
     [THP] = {"--thp", "always|madvise|never", "--thp always",
              "2 MiB pages for all that fits, where the program asks (the default), or none"},
+    [OVERCOMMIT] = {"--overcommit", "0|1|2", "--overcommit 2",
+                    "what may be promised: 0 all but the absurd, 1 anything, 2 what there is"},
     [POLICY] = {"--policy", "NAME", "--policy sieve",
                 "which pages go first: one of those below; linux if not given"},
     [ROOT] = {"--root", "DIR", "--root ~/riscv",
@@ -181,6 +183,16 @@ static bool take_thp(struct run *run, const char *value) {
     return false;
 }
 
+static bool take_overcommit(struct run *run, const char *value) {
+    if (value[0] >= '0' && value[0] <= '2' && value[1] == '\0') {
+        run->config.overcommit = (unsigned)(value[0] - '0');
+        return true;
+    }
+    cli_wrong("--overcommit %s: there are three ways: 0, 1 and 2, as vm.overcommit_memory has them",
+              value);
+    return false;
+}
+
 /* All names, since there are few, and a guess if one is near. */
 static bool take_policy(struct run *run, const char *value) {
     const struct quire_policy *policy;
@@ -216,6 +228,8 @@ static bool take_option(struct run *run, int option, const char *value) {
         return take_thp(run, value);
     case POLICY:
         return take_policy(run, value);
+    case OVERCOMMIT:
+        return take_overcommit(run, value);
     case ROOT:
         return take_root(run, value);
     case BIND:

@@ -202,6 +202,7 @@ static int64_t set_limit(struct os_process *process, uint64_t which, const uint6
         return -OS_EPERM;
     limit[0] = wanted[0];
     limit[1] = wanted[1];
+    os_memory_apply_limits(process);
     return 0;
 }
 

@@ -107,7 +107,16 @@ void os_memory_adopt(struct os_process *process, struct os_memory *memory) {
     struct os_memory *old = process->memory;
     process->memory = memory;
     process->space = memory ? memory->space : NULL;
+    os_memory_apply_limits(process);
     os_memory_release(old);
+}
+
+void os_memory_apply_limits(struct os_process *process) {
+    if (!process->space)
+        return;
+    quire_space_set_limit(process->space, QUIRE_LIMIT_ADDRESS, process->rlimits[OS_RLIMIT_AS][0]);
+    quire_space_set_limit(process->space, QUIRE_LIMIT_DATA, process->rlimits[OS_RLIMIT_DATA][0]);
+    quire_space_set_limit(process->space, QUIRE_LIMIT_STACK, process->rlimits[OS_RLIMIT_STACK][0]);
 }
 
 /* ---- brk, mmap, munmap ----------------------------------------------------------------------- */
@@ -138,28 +147,10 @@ int64_t os_sys_brk(struct os_task *task, const uint64_t args[6]) {
     uint64_t old = quire_brk(process->space, quire_va(0)).value;
     if (args[0] == 0 || args[0] >= OS_USER_HIGH)
         return (int64_t)old;
-    uint64_t limit = process->rlimits[OS_RLIMIT_DATA][0];
-    if (args[0] > old && limit != OS_RLIM_INFINITY) {
-        struct quire_space_usage usage;
-        quire_space_usage(process->space, &usage);
-        if (usage.data * QUIRE_PAGE_SIZE + (args[0] - old) > limit)
-            return (int64_t)old;
-    }
     if (args[0] > old && quire_space_locks_future(process->space) &&
         over_lock_limit(process, args[0] - old))
         return (int64_t)old;
     return (int64_t)quire_brk(process->space, quire_va(args[0])).value;
-}
-
-/* Is length more than RLIMIT_AS leaves? */
-static bool over_address_limit(struct os_process *process, uint64_t length) {
-    uint64_t limit = process->rlimits[OS_RLIMIT_AS][0];
-    if (limit == OS_RLIM_INFINITY)
-        return false;
-    struct quire_space_usage usage;
-    quire_space_usage(process->space, &usage);
-    uint64_t used = usage.virtual_pages * QUIRE_PAGE_SIZE;
-    return used > limit || length > limit - used;
 }
 
 /* The object behind an mmap of a file, with the checks of how the file was opened. */
@@ -228,8 +219,6 @@ int64_t os_sys_mmap(struct os_task *task, const uint64_t args[6]) {
     int64_t error = map_flags(args[3], addr, length, &flags);
     if (error)
         return error;
-    if (over_address_limit(process, length))
-        return -OS_ENOMEM;
     if ((flags & QUIRE_MAP_LOCKED) && !may_lock(process))
         return -OS_EPERM;
     if ((flags & QUIRE_MAP_LOCKED || quire_space_locks_future(process->space)) &&
@@ -326,8 +315,6 @@ int64_t os_sys_mremap(struct os_task *task, const uint64_t args[6]) {
     new_bytes = quire_round_up(new_bytes);
     if (!range_valid(old, &old_bytes) || !process->space)
         return -OS_EFAULT;
-    if (new_bytes > old_bytes && over_address_limit(process, new_bytes - old_bytes))
-        return -OS_ENOMEM;
     if (new_bytes > old_bytes &&
         quire_region_at_or_after(process->space, quire_va(old), false, &region) &&
         region.start.value <= old && (region.flags & QUIRE_MAP_LOCKED) &&

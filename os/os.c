@@ -159,9 +159,11 @@ static enum quire_status make_machine(struct os *os) {
     enum quire_status status = quire_soft_create(&soft, &os->machine);
     if (status != QUIRE_OK)
         return status;
-    struct quire_config config = {
-        .machine = os->machine, .swappiness = OS_SWAPPINESS, .thp = os->config.thp,
-        .policy = os->config.policy};
+    struct quire_config config = {.machine = os->machine,
+                                  .swappiness = OS_SWAPPINESS,
+                                  .thp = os->config.thp,
+                                  .policy = os->config.policy,
+                                  .overcommit = (enum quire_overcommit_mode)os->config.overcommit};
     status = quire_create(&config, &os->quire);
     if (status != QUIRE_OK)
         return status;

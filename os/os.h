@@ -41,6 +41,7 @@ struct os_config {
     unsigned nswaps;
     enum quire_thp thp;          /* blocks of 2 MiB */
     const struct quire_policy *policy; /* NULL: the default */
+    unsigned overcommit;         /* vm.overcommit_memory: 0, 1 or 2 */
 };
 
 /* The machine, the memory manager on it, and an empty process table. On failure, NULL and one clear

@@ -13,6 +13,7 @@
  */
 #include "os/fs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,9 +140,6 @@ static void text_filesystems(struct os *os, struct os_node at, struct os_text *t
         (void)os, (void)at;                                                    \
         os_text_printf(text, "%s\n", value);                                   \
     }
-CONSTANT_TEXT(text_overcommit, "1") /* promises are counted, never refused */
-CONSTANT_TEXT(text_overcommit_ratio, "50")
-CONSTANT_TEXT(text_max_map_count, "65530")
 CONSTANT_TEXT(text_ostype, "Linux")
 CONSTANT_TEXT(text_osrelease, OS_RELEASE)
 CONSTANT_TEXT(text_hostname, "quire")
@@ -167,6 +165,64 @@ static int64_t write_drop_caches(struct os *os, struct os_node at, const char *t
     return quire_drop_caches(os_quire(os), (unsigned)what) == QUIRE_OK ? 0 : -OS_EINVAL;
 }
 
+/* Whole and not negative, to the end of the line. */
+static bool number_of(const char *text, uint64_t *number) {
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return errno == 0 && (*end == 0 || *end == '\n');
+}
+
+/* The three files that quire_set_overcommit stands behind; the name says which. */
+static void text_overcommit(struct os *os, struct os_node at, struct os_text *text) {
+    struct quire_overcommit rule;
+    quire_overcommit(os_quire(os), &rule);
+    uint64_t value = at.entry->name[strlen("overcommit_")] == 'm'   ? (uint64_t)rule.mode
+                     : at.entry->name[strlen("overcommit_")] == 'r' ? rule.ratio_percent
+                                                                    : rule.limit_kbytes;
+    os_text_printf(text, "%llu\n", (unsigned long long)value);
+}
+
+/* Ratio and kbytes exclude each other, as on Linux: who sets one clears the other. */
+static int64_t write_overcommit(struct os *os, struct os_node at, const char *text) {
+    struct quire_overcommit rule;
+    uint64_t value;
+    quire_overcommit(os_quire(os), &rule);
+    if (!number_of(text, &value))
+        return -OS_EINVAL;
+    switch (at.entry->name[strlen("overcommit_")]) {
+    case 'm':
+        if (value > QUIRE_OVERCOMMIT_NEVER)
+            return -OS_EINVAL;
+        rule.mode = (enum quire_overcommit_mode)value;
+        break;
+    case 'r':
+        rule.ratio_percent = value;
+        rule.limit_kbytes = 0;
+        break;
+    default:
+        rule.limit_kbytes = value;
+        rule.ratio_percent = 0;
+        break;
+    }
+    return quire_set_overcommit(os_quire(os), &rule) == QUIRE_OK ? 0 : -OS_EINVAL;
+}
+
+static void text_max_map_count(struct os *os, struct os_node at, struct os_text *text) {
+    (void)at;
+    os_text_printf(text, "%llu\n", (unsigned long long)quire_max_regions(os_quire(os)));
+}
+
+static int64_t write_max_map_count(struct os *os, struct os_node at, const char *text) {
+    uint64_t value;
+    (void)at;
+    if (!number_of(text, &value) || quire_set_max_regions(os_quire(os), value) != QUIRE_OK)
+        return -OS_EINVAL;
+    return 0;
+}
+
 static void text_uuid(struct os *os, struct os_node at, struct os_text *text) {
     uint8_t b[16];
     (void)at;
@@ -180,13 +236,15 @@ static void text_uuid(struct os *os, struct os_node at, struct os_text *text) {
 
 #define FILE_MODE      (OS_S_IFREG | 0444)
 #define DIRECTORY_MODE (OS_S_IFDIR | 0555)
+#define WRITABLE       .mode = OS_S_IFREG | 0644
 
 static const struct os_entry vm_entries[] = {
-    {.name = "overcommit_memory", .mode = FILE_MODE, .text = text_overcommit},
-    {.name = "overcommit_ratio", .mode = FILE_MODE, .text = text_overcommit_ratio},
+    {.name = "overcommit_memory", WRITABLE, .text = text_overcommit, .write = write_overcommit},
+    {.name = "overcommit_ratio", WRITABLE, .text = text_overcommit, .write = write_overcommit},
+    {.name = "overcommit_kbytes", WRITABLE, .text = text_overcommit, .write = write_overcommit},
     {.name = "swappiness", .mode = FILE_MODE, .text = text_swappiness},
     {.name = "drop_caches", .mode = OS_S_IFREG | 0200, .write = write_drop_caches},
-    {.name = "max_map_count", .mode = FILE_MODE, .text = text_max_map_count},
+    {.name = "max_map_count", WRITABLE, .text = text_max_map_count, .write = write_max_map_count},
     {0},
 };
 static const struct os_entry random_entries[] = {

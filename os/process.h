@@ -64,6 +64,8 @@ struct os_memory *os_memory_fork(struct os *os, struct os_memory *parent);
 void os_memory_release(struct os_memory *memory);
 /* Give the process this memory (its reference moves); the old one is released. */
 void os_memory_adopt(struct os_process *process, struct os_memory *memory);
+/* RLIMIT_AS, _DATA and _STACK of the process are its space's from now on. */
+void os_memory_apply_limits(struct os_process *process);
 /* -errno of Linux for a status of the manager, as memory calls report it. */
 int64_t os_errno(enum quire_status status);
 

@@ -30,6 +30,11 @@ struct quire_config {
     struct quire_machine *machine;
     /* Weight of anonymous against file pages in reclaim, 0 to 200; 60 is Linux's default. */
     unsigned swappiness;
+    enum quire_overcommit_mode {
+        QUIRE_OVERCOMMIT_HEURISTIC, /* refuse what RAM and swap together could not hold */
+        QUIRE_OVERCOMMIT_ALWAYS,
+        QUIRE_OVERCOMMIT_NEVER, /* promise no more than the commit limit */
+    } overcommit;               /* as vm.overcommit_memory; quire_set_overcommit has the rest */
     /* Watermarks in pages. 0: derived from the size of RAM as Linux derives min_free_kbytes. */
     uint64_t min_free_pages;
     /* All caches of kernel objects, kmalloc's too, with QUIRE_CACHE_CHECKED (kmem.h): for tests. */
@@ -108,6 +113,22 @@ enum quire_status quire_swapon_file(struct quire *q, unsigned device, int priori
  * O(pages in use). */
 enum quire_status quire_swapoff(struct quire *q, unsigned device);
 
+/* ---- promises -------------------------------------------------------------------------------- */
+
+/* How much memory may be promised: Linux's vm.overcommit_memory, _ratio and _kbytes. In mode NEVER
+ * the limit is swap plus ratio_percent of RAM, or plus limit_kbytes if that is not 0; both 0 is a
+ * ratio of 50. QUIRE_INVAL: no such mode, or a ratio over 10000. What was promised stays. */
+struct quire_overcommit {
+    enum quire_overcommit_mode mode;
+    uint64_t ratio_percent, limit_kbytes;
+};
+enum quire_status quire_set_overcommit(struct quire *q, const struct quire_overcommit *overcommit);
+void quire_overcommit(const struct quire *q, struct quire_overcommit *overcommit);
+
+/* Regions that one space may have (vm.max_map_count), 65530 at first. QUIRE_INVAL: 0. */
+enum quire_status quire_set_max_regions(struct quire *q, uint64_t max_regions);
+uint64_t quire_max_regions(const struct quire *q);
+
 /* ---- on request ------------------------------------------------------------------------------ */
 
 /* Give back what can be had again, as /proc/sys/vm/drop_caches: 1 file pages that are clean and
@@ -163,6 +184,8 @@ struct quire_usage {
     uint64_t active_anon, inactive_anon, active_file, inactive_file, dirty;
     uint64_t swap_total, swap_free;      /* pages on swap areas */
     uint64_t committed;                  /* pages promised to private writable mappings */
+    uint64_t commit_limit;               /* how many may be, in mode NEVER */
+    uint64_t mlocked;                    /* pages that locked regions keep: on no LRU list */
     uint64_t watermark_min, watermark_low, watermark_high;
     /* The largest value that (anon + shmem + file mapped + swapped + page_tables) ever had: the
      * memory that the programs wanted at once, whatever they got. */

@@ -34,6 +34,13 @@ void quire_space_destroy(struct quire_space *space);
 enum quire_status quire_space_fork(struct quire_space *parent, void *owner,
                                    struct quire_space **child);
 
+/* Limits in bytes, UINT64_MAX for none, as setrlimit's of these names; inherited by fork. What
+ * would exceed one is QUIRE_NOROOM (a stack does not grow). STACK begins as the configuration says.
+ * What is there already stays. QUIRE_INVAL. */
+enum quire_space_limit { QUIRE_LIMIT_ADDRESS, QUIRE_LIMIT_DATA, QUIRE_LIMIT_STACK };
+enum quire_status quire_space_set_limit(struct quire_space *space, enum quire_space_limit which,
+                                        uint64_t bytes);
+
 /* The machine's tables for this space, to be activated by it; and the reverse for its owner. */
 struct quire_pmap *quire_space_pmap(const struct quire_space *space);
 void *quire_space_owner(const struct quire_space *space);
@@ -222,7 +229,8 @@ enum quire_status quire_object_create_file(struct quire *q, const struct quire_p
                                            void *context, const struct quire_object_info *info,
                                            struct quire_object **out);
 
-/* Shared anonymous memory of a fixed size, with one reference; swappable. QUIRE_NOMEM. */
+/* Shared anonymous memory of a fixed size, with one reference; swappable. QUIRE_NOMEM, QUIRE_NOROOM
+ * (more than may be promised). */
 enum quire_status quire_object_create_shm(struct quire *q, uint64_t size_bytes,
                                           const struct quire_object_info *info,
                                           struct quire_object **out);

@@ -60,7 +60,8 @@ undo_phys:
 
 enum quire_status quire_create(const struct quire_config *config, struct quire **out) {
     if (!config->machine || config->thp > QUIRE_THP_NEVER ||
-        config->thp_min_present > THP_PRESENT_MAX) {
+        config->thp_min_present > THP_PRESENT_MAX ||
+        (unsigned)config->overcommit > QUIRE_OVERCOMMIT_NEVER) {
         return QUIRE_INVAL;
     }
     struct quire_memblock memblock;
@@ -79,6 +80,8 @@ enum quire_status quire_create(const struct quire_config *config, struct quire *
     q->machine = config->machine;
     status = bring_up(q, &memblock, config);
     if (status == QUIRE_OK) {
+        struct quire_overcommit overcommit = {.mode = config->overcommit};
+        status = quire_set_overcommit(q, &overcommit);
         *out = q;
     }
     return status;

@@ -50,6 +50,8 @@ void quire_usage(const struct quire *q, struct quire_usage *usage) {
         .swap_total = quire_swap_total(q),
         .swap_free = quire_swap_free(q),
         .committed = quire_vm_committed(q),
+        .commit_limit = quire_vm_commit_limit(q),
+        .mlocked = quire_vm_mlocked(q),
         .watermark_min = quire_page_watermark(q, QUIRE_WMARK_MIN),
         .watermark_low = quire_page_watermark(q, QUIRE_WMARK_LOW),
         .watermark_high = quire_page_watermark(q, QUIRE_WMARK_HIGH),

@@ -38,6 +38,8 @@ size_t quire_view_meminfo(const struct quire *q, char *bytes, size_t capacity) {
     view_line_pages(&text, "Inactive(anon):", usage.inactive_anon);
     view_line_pages(&text, "Active(file):", usage.active_file);
     view_line_pages(&text, "Inactive(file):", usage.inactive_file);
+    view_line_pages(&text, "Unevictable:", usage.mlocked);
+    view_line_pages(&text, "Mlocked:", usage.mlocked);
     view_line_pages(&text, "SwapTotal:", usage.swap_total);
     view_line_pages(&text, "SwapFree:", usage.swap_free);
     view_line_pages(&text, "Dirty:", usage.dirty);
@@ -48,8 +50,7 @@ size_t quire_view_meminfo(const struct quire *q, char *bytes, size_t capacity) {
     view_line_pages(&text, "SReclaimable:", quire_kmem_reclaimable(q));
     view_line_pages(&text, "SUnreclaim:", usage.slab - quire_kmem_reclaimable(q));
     view_line_pages(&text, "PageTables:", usage.page_tables);
-    /* overcommit_ratio of 50 %, Linux's default. */
-    view_line_pages(&text, "CommitLimit:", usage.total / 2 + usage.swap_total);
+    view_line_pages(&text, "CommitLimit:", usage.commit_limit);
     view_line_pages(&text, "Committed_AS:", usage.committed);
     view_line_pages(&text, "AnonHugePages:", usage.anon_huge);
     return quire_text_end(&text);

@@ -164,8 +164,8 @@ static struct quire_region *advise_region(struct quire_space *space, struct quir
 
 static enum quire_status cut_for(struct quire_space *space, uint64_t start, uint64_t end) {
     struct quire_spares spares = {.count = 0};
-    enum quire_status status =
-        quire_spares_take(space, &spares, quire_region_cuts(space, start, end));
+    unsigned cuts = quire_region_cuts(space, start, end);
+    enum quire_status status = quire_spares_take(space, &spares, cuts, cuts);
     if (status == QUIRE_OK) {
         quire_region_cut(space, start, end, &spares);
     }

@@ -13,6 +13,7 @@
  * Panics at the first difference. Called by quire_audit. O(pages mapped + regions).
  */
 #include "vm/anon.h"
+#include "vm/commit.h"
 #include "vm/huge.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
@@ -183,7 +184,7 @@ static void audit_regions(struct tally *t, struct quire_space *space) {
     for (; region; region = quire_region_next(region)) {
         uint64_t first = quire_pages(region->start), end = quire_pages(region->end);
         pages += end - first;
-        t->committed += quire_space_commits(region) ? end - first : 0;
+        t->committed += quire_region_commits(region->prot, region->flags) ? end - first : 0;
         t->locked += region->flags & QUIRE_MAP_LOCKED ? end - first : 0;
         CHECK(t->q, region->space == space);
         for (uint64_t i = first; quire_radix_next(&space->anons, &i) != NULL && i < end; i++) {

@@ -17,6 +17,7 @@
 
 #include "kmem/slab.h"
 #include "vm/anon.h"
+#include "vm/commit.h"
 #include "vm/huge.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
@@ -89,7 +90,8 @@ enum quire_status quire_vm_unmap(struct quire_space *space, quire_vaddr va, uint
         return QUIRE_INVAL;
     }
     enum quire_status status =
-        quire_spares_take(space, &spares, quire_region_cuts(space, va.value, end));
+        quire_spares_take(space, &spares, quire_region_cuts(space, va.value, end),
+                          quire_region_unmap_growth(space, va.value, end));
     if (status == QUIRE_OK) {
         quire_change_unmap(space, va.value, end, &spares);
     }
@@ -112,6 +114,7 @@ static bool may_protect(const struct quire_region *region, unsigned prot) {
 static enum quire_status protect_reach(const struct quire_space *space, uint64_t start,
                                        uint64_t end, unsigned prot, uint64_t *stop) {
     const struct quire_region *region = quire_region_above(space, start);
+    struct quire_claim claim = {0};
     for (*stop = start; *stop < end; region = quire_region_next(region)) {
         if (!region || region->start > *stop) {
             return QUIRE_UNMAPPED;
@@ -119,7 +122,13 @@ static enum quire_status protect_reach(const struct quire_space *space, uint64_t
         if (!may_protect(region, prot)) {
             return QUIRE_DENIED;
         }
-        *stop = region->end < end ? region->end : end;
+        uint64_t reach = region->end < end ? region->end : end;
+        quire_claim_add(&claim, region->prot, region->flags, quire_pages(reach - *stop), -1);
+        quire_claim_add(&claim, prot, region->flags, quire_pages(reach - *stop), 1);
+        if (quire_claim_check(space, &claim) != QUIRE_OK) {
+            return QUIRE_NOROOM;
+        }
+        *stop = reach;
     }
     return QUIRE_OK;
 }
@@ -153,8 +162,8 @@ enum quire_status quire_vm_protect(struct quire_space *space, quire_vaddr va, ui
     if (stop == start) {
         return result;
     }
-    enum quire_status status =
-        quire_spares_take(space, &spares, quire_region_cuts(space, start, stop));
+    unsigned cuts = quire_region_cuts(space, start, stop);
+    enum quire_status status = quire_spares_take(space, &spares, cuts, cuts);
     if (status != QUIRE_OK) {
         return status;
     }

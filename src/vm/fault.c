@@ -34,6 +34,7 @@
 #include "kmem/slab.h"
 #include "page/lru.h"
 #include "vm/anon.h"
+#include "vm/commit.h"
 #include "vm/huge.h"
 #include "vm/lock.h"
 #include "vm/object.h"
@@ -99,6 +100,11 @@ static struct quire_region *grow_stack(struct fault *f) {
     const struct quire_region *below = quire_region_prev(stack);
     if (below && below->prot && !(below->flags & QUIRE_MAP_GROWSDOWN) &&
         f->va - below->end < config->stack_gap_bytes) {
+        return NULL;
+    }
+    struct quire_claim claim = {0};
+    quire_claim_add(&claim, stack->prot, stack->flags, quire_pages(stack->start - f->va), 1);
+    if (quire_claim_check(f->space, &claim) != QUIRE_OK) {
         return NULL;
     }
     f->grown_from = stack->start;

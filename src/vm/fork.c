@@ -17,6 +17,7 @@
  * references back. Called by core/calls.c.
  */
 #include "vm/anon.h"
+#include "vm/commit.h"
 #include "vm/object.h"
 #include "vm/space.h"
 
@@ -29,7 +30,14 @@ static void share(void *value) {
 static enum quire_status copy_region(struct quire_space *parent, struct quire_space *child,
                                      const struct quire_region *region) {
     struct quire_spares spares = {.count = 0};
-    enum quire_status status = quire_spares_take(child, &spares, 1);
+    enum quire_status status = QUIRE_OK;
+    if (quire_region_commits(region->prot, region->flags)) { /* it is promised twice now */
+        status = quire_commit_check(child->q, quire_pages(region->end - region->start),
+                                    parent->virtual_pages);
+    }
+    if (status == QUIRE_OK) {
+        status = quire_spares_take(child, &spares, 1, 0);
+    }
     if (status != QUIRE_OK) {
         return status;
     }
@@ -75,6 +83,7 @@ enum quire_status quire_vm_space_fork(struct quire_space *parent, void *owner,
     child->brk_start = parent->brk_start;
     child->brk_end = parent->brk_end;
     child->oom_score_adj = parent->oom_score_adj;
+    __builtin_memcpy(child->limit_pages, parent->limit_pages, sizeof child->limit_pages);
     const struct quire_region *region = quire_region_above(parent, 0);
     for (; region && status == QUIRE_OK; region = quire_region_next(region)) {
         if (!(region->flags & QUIRE_REGION_DONTFORK)) {

@@ -126,8 +126,8 @@ enum quire_status quire_vm_lock(struct quire_space *space, quire_vaddr va, uint6
     if (stop == start) {
         return result;
     }
-    enum quire_status status =
-        quire_spares_take(space, &spares, quire_region_cuts(space, start, stop));
+    unsigned cuts = quire_region_cuts(space, start, stop);
+    enum quire_status status = quire_spares_take(space, &spares, cuts, cuts);
     if (status != QUIRE_OK) {
         return status;
     }

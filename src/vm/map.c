@@ -9,6 +9,7 @@
  */
 #include "kmem/slab.h"
 #include "vm/change.h"
+#include "vm/commit.h"
 #include "vm/object.h"
 #include "vm/space.h"
 
@@ -65,6 +66,17 @@ static enum quire_status place(const struct quire_space *space, uint64_t va, uns
     return QUIRE_OK;
 }
 
+/* May it be had, in the place of what it replaces? */
+static enum quire_status claim(const struct quire_space *space, const struct placement *at,
+                               unsigned prot, unsigned flags) {
+    struct quire_claim claim = {0};
+    quire_claim_add(&claim, prot, flags, quire_pages(at->length), 1);
+    if (at->fixed) {
+        quire_claim_less_range(&claim, space, at->start, at->start + at->length);
+    }
+    return quire_claim_check(space, &claim);
+}
+
 /* Shared memory without an object is a new object that only this mapping refers to. */
 static enum quire_status object_for(struct quire_space *space, unsigned flags, uint64_t length,
                                     struct quire_object **object) {
@@ -114,9 +126,17 @@ enum quire_status quire_vm_map(struct quire_space *space, quire_vaddr *va, uint6
         return QUIRE_PERM;
     }
     flags |= space->lock_future;
+    if (space->q->vm->overcommit.mode == QUIRE_OVERCOMMIT_NEVER) {
+        flags &= ~(unsigned)QUIRE_MAP_NORESERVE; /* there, everything is counted */
+    }
+    status = claim(space, &at, prot, flags);
+    if (status != QUIRE_OK) {
+        return status;
+    }
     uint64_t end = at.start + at.length;
     unsigned cuts = at.fixed ? quire_region_cuts(space, at.start, end) : 0;
-    status = quire_spares_take(space, &spares, cuts + 1);
+    unsigned growth = at.fixed ? quire_region_unmap_growth(space, at.start, end) : 0;
+    status = quire_spares_take(space, &spares, cuts + 1, growth + 1);
     if (status != QUIRE_OK) {
         return status;
     }
@@ -153,7 +173,10 @@ static enum quire_status grow_heap(struct quire_space *space, uint64_t old, uint
     if (end > space->config.high.value || (above && above->start < end + kept)) {
         return QUIRE_NOROOM;
     }
-    enum quire_status status = quire_spares_take(space, &spares, 1);
+    enum quire_status status = claim(space, &at, QUIRE_PROT_READ | QUIRE_PROT_WRITE, 0);
+    if (status == QUIRE_OK) {
+        status = quire_spares_take(space, &spares, 1, 1);
+    }
     if (status == QUIRE_OK) {
         put_region(space, &spares, &at, QUIRE_PROT_READ | QUIRE_PROT_WRITE,
                    QUIRE_MAP_HEAP_TAG | space->lock_future, NULL, 0);

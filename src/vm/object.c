@@ -22,6 +22,7 @@
 #include "page/lru.h"
 #include "vm/anon.h"
 #include "vm/change.h"
+#include "vm/commit.h"
 #include "vm/rmap.h"
 #include "vm/space.h"
 
@@ -30,6 +31,9 @@ enum quire_status quire_vm_object_create(struct quire *q, const struct quire_pag
                                          const struct quire_object_info *info,
                                          struct quire_object **out) {
     struct quire_vm *vm = q->vm;
+    if (!pager && quire_commit_check(q, quire_pages(quire_round_up(shm_bytes)), 0) != QUIRE_OK) {
+        return QUIRE_NOROOM;
+    }
     struct quire_object *object = quire_cache_alloc(vm->object_cache);
     if (!object) {
         return QUIRE_NOMEM;

@@ -55,9 +55,9 @@ void quire_regions_init(struct quire_space *space) {
  */
 
 enum quire_status quire_spares_take(struct quire_space *space, struct quire_spares *spares,
-                                    unsigned count) {
+                                    unsigned count, unsigned growth) {
     CHECK(space->q, spares->count + count <= QUIRE_SPARES_MAX);
-    if (space->nregions + count > QUIRE_REGIONS_MAX && count) {
+    if (growth && space->nregions + growth > space->q->vm->max_regions) {
         quire_spares_return(space, spares);
         return QUIRE_NOROOM;
     }
@@ -274,6 +274,11 @@ unsigned quire_region_cuts(const struct quire_space *space, uint64_t start, uint
     return cuts + (region->end < end && straddles(space, end) != NULL);
 }
 
+unsigned quire_region_unmap_growth(const struct quire_space *space, uint64_t start, uint64_t end) {
+    const struct quire_region *region = quire_region_above(space, start);
+    return region && region->start < start && region->end > end;
+}
+
 /* Split region at va: it keeps the lower part. */
 static void split(struct quire_space *space, struct quire_region *region, uint64_t va,
                   struct quire_region *upper) {
@@ -336,8 +341,9 @@ struct quire_region *quire_region_merge(struct quire_space *space, struct quire_
  */
 
 /* The highest start of length free bytes that end at or below top, in the holes below the regions
- * of this subtree. Recursion is as deep as the tree: 2 log2(65530) = 32 at most. A right subtree
- * that has a gap of the size can only disappoint at the border of top, so one path is gone down. */
+ * of this subtree. Recursion is as deep as the tree: 2 log2(max_regions): 32 for 65530. A right
+ * subtree that has a gap of the size can only disappoint at the border of top, so one path is gone
+ * down. */
 static bool search_tree(const struct quire_rbnode *node, uint64_t guard, uint64_t top,
                         uint64_t length, uint64_t *start) {
     const struct quire_region *region = region_of(node);

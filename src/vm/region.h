@@ -17,7 +17,7 @@
      QUIRE_MAP_NORESERVE | QUIRE_MAP_DENY_WRITE | QUIRE_REGION_LOCKS)
 
 /* Linux's default of vm.max_map_count (include/linux/mm.h, DEFAULT_MAX_MAP_COUNT). */
-#define QUIRE_REGIONS_MAX 65530
+#define QUIRE_REGIONS_DEFAULT 65530
 
 struct quire_region {
     struct quire_rbnode node;
@@ -42,9 +42,10 @@ struct quire_spares {
 
 void quire_regions_init(struct quire_space *space);
 
-/* Take count more records. QUIRE_NOMEM, QUIRE_NOROOM (too many regions): none are held then. */
+/* Take count more records for an operation that leaves growth more regions than there were.
+ * QUIRE_NOMEM, QUIRE_NOROOM (too many regions): none are held then. */
 enum quire_status quire_spares_take(struct quire_space *space, struct quire_spares *spares,
-                                    unsigned count);
+                                    unsigned count, unsigned growth);
 struct quire_region *quire_spares_pop(struct quire_spares *spares);
 void quire_spares_return(struct quire_space *space, struct quire_spares *spares);
 
@@ -76,6 +77,8 @@ void quire_region_resize(struct quire_space *space, struct quire_region *region,
 
 /* How many cuts quire_region_cut makes for this range: 0, 1 or 2. */
 unsigned quire_region_cuts(const struct quire_space *space, uint64_t start, uint64_t end);
+/* By how many an unmapping of this range makes the regions more: 1 if it is inside one, else 0. */
+unsigned quire_region_unmap_growth(const struct quire_space *space, uint64_t start, uint64_t end);
 /* Split regions so that start and end are borders. => spares hold quire_region_cuts records; none:
  * the range needs no cut, and nothing is looked up. */
 void quire_region_cut(struct quire_space *space, uint64_t start, uint64_t end,

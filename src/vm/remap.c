@@ -19,6 +19,7 @@
 #include "kmem/slab.h"
 #include "vm/anon.h"
 #include "vm/change.h"
+#include "vm/commit.h"
 #include "vm/huge.h"
 #include "vm/lock.h"
 #include "vm/object.h"
@@ -66,7 +67,15 @@ static enum quire_status check_part(const struct move *m, const struct quire_reg
     if (smaller(m->old_bytes, m->new_bytes) > region->end - m->old_start) {
         return QUIRE_FAULT;
     }
-    return m->new_bytes > span ? QUIRE_NOROOM : QUIRE_OK;
+    if (m->new_bytes > span) {
+        return QUIRE_NOROOM;
+    }
+    struct quire_claim claim = {0};
+    quire_claim_add(&claim, region->prot, region->flags, quire_pages(m->new_bytes), 1);
+    if (!m->keep_old) {
+        quire_claim_add(&claim, region->prot, region->flags, quire_pages(m->old_bytes), -1);
+    }
+    return quire_claim_check(m->space, &claim);
 }
 
 /* ---- moving -------------------------------------------------------------------------------- */
@@ -131,7 +140,7 @@ static enum quire_status move(struct move *m, struct quire_region *region) {
     uint64_t new_end = m->new_start + m->new_bytes, old_end = m->old_start + m->old_bytes;
     unsigned cuts = m->fixed ? quire_region_cuts(space, m->new_start, new_end) : 0;
     cuts += m->keep_old ? 0 : quire_region_cuts(space, m->old_start, old_end);
-    enum quire_status status = quire_spares_take(space, &spares, cuts + 1);
+    enum quire_status status = quire_spares_take(space, &spares, cuts + 1, cuts + 1);
     if (status != QUIRE_OK) {
         return status;
     }

@@ -26,6 +26,7 @@
 #include "kmem/slab.h"
 #include "vm/anon.h"
 #include "vm/change.h"
+#include "vm/commit.h"
 #include "vm/huge.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
@@ -114,11 +115,6 @@ void quire_space_note_demand(struct quire *q) {
     }
 }
 
-bool quire_space_commits(const struct quire_region *region) {
-    return (region->prot & QUIRE_PROT_WRITE) &&
-           !(region->flags & (QUIRE_MAP_SHARED | QUIRE_MAP_NORESERVE));
-}
-
 void quire_space_account(struct quire_space *space, const struct quire_region *region, int sign) {
     uint64_t pages = quire_pages(region->end - region->start);
     uint64_t change = sign > 0 ? pages : 0 - pages;
@@ -129,12 +125,12 @@ void quire_space_account(struct quire_space *space, const struct quire_region *r
     }
     if (region->flags & QUIRE_MAP_GROWSDOWN) { /* as Linux's is_stack_mapping and its sisters */
         space->stack += change;
-    } else if (write && !(region->flags & QUIRE_MAP_SHARED)) {
+    } else if (quire_region_is_data(region->prot, region->flags)) {
         space->data += change;
     } else if (!write && (region->prot & QUIRE_PROT_EXEC)) {
         space->text += change;
     }
-    if (quire_space_commits(region)) {
+    if (quire_region_commits(region->prot, region->flags)) {
         space->q->vm->committed += change;
     }
     if (region->flags & QUIRE_MAP_LOCKED) {
@@ -199,7 +195,8 @@ enum quire_status quire_vm_space_create(struct quire *q, const struct quire_spac
     if (!space) {
         return QUIRE_NOMEM;
     }
-    *space = (struct quire_space){.q = q, .config = *config};
+    *space =
+        (struct quire_space){.q = q, .config = *config, .limit_pages = {UINT64_MAX, UINT64_MAX}};
     quire_regions_init(space);
     quire_radix_init(&space->anons, &vm->nodes);
     quire_radix_init(&space->huges, &vm->nodes);

@@ -24,6 +24,8 @@ struct quire_vm {
     unsigned large_order; /* what the machine can map with one entry; 0: only pages */
 
     uint64_t next_id; /* of anons and objects */
+    struct quire_overcommit overcommit;
+    uint64_t max_regions;
 
     /* Counted fast here, recounted by audit.c. */
     uint64_t nanons;      /* struct quire_anon alive */
@@ -61,8 +63,9 @@ struct quire_space {
     /* What of them one entry maps: va / 2 MiB -> struct quire_huge. huge.c */
     struct quire_radix huges;
 
-    uint64_t brk_start, brk_end; /* bytes, end not rounded */
-    uint32_t lock_future;        /* QUIRE_REGION_LOCKS that every new region gets */
+    uint64_t brk_start, brk_end;                /* bytes, end not rounded */
+    uint64_t limit_pages[QUIRE_LIMIT_DATA + 1]; /* by enum quire_space_limit */
+    uint32_t lock_future;                       /* QUIRE_REGION_LOCKS that every new region gets */
     int oom_score_adj;
     bool killed;
 
@@ -85,9 +88,6 @@ static inline uint64_t quire_pages(uint64_t bytes) {
 /* The region came into the space (sign 1) or is about to change or go (sign -1): count its pages as
  * virtual, data, stack, text, committed. */
 void quire_space_account(struct quire_space *space, const struct quire_region *region, int sign);
-
-/* Can this region's memory be promised: private, writable and not NORESERVE? */
-bool quire_space_commits(const struct quire_region *region);
 
 /* Fill the stash for one pmap_enter. QUIRE_NOMEM: what came stays for the next try. */
 enum quire_status quire_space_fill_stash(struct quire *q);

@@ -134,6 +134,7 @@ enum quire_status quire_vm_swap_back(struct quire *q, unsigned device);
  */
 uint64_t quire_vm_swapped(const struct quire *q);
 uint64_t quire_vm_committed(const struct quire *q);
+uint64_t quire_vm_commit_limit(const struct quire *q); /* pages, in mode NEVER */
 uint64_t quire_vm_dirty(const struct quire *q);
 uint64_t quire_vm_mlocked(const struct quire *q);     /* pages that locked regions keep in RAM */
 uint64_t quire_vm_lazyfree(const struct quire *q);    /* pages that pressure may drop: MADV_FREE */

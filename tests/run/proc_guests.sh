@@ -49,9 +49,9 @@ done
 # Out of memory at awkward places, on a machine just large enough.
 build $cross "$scratch/oom" oom -static
 for ram in 16M ${QUIRE_FULL:+17M 18M}; do
-    run "proc_oom with $ram" 0 "$scratch/out" --ram $ram --swap 0 -- "$scratch/oom"
+    run "proc_oom with $ram" 0 "$scratch/out" --ram $ram --swap 0 --overcommit 1 -- "$scratch/oom"
 done
-run "proc_oom with swap" 0 "$scratch/out" --ram 8M --swap 8M -- "$scratch/oom"
+run "proc_oom with swap" 0 "$scratch/out" --ram 8M --swap 8M --overcommit 1 -- "$scratch/oom"
 tail -n 2 "$scratch/out"
 
 # Random calls with random arguments, in a root of their own: the machine goes on.

@@ -57,8 +57,10 @@ static inline void rig_up_with(struct rig *rig, uint64_t ram_bytes, const uint64
     for (unsigned i = 0; i < nswaps; i++)
         machine.swap_bytes[i] = swap_bytes[i];
     assert_int_equal(quire_soft_create(&machine, &rig->machine), QUIRE_OK);
-    struct quire_config config = {
-        .machine = rig->machine, .swappiness = 60, .policy = rig_policy};
+    struct quire_config config = {.machine = rig->machine,
+                                  .swappiness = 60,
+                                  .policy = rig_policy,
+                                  .overcommit = QUIRE_OVERCOMMIT_ALWAYS};
     assert_int_equal(quire_create(&config, &rig->q), QUIRE_OK);
     for (unsigned i = 0; i < nswaps; i++)
         assert_int_equal(quire_swapon(rig->q, i, -2 - (int)i), QUIRE_OK);

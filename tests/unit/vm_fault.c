@@ -218,6 +218,8 @@ static void forgotten_mappings_come_back(void **state) {
 static void stacks_grow_to_their_limit(void **state) {
     (void)state;
     struct vm_fixture f = vm_open(4 * MIB, 0);
+    struct quire_overcommit all = {.mode = QUIRE_OVERCOMMIT_ALWAYS}; /* 8 MiB at once, on 2 */
+    assert_int_equal(quire_set_overcommit(f.q, &all), QUIRE_OK);
     struct quire_region_info info;
     uint8_t byte;
     uint64_t top = HIGH - PAGE;
