@@ -81,7 +81,8 @@ enum os_syscall_number {
     OS_SYS_setrlimit = 164, OS_SYS_getrusage = 165, OS_SYS_umask = 166, OS_SYS_prctl = 167,
     OS_SYS_getcpu = 168, OS_SYS_gettimeofday = 169, OS_SYS_getpid = 172, OS_SYS_getppid = 173,
     OS_SYS_getuid = 174, OS_SYS_geteuid = 175, OS_SYS_getgid = 176, OS_SYS_getegid = 177,
-    OS_SYS_gettid = 178, OS_SYS_sysinfo = 179, OS_SYS_socket = 198, OS_SYS_socketpair = 199,
+    OS_SYS_gettid = 178, OS_SYS_sysinfo = 179, OS_SYS_shmget = 194, OS_SYS_shmctl = 195,
+    OS_SYS_shmat = 196, OS_SYS_shmdt = 197, OS_SYS_socket = 198, OS_SYS_socketpair = 199,
     OS_SYS_readahead = 213, OS_SYS_brk = 214, OS_SYS_munmap = 215, OS_SYS_mremap = 216,
     OS_SYS_clone = 220, OS_SYS_execve = 221, OS_SYS_mmap = 222, OS_SYS_fadvise64 = 223,
     OS_SYS_swapon = 224, OS_SYS_swapoff = 225,
@@ -294,6 +295,20 @@ enum os_madvice {
     OS_MADV_KEEPONFORK = 19, OS_MADV_COLD = 20, OS_MADV_PAGEOUT = 21, OS_MADV_POPULATE_READ = 22,
     OS_MADV_POPULATE_WRITE = 23,
 };
+
+/* ---- System V shared memory ------------------------------------------------------------------ */
+
+#define OS_IPC_PRIVATE 0
+#define OS_IPC_64      0x100 /* old C libraries add it to commands */
+enum os_ipc_flags { OS_IPC_CREAT = 01000, OS_IPC_EXCL = 02000, OS_SHM_HUGETLB = 04000 };
+enum os_ipc_commands {
+    OS_IPC_RMID = 0, OS_IPC_SET = 1, OS_IPC_STAT = 2, OS_IPC_INFO = 3, OS_SHM_LOCK = 11,
+    OS_SHM_UNLOCK = 12, OS_SHM_STAT = 13, OS_SHM_INFO = 14, OS_SHM_STAT_ANY = 15,
+};
+enum os_shmat_flags {
+    OS_SHM_RDONLY = 010000, OS_SHM_RND = 020000, OS_SHM_REMAP = 040000, OS_SHM_EXEC = 0100000,
+};
+#define OS_SHM_DEST UINT32_C(01000) /* in a segment's mode: it goes with the last attachment */
 
 /* ---- processes ------------------------------------------------------------------------------- */
 

@@ -41,6 +41,8 @@ OS_CALL(mincore); OS_CALL(msync);
 OS_CALL(mlock); OS_CALL(munlock); OS_CALL(mlockall); OS_CALL(munlockall); OS_CALL(mlock2);
 /* swap.c */
 OS_CALL(swapon); OS_CALL(swapoff);
+/* shm.c */
+OS_CALL(shmget); OS_CALL(shmat); OS_CALL(shmdt); OS_CALL(shmctl);
 /* time.c, system.c */
 OS_CALL(clock_gettime); OS_CALL(clock_getres); OS_CALL(clock_settime); OS_CALL(gettimeofday);
 OS_CALL(nanosleep); OS_CALL(clock_nanosleep); OS_CALL(times);

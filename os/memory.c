@@ -58,6 +58,7 @@ struct os_memory *os_memory_create(struct os *os, uint64_t stack_limit_bytes) {
     struct os_memory *memory = calloc(1, sizeof *memory);
     if (!memory)
         return NULL;
+    memory->os = os;
     /* As Linux's mmap_base: below the stack's limit, within 128 MiB and 5/6 of all. */
     uint64_t gap = stack_limit_bytes;
     if (gap < UINT64_C(128) << 20)
@@ -82,10 +83,10 @@ struct os_memory *os_memory_create(struct os *os, uint64_t stack_limit_bytes) {
 }
 
 struct os_memory *os_memory_fork(struct os *os, struct os_memory *parent) {
-    (void)os;
     struct os_memory *memory = calloc(1, sizeof *memory);
     if (!memory)
         return NULL;
+    memory->os = os;
     if (!parent->space || quire_space_fork(parent->space, memory, &memory->space) != QUIRE_OK) {
         free(memory);
         return NULL;
@@ -98,8 +99,11 @@ struct os_memory *os_memory_fork(struct os *os, struct os_memory *parent) {
 void os_memory_release(struct os_memory *memory) {
     if (!memory || --memory->users > 0)
         return;
-    if (memory->space)
+    if (memory->space) {
+        os_shm_detach_all(memory->os, memory->space);
         quire_space_destroy(memory->space);
+    }
+    os_shm_sweep(memory->os);
     free(memory);
 }
 
@@ -275,7 +279,9 @@ int64_t os_sys_munmap(struct os_task *task, const uint64_t args[6]) {
     uint64_t length = args[1];
     if (length == 0 || !range_valid(args[0], &length) || !task->process->space)
         return -OS_EINVAL;
-    return os_errno(quire_unmap(task->process->space, quire_va(args[0]), length));
+    enum quire_status status = quire_unmap(task->process->space, quire_va(args[0]), length);
+    os_shm_sweep(task->os);
+    return os_errno(status);
 }
 
 int64_t os_sys_mprotect(struct os_task *task, const uint64_t args[6]) {

@@ -12,6 +12,7 @@
  * walk says which (os_fs.self).
  */
 #include "os/fs.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -327,6 +328,16 @@ static const struct os_entry pressure_entries[] = {
     {0},
 };
 
+static void text_shm(struct os *os, struct os_node at, struct os_text *text) {
+    (void)at;
+    os_shm_text(os, text);
+}
+
+static const struct os_entry sysvipc_entries[] = {
+    {.name = "shm", .mode = FILE_MODE, .text = text_shm},
+    {0},
+};
+
 static const struct os_entry root_entries[] = {
     {.name = "meminfo", .mode = FILE_MODE, .text = text_meminfo},
     {.name = "vmstat", .mode = FILE_MODE, .text = text_vmstat},
@@ -346,6 +357,7 @@ static const struct os_entry root_entries[] = {
     {.name = "self", .mode = OS_S_IFLNK | 0777, .link = link_self},
     {.name = "thread-self", .mode = OS_S_IFLNK | 0777, .link = link_thread_self},
     {.name = "sys", .mode = DIRECTORY_MODE, .children = sys_entries},
+    {.name = "sysvipc", .mode = DIRECTORY_MODE, .children = sysvipc_entries},
     {0},
 };
 

@@ -22,6 +22,9 @@ struct os {
     uint64_t random_state;
     uint64_t futex_tickets;
     uint64_t host_start_ns;                        /* host clock at creation */
+    struct os_shm *segments;                       /* System V shared memory: shm.c */
+    unsigned shm_sequence, shm_last_index;
+    bool shm_created; /* one was, ever: the last index means something */
     struct quire_object *vdso;                     /* the page with the signal trampoline */
     volatile sig_atomic_t interrupts[OS_NSIG + 1]; /* set by os_interrupt */
     volatile sig_atomic_t interrupted;
@@ -51,6 +54,7 @@ void os_swap_note(struct os *os, unsigned device, int fd);
 /* One space and the processes in it: two between vfork and exec. It is the space's owner, so that
  * the OOM killer's choice names all of them. */
 struct os_memory {
+    struct os *os;
     struct quire_space *space; /* NULL: destroyed */
     unsigned users;
     uint64_t trampoline_va; /* where a signal handler returns to */
@@ -68,6 +72,17 @@ void os_memory_adopt(struct os_process *process, struct os_memory *memory);
 void os_memory_apply_limits(struct os_process *process);
 /* -errno of Linux for a status of the manager, as memory calls report it. */
 int64_t os_errno(enum quire_status status);
+
+/* ---- System V shared memory: shm.c ----------------------------------------------------------- */
+
+struct os_shm;
+struct os_text;
+/* Regions have gone: segments that were only waiting for that go too. O(segments). */
+void os_shm_sweep(struct os *os);
+/* The space is about to go with all that is attached in it. */
+void os_shm_detach_all(struct os *os, struct quire_space *space);
+void os_shm_destroy_all(struct os *os);
+void os_shm_text(struct os *os, struct os_text *text); /* /proc/sysvipc/shm */
 
 /* ---- programs: exec.c, elf.c, stack.c -------------------------------------------------------- */
 

@@ -239,6 +239,12 @@ void quire_object_ref(struct quire_object *object);
 /* Dropping the last reference writes dirty pages back and frees the cache. */
 void quire_object_unref(struct quire_object *object);
 const struct quire_object_info *quire_object_info(const struct quire_object *object);
+/* What of it is where: pages in RAM, those of them that must be written, pages on swap only, and by
+ * how many regions it is mapped. O(pages + regions). */
+struct quire_object_usage {
+    uint64_t resident, dirty, swapped, regions;
+};
+void quire_object_usage(struct quire_object *object, struct quire_object_usage *usage);
 
 /* Keep read() and write() on a file coherent with mappings of it. After reading bytes from the file
  * itself, overlay puts the cached pages' bytes over them; after writing to the file, update puts

@@ -102,6 +102,20 @@ const struct quire_object_info *quire_object_info(const struct quire_object *obj
     return &object->info;
 }
 
+void quire_object_usage(struct quire_object *object, struct quire_object_usage *usage) {
+    *usage = (struct quire_object_usage){.dirty = object->ndirty};
+    for (uint64_t index = 0; quire_radix_next(&object->pages, &index) != NULL; index++) {
+        const struct quire_page *page = quire_object_page(object, index);
+        usage->resident += page != NULL;
+        usage->swapped += page == NULL;
+        usage->dirty += page && object->shm && (page->flags & QUIRE_PAGE_DIRTY);
+    }
+    for (struct quire_list *each = object->regions.next; each != &object->regions;
+         each = each->next) {
+        usage->regions++;
+    }
+}
+
 struct quire_page *quire_object_page(struct quire_object *object, uint64_t index) {
     void *value = quire_radix_get(&object->pages, index);
     if (object->shm && value) {
