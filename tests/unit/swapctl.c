@@ -101,7 +101,9 @@ static void grows_by_steps(void **state) {
                                         .oom_kill = rig_oom_kill,
                                         .context = &rig};
     assert_int_equal(quire_soft_create(&machine, &rig.machine), QUIRE_OK);
-    struct quire_config config = {.machine = rig.machine, .swappiness = 60};
+    struct quire_config config = {.machine = rig.machine,
+                                  .swappiness = 60,
+                                  .overcommit = QUIRE_OVERCOMMIT_ALWAYS}; /* it will grow */
     assert_int_equal(quire_create(&config, &rig.q), QUIRE_OK);
     assert_int_equal(quire_swapon(rig.q, 0, QUIRE_SWAP_PRIORITY_AUTO), QUIRE_OK);
     assert_int_equal(rig_usage(&rig).swap_total, 63);
