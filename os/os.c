@@ -140,6 +140,16 @@ static enum quire_status use_swap(struct os *os, unsigned device) {
     return status;
 }
 
+/* Nobody knows how large a disk that grows will be: beside one, mode 0 has nothing to refuse by. */
+static enum quire_overcommit_mode overcommit_of(const struct os_config *config) {
+    bool grows = false;
+    for (unsigned i = 0; i < config->nswaps; i++)
+        grows |= config->swaps[i].step_bytes > 0;
+    return config->overcommit == QUIRE_OVERCOMMIT_HEURISTIC && grows
+               ? QUIRE_OVERCOMMIT_ALWAYS
+               : (enum quire_overcommit_mode)config->overcommit;
+}
+
 static enum quire_status make_machine(struct os *os) {
     struct quire_soft_config soft = {
         .ram_bytes = os->config.ram_bytes,
@@ -163,7 +173,7 @@ static enum quire_status make_machine(struct os *os) {
                                   .swappiness = OS_SWAPPINESS,
                                   .thp = os->config.thp,
                                   .policy = os->config.policy,
-                                  .overcommit = (enum quire_overcommit_mode)os->config.overcommit};
+                                  .overcommit = overcommit_of(&os->config)};
     status = quire_create(&config, &os->quire);
     if (status != QUIRE_OK)
         return status;
