@@ -4,6 +4,7 @@
  * The machine is the software machine, so "zero a frame" and "copy a frame" are the host's memory.
  *
  *   vm [repetitions] [only rows with this in their name]
+ *   vm curves            how the cost grows with 10 to 10^6 regions, 10 to 10^4 processes
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -307,6 +308,70 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* ---- curves: what must not grow faster than the logarithm ------------------------------------ */
+
+/* A region among as many others, none of which can be merged: mapped, found, taken away. */
+static void regions_curve(struct bench *b) {
+    const uint64_t base = (uint64_t)1 << 34;
+    unsigned there = 0;
+    uint64_t random = 1;
+    must(quire_set_max_regions(b->q, 2000000), "regions");
+    printf("%-12s %22s %22s\n", "regions", "map + unmap, ns", "fault in any, ns");
+    for (unsigned n = 10; n <= 1000000; n *= 10) {
+        for (; there < n; there++) {
+            quire_vaddr va = quire_va(base + (uint64_t)there * 2 * PAGE);
+            must(quire_map(b->space, &va, PAGE, QUIRE_PROT_READ, QUIRE_MAP_FIXED, NULL, 0), "map");
+        }
+        double times[9], start;
+        for (unsigned i = 0; i < 9; i++) {
+            times[i] = map_unmap(b);
+        }
+        qsort(times, 9, sizeof *times, by_size);
+        start = now_ns();
+        for (unsigned i = 0; i < SMALL_OPS; i++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            uint64_t any = (random >> 33) % n;
+            must(quire_fault(b->space, quire_va(base + any * 2 * PAGE), QUIRE_ACCESS_READ),
+                 "fault");
+        }
+        printf("%-12u %22.1f %22.1f\n", n, times[4], (now_ns() - start) / SMALL_OPS);
+    }
+    must(quire_unmap(b->space, quire_va(base), (uint64_t)there * 2 * PAGE), "unmap");
+}
+
+/* fork and exit of a process of 64 pages, while others are there. */
+static void processes_curve(struct bench *b) {
+    enum { MOST = 10000, PAGES = 64, FORKS = 500 };
+    static struct quire_space *others[MOST];
+    unsigned there = 0;
+    b->va = map_pages(b, PAGES);
+    for (unsigned i = 0; i < PAGES; i++) {
+        must(quire_fault(b->space, quire_va(b->va + i * PAGE), QUIRE_ACCESS_WRITE), "fault");
+    }
+    printf("%-12s %22s %22s\n", "processes", "fork + exit, us", "write fault, ns");
+    for (unsigned n = 10; n <= MOST; n *= 10) {
+        for (; there < n; there++) {
+            must(quire_space_fork(b->space, NULL, &others[there]), "fork");
+        }
+        double start = now_ns();
+        for (unsigned i = 0; i < FORKS; i++) {
+            fork_child(b);
+            quire_space_destroy(b->child);
+        }
+        double forks = (now_ns() - start) / FORKS / 1000;
+        printf("%-12u %22.2f %22.1f\n", n, forks, write_fault_hot(b));
+    }
+    while (there > 0) {
+        quire_space_destroy(others[--there]);
+    }
+    must(quire_unmap(b->space, quire_va(b->va), PAGES * PAGE), "unmap");
+}
+
+static void curves(struct bench *b) {
+    regions_curve(b);
+    processes_curve(b);
+}
+
 int main(int argc, char **argv) {
     int repetitions = argc > 1 ? atoi(argv[1]) : 9;
     struct bench b;
@@ -315,7 +380,11 @@ int main(int argc, char **argv) {
         repetitions = 9;
     }
     open_bench(&b);
-    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+    bool only_curves = argc > 1 && strcmp(argv[1], "curves") == 0;
+    if (only_curves) {
+        curves(&b);
+    }
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows && !only_curves; i++) {
         if (argc > 2 && !strstr(rows[i].name, argv[2])) {
             continue;
         }

@@ -141,6 +141,9 @@ static void text_filesystems(struct os *os, struct os_node at, struct os_text *t
         (void)os, (void)at;                                                    \
         os_text_printf(text, "%s\n", value);                                   \
     }
+CONSTANT_TEXT(text_dirty_background_ratio, "10") /* src/vm/flush.c */
+CONSTANT_TEXT(text_dirty_ratio, "20")
+CONSTANT_TEXT(text_dirty_expire, "3000")
 CONSTANT_TEXT(text_ostype, "Linux")
 CONSTANT_TEXT(text_osrelease, OS_RELEASE)
 CONSTANT_TEXT(text_hostname, "quire")
@@ -245,6 +248,9 @@ static const struct os_entry vm_entries[] = {
     {.name = "overcommit_kbytes", WRITABLE, .text = text_overcommit, .write = write_overcommit},
     {.name = "swappiness", .mode = FILE_MODE, .text = text_swappiness},
     {.name = "drop_caches", .mode = OS_S_IFREG | 0200, .write = write_drop_caches},
+    {.name = "dirty_background_ratio", .mode = FILE_MODE, .text = text_dirty_background_ratio},
+    {.name = "dirty_ratio", .mode = FILE_MODE, .text = text_dirty_ratio},
+    {.name = "dirty_expire_centisecs", .mode = FILE_MODE, .text = text_dirty_expire},
     {.name = "max_map_count", WRITABLE, .text = text_max_map_count, .write = write_max_map_count},
     {0},
 };

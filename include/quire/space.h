@@ -235,6 +235,10 @@ enum quire_status quire_object_create_shm(struct quire *q, uint64_t size_bytes,
                                           const struct quire_object_info *info,
                                           struct quire_object **out);
 
+/* Write all dirty file pages of all objects back. QUIRE_IO: not all could be written. By itself the
+ * tick does it after 30 seconds, or when a tenth of memory is dirty. */
+enum quire_status quire_sync_all(struct quire *q);
+
 void quire_object_ref(struct quire_object *object);
 /* Dropping the last reference writes dirty pages back and frees the cache. */
 void quire_object_unref(struct quire_object *object);

@@ -109,10 +109,11 @@ enum quire_status quire_fault_forced(struct quire_space *space, quire_vaddr va) 
 void quire_tick(struct quire *q) {
     quire_reclaim_psi_tick(q);
     quire_reclaim_background(q);
+    quire_vm_flush(q);
     quire_compact_background(q);
     quire_vm_collapse(q);
 }
 
 bool quire_wants_tick(const struct quire *q) {
-    return quire_reclaim_wanted(q);
+    return quire_reclaim_wanted(q) || quire_vm_flush_wanted(q);
 }

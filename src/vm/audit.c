@@ -26,7 +26,7 @@
 struct tally {
     struct quire *q;
     uint64_t anons, swapped, slots, anon_pages, shm_pages, file_pages, dirty, mapped_file;
-    uint64_t mlocked, lazyfree, locked; /* locked: pages of regions, of one space */
+    uint64_t dirty_objects, mlocked, lazyfree, locked; /* locked: pages of regions, of one space */
     uint64_t rmaps, resident, tables, committed, huges;
 };
 
@@ -100,6 +100,7 @@ static void audit_file(struct tally *t, struct quire_object *object) {
         t->rmaps += page->nmaps;
     }
     CHECK(t->q, dirty == object->ndirty); /* file.c I3 */
+    t->dirty_objects += dirty != 0;
     t->dirty += dirty;
 }
 
@@ -229,6 +230,12 @@ void quire_vm_audit(struct quire *q, uint64_t *slots_held) {
         audit_space(&t, QUIRE_CONTAINER(link, struct quire_space, link));
     }
     CHECK(q, t.rmaps == 0);
+    for (struct quire_list *link = vm->dirty_objects.next; link != &vm->dirty_objects;
+         link = link->next) { /* flush.c I1 */
+        CHECK(q, QUIRE_CONTAINER(link, struct quire_object, dirty_link)->ndirty);
+        CHECK(q, t.dirty_objects-- > 0);
+    }
+    CHECK(q, t.dirty_objects == 0);
     CHECK(q, t.huges == vm->nhuges); /* huge.c I3 */
     CHECK(q, t.swapped == vm->swapped && t.dirty == vm->dirty);
     CHECK(q, t.mlocked == vm->mlocked && t.lazyfree == vm->lazyfree);

@@ -128,7 +128,8 @@ enum quire_status quire_commit_check(struct quire *q, uint64_t npages, uint64_t 
         return QUIRE_OK;
     }
     if (vm->overcommit.mode == QUIRE_OVERCOMMIT_HEURISTIC) {
-        return npages > quire_page_total(q) + quire_swap_total(q) ? QUIRE_NOROOM : QUIRE_OK;
+        uint64_t ram = quire_page_total(q); /* mostly it is enough, and swap is not asked */
+        return npages > ram && npages - ram > quire_swap_total(q) ? QUIRE_NOROOM : QUIRE_OK;
     }
     uint64_t limit = quire_vm_commit_limit(q), reserve = virtual_pages >> RESERVE_SHIFT;
     reserve = reserve < RESERVE_MAX_PAGES ? reserve : RESERVE_MAX_PAGES;

@@ -89,11 +89,15 @@ static void set_dirty(struct quire_object *object, struct quire_page *page, bool
     }
     page->flags ^= QUIRE_PAGE_DIRTY;
     if (dirty) {
-        object->ndirty++;
         object->q->vm->dirty++;
+        if (object->ndirty++ == 0) {
+            quire_flush_note(object, true);
+        }
     } else {
-        object->ndirty--;
         object->q->vm->dirty--;
+        if (--object->ndirty == 0) {
+            quire_flush_note(object, false);
+        }
     }
 }
 

@@ -24,6 +24,10 @@ struct quire_object {
     struct quire_radix pages; /* page number -> struct quire_page (file), struct quire_anon (shm) */
     uint64_t size_pages;      /* shm */
     uint64_t ndirty;          /* file: pages with QUIRE_PAGE_DIRTY */
+    /* flush.c: while ndirty is not 0 */
+    struct quire_list dirty_link; /* vm->dirty_objects */
+    uint64_t dirtied_ns;          /* since when */
+    uint64_t flush_at;            /* page number where the flusher goes on */
 };
 
 /* The resident page, or NULL. O(1) near the last one. */
@@ -40,6 +44,11 @@ void quire_file_dirty(struct quire_object *object, struct quire_page *page);
 enum quire_status quire_file_write_back(struct quire_object *object, struct quire_page *page);
 /* The object forgets the page, whose bytes are the caller's to give up. => not mapped */
 void quire_file_forget(struct quire_object *object, struct quire_page *page);
+
+/* ---- flush.c ------------------------------------------------------------------------------- */
+
+/* The object has its first dirty page now, or lost its last. */
+void quire_flush_note(struct quire_object *object, bool dirty);
 
 /* ---- shm.c --------------------------------------------------------------------------------- */
 

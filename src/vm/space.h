@@ -10,6 +10,8 @@
 
 struct quire_vm {
     struct quire_list spaces, objects; /* in order of creation */
+    struct quire_list dirty_objects;   /* in the order in which they became dirty: flush.c */
+    uint64_t flush_after_ns;           /* a file is broken: nothing is tried before */
     struct quire_cache *space_cache, *region_cache, *anon_cache, *rmap_cache, *object_cache;
     struct quire_cache *huge_cache;
     struct quire_cache *node_cache; /* radix nodes of all sparse arrays */

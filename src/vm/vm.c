@@ -71,6 +71,7 @@ enum quire_status quire_vm_boot(struct quire *q, const struct quire_config *conf
     vm->collapse_min = config->thp_min_present ? config->thp_min_present : 1;
     quire_list_init(&vm->spaces);
     quire_list_init(&vm->objects);
+    quire_list_init(&vm->dirty_objects);
     vm->overcommit = (struct quire_overcommit){.ratio_percent = 50};
     vm->max_regions = QUIRE_REGIONS_DEFAULT;
     vm->depth = quire_mach_pmap_depth(q->machine, &vm->large_order);

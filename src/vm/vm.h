@@ -108,6 +108,11 @@ bool quire_vm_is_text(const struct quire_page *page);
 /* May reclaim touch it at all (not the zero page, not pinned, not locked in memory)? */
 bool quire_vm_reclaimable(struct quire *q, struct quire_page *page);
 
+/* Write dirty file pages back as age and number ask for it: a batch, or what is above the limit.
+ * May do I/O. Wanted: above the limit, so that whoever dirtied a page should call it now. */
+void quire_vm_flush(struct quire *q);
+bool quire_vm_flush_wanted(const struct quire *q);
+
 /* ---- for compaction ------------------------------------------------------------------------ */
 
 /* May its contents go to another frame: a program's page, whole, not pinned? (It may still be busy
