@@ -30,6 +30,8 @@
 #define PAIRS    2000000u
 #define STEPS    1500000u
 #define REFUSALS 20000u
+/* Frames of the largest machine, and what it has for its tables. */
+#define BLOCKS_MAX 10500000u
 
 #if defined(FRAMES_LLFREE)
 
@@ -189,9 +191,9 @@ static double shuffled(uint64_t nframes, unsigned order) {
 }
 
 /* All frames out, a random half in again; returns how many are out. */
-static uint32_t fragment(uint64_t nframes) {
+static uint32_t fragment(void) {
     uint32_t n = 0;
-    while (n < nframes && (blocks[n].frame = take(0)) >= 0) {
+    while (n < BLOCKS_MAX && (blocks[n].frame = take(0)) >= 0) {
         blocks[n++].order = 0;
     }
     for (uint32_t i = n - 1; i > 0; i--) {
@@ -215,7 +217,7 @@ static void give_all(uint32_t n) {
 
 static double mixed(uint64_t nframes, unsigned unused) {
     (void)unused;
-    uint32_t n = fragment(nframes);
+    uint32_t n = fragment();
     int64_t most = (int64_t)(nframes * 6 / 10), used = n;
     double start = now_ns();
     for (unsigned i = 0; i < STEPS; i++) {
@@ -237,11 +239,16 @@ static double mixed(uint64_t nframes, unsigned unused) {
 }
 
 static double refused(uint64_t nframes, unsigned order) {
-    uint32_t n = fragment(nframes);
+    (void)nframes;
+    uint32_t n = fragment();
     unsigned refusals = 0;
     double start = now_ns();
     for (unsigned i = 0; i < REFUSALS; i++) {
-        refusals += take(order) < 0;
+        int64_t frame = take(order);
+        refusals += frame < 0;
+        if (frame >= 0) {
+            give(frame, order);
+        }
     }
     double ns = (now_ns() - start) / REFUSALS;
     give_all(n);
@@ -272,18 +279,19 @@ static double measure(uint64_t nframes, unsigned order, double (*shape)(uint64_t
 
 static void curve(void) {
     printf("%-10s %-12s %10s %10s %10s\n", NAME, "frames", "pair", "random", "refused");
+    fflush(stdout);
     for (uint64_t nframes = 1000; nframes <= 10000000; nframes *= 10) {
         double paired = measure(nframes, 0, pair, NULL);
         double random = measure(nframes, 0, shuffled, NULL);
         printf("%-10s %-12llu %7.2f ns %7.2f ns %7.2f ns\n", NAME, (unsigned long long)nframes,
-               paired, random, measure(nframes, 6, refused, NULL));
+               paired, random, measure(nframes, 9, refused, NULL));
         fflush(stdout);
     }
 }
 
 int main(int argc, char **argv) {
     const uint64_t nframes = (uint64_t)1 << 20;
-    blocks = calloc(10000000 + 1, sizeof *blocks);
+    blocks = calloc(BLOCKS_MAX, sizeof *blocks);
     if (argc > 1 && strcmp(argv[1], "curve") == 0) {
         curve();
         return 0;
