@@ -157,7 +157,7 @@ struct quire_counters {
     /* Attempts to make a large block by moving pages, for someone who waits; frames looked at;
      * pages moved. */
     uint64_t compact_stall, compact_success, compact_fail;
-    uint64_t compact_migrate_scanned, compact_free_scanned, pgmigrate_success, pgmigrate_fail;
+    uint64_t compact_migrate_scanned, compact_free_scanned, pgmigrate_success;
     uint64_t pglazyfree, pglazyfreed;     /* pages that MADV_FREE was said of; of them dropped */
     uint64_t unevictable_pgs_mlocked, unevictable_pgs_munlocked;
     /* Blocks of 2 MiB: mapped by a first write, refused there for want of memory, made by copying,

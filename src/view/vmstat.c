@@ -93,7 +93,6 @@ static void reclaim(struct quire_text *text, const struct quire_counters *now) {
 
 static void compaction(struct quire_text *text, const struct quire_counters *now) {
     line(text, "pgmigrate_success", now->pgmigrate_success);
-    line(text, "pgmigrate_fail", now->pgmigrate_fail);
     line(text, "compact_migrate_scanned", now->compact_migrate_scanned);
     line(text, "compact_free_scanned", now->compact_free_scanned);
     line(text, "compact_stall", now->compact_stall);

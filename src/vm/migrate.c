@@ -14,12 +14,13 @@
  * anon, not to the frame, and stays good.
  *
  * Invariants:
- *   I1  a page moves only as a whole truth: when it returns QUIRE_OK nothing refers to the old
- * frame I2  mappings keep their permissions: what could not be written before cannot be after I3
- * what has pins, no owner, or is part of a large mapping, does not move
+ *   I1  when it returns nothing refers to the old frame
+ *   I2  mappings keep their permissions: what could not be written before cannot be after
+ *   I3  what has pins, no owner, or is part of a block of 2 MiB does not move (huge.c: that its
+ *       frames lie in a row is worth more than what compaction would make of them)
  *
- * What may fail: QUIRE_BUSY by I3, before anything has changed. Nothing allocates. Called by
- * reclaim/compact.c. Audited by audit.c (page->owner, rmap against pmap_query).
+ * Nothing can fail, as nothing is allocated: what could stand in the way is asked before (I3).
+ * Called by reclaim/compact.c. Audited by audit.c (page->owner, rmap against pmap_query).
  */
 #include "page/lru.h"
 #include "vm/anon.h"
@@ -67,12 +68,9 @@ static void remap(struct quire_page *to) {
     }
 }
 
-enum quire_status quire_vm_migrate(struct quire *q, struct quire_page *from,
-                                   struct quire_page *to) {
+void quire_vm_migrate(struct quire *q, struct quire_page *from, struct quire_page *to) {
     CHECK(q, from->use == to->use && !to->owner && !to->nmaps);
-    if (!quire_vm_migratable(from)) {
-        return QUIRE_BUSY;
-    }
+    CHECK(q, quire_vm_migratable(from)); /* I3 */
     quire_mach_copy(q->machine, quire_page_frame(q, to), quire_page_frame(q, from));
     tell_owner(q, from, to);
     to->owner = from->owner;
@@ -90,5 +88,4 @@ enum quire_status quire_vm_migrate(struct quire *q, struct quire_page *from,
     remap(to);
     quire_trace(&q->trace, QUIRE_EVENT_MIGRATE, quire_page_frame(q, from).number,
                 quire_page_frame(q, to).number);
-    return QUIRE_OK;
 }

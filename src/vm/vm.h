@@ -115,13 +115,12 @@ bool quire_vm_flush_wanted(const struct quire *q);
 
 /* ---- for compaction ------------------------------------------------------------------------ */
 
-/* May its contents go to another frame: a program's page, whole, not pinned? (It may still be busy
- * when it comes to it.) */
+/* May its contents go to another frame: a program's page, by itself, not pinned? */
 bool quire_vm_migratable(const struct quire_page *page);
 /* Move contents, owner, mappings and place on the list from one frame to another, which was just
- * allocated for the same use. QUIRE_BUSY: it can't be moved now, nothing has changed. The old page
- * belongs to the caller then, who frees it. */
-enum quire_status quire_vm_migrate(struct quire *q, struct quire_page *from, struct quire_page *to);
+ * allocated for the same use. The old page belongs to the caller then, who frees it.
+ * => migratable */
+void quire_vm_migrate(struct quire *q, struct quire_page *from, struct quire_page *to);
 
 /* ---- for the OOM killer, views and audit --------------------------------------------------- */
 
