@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <quire/policy.h>
+
 #include "steps.h"
 
 /* RAM: what the manager itself needs, and not enough for what the programs want. */
@@ -48,6 +50,8 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
     [SIM_NCPUS] = "ncpus",
     [SIM_DMA_END] = "dma_end",
     [SIM_THP] = "thp",
+    [SIM_POLICY] = "policy",
+    [SIM_CHECK_OBJECTS] = "check_objects",
     [SIM_SWAPPINESS] = "swappiness",
     [SIM_MIN_FREE] = "min_free",
     [SIM_FREE] = "free",
@@ -69,6 +73,7 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
     static struct sim dice; /* only its stream is used */
     uint64_t *f = plan->field;
+    unsigned npolicies = 0;
     dice.random = seed * 0x9E3779B97F4A7C15u + 1;
     memset(plan, 0, sizeof *plan);
     f[SIM_SEED] = seed;
@@ -86,6 +91,10 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
         f[SIM_RAM] += DMA_PAGES;
     }
     f[SIM_THP] = sim_pick(&dice, 3);
+    while (quire_policy_at(npolicies))
+        npolicies++;
+    f[SIM_POLICY] = sim_chance(&dice, 50) ? 0 : sim_pick(&dice, npolicies);
+    f[SIM_CHECK_OBJECTS] = sim_chance(&dice, 5);
     f[SIM_SWAPPINESS] = sim_pick(&dice, SWAPPINESS_MAX + 1);
     f[SIM_MIN_FREE] = 1 + sim_pick(&dice, MIN_FREE_MAX);
     f[SIM_FREE] = FREE_PAGES_MIN + sim_pick(&dice, FREE_PAGES_MORE);

@@ -24,12 +24,14 @@ enum sim_plan_field {
     SIM_SEED, /* of the machine's injections, the ballast's orders, the pager's failures */
     SIM_RAM,  /* pages */
     SIM_SWAP0,
-    SIM_SWAP1,     /* pages of the two devices */
-    SIM_SWAP_STEP, /* the first device grows by so many pages when its end comes into use, */
-    SIM_SWAP_MOST, /* up to so many; 0: it does not */
-    SIM_NCPUS,     /* processors, up to SIM_CPUS */
-    SIM_DMA_END,   /* pages that weak devices reach; 0: there are none */
-    SIM_THP,       /* enum quire_thp */
+    SIM_SWAP1,         /* pages of the two devices */
+    SIM_SWAP_STEP,     /* the first device grows by so many pages when its end comes into use, */
+    SIM_SWAP_MOST,     /* up to so many; 0: it does not */
+    SIM_NCPUS,         /* processors, up to SIM_CPUS */
+    SIM_DMA_END,       /* pages that weak devices reach; 0: there are none */
+    SIM_THP,           /* enum quire_thp */
+    SIM_POLICY,        /* quire_policy_at */
+    SIM_CHECK_OBJECTS, /* 1: red zones around the kernel's objects */
     SIM_SWAPPINESS,
     SIM_MIN_FREE,
     SIM_FREE,    /* pages that the ballast leaves */

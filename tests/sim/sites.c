@@ -236,6 +236,7 @@ static void record(struct sim_script *script, uint64_t seed, uint64_t nsteps) {
     script->plan.field[SIM_FAILING] = SIM_FAILS_OUTSIDE;
     script->plan.field[SIM_FREE] = FREE_PAGES; /* transfers begin soon */
     script->plan.field[SIM_SWAPON] = 1;
+    script->plan.field[SIM_POLICY] = 0;
     script->plan.field[SIM_THP] = QUIRE_THP_ALWAYS;
     script->plan.field[SIM_RAM] -= script->plan.field[SIM_DMA_END]; /* one zone: quick to make */
     script->plan.field[SIM_DMA_END] = 0;

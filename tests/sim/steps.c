@@ -102,6 +102,38 @@ static void act_tick(struct sim *sim, const int *a) {
     quire_soft_tick_if_due(sim->machine, sim->q);
 }
 
+/* What /proc/sys/vm/drop_caches takes; and the mode of large pages. */
+static void draw_drop_caches(struct sim *sim, int *a) {
+    a[0] = 1 + (int)sim_pick(sim, 3);
+}
+
+static void act_drop_caches(struct sim *sim, const int *a) {
+    sim_did(sim, "drop_caches", quire_drop_caches(sim->q, 1 + ((unsigned)a[0] + 2) % 3), QUIRE_OK);
+}
+
+static void draw_thp(struct sim *sim, int *a) {
+    a[0] = (int)sim_pick(sim, 3);
+}
+
+static void act_thp(struct sim *sim, const int *a) {
+    quire_set_thp(sim->q, (enum quire_thp)((unsigned)a[0] % 3));
+}
+
+/* space page n | adj: whom the killer should take first */
+static void draw_oom_adj(struct sim *sim, int *a) {
+    sim_draw_range(sim, a);
+    a[3] = (int)sim_pick(sim, 1001) - (sim_chance(sim, 50) ? 0 : 900);
+}
+
+static void act_oom_adj(struct sim *sim, const int *a) {
+    struct range r;
+    if (!sim_range(sim, a, &r) || a[3] < -999 || a[3] > 1000) /* -1000: never, and nothing ends */
+        return;
+    sim_did(sim, "oom_score_adj", quire_space_set_oom_score_adj(r.real, a[3]), QUIRE_OK);
+    if (quire_space_oom_score_adj(r.real) != a[3] || quire_space_oom_score(r.real) > 2000)
+        sim_fail(sim, "oom_score_adj: is not what was set");
+}
+
 static void draw_nothing(struct sim *sim, int *a) {
     (void)sim;
     (void)a;
@@ -219,6 +251,9 @@ const struct sim_step sim_steps[] = {
     {"usage", 0, 6, draw_nothing, act_usage},
     {"audit", 0, 0, draw_nothing, act_audit},
     {"cpu", 1, 40, draw_cpu, act_cpu},
+    {"drop_caches", 1, 2, draw_drop_caches, act_drop_caches},
+    {"thp", 1, 2, draw_thp, act_thp},
+    {"oom_adj", 4, 4, draw_oom_adj, act_oom_adj},
     ROW(kernel, 5, 25),
     ROW(resize, 2, 6),
     ROW(cache, 3, 4),

@@ -251,12 +251,13 @@ static void start_machine(struct sim *sim) {
                                               0};
     struct quire_config config = {
         .zone_ends = plan[SIM_DMA_END] ? zone_ends : NULL,
+        .check_objects = plan[SIM_CHECK_OBJECTS] != 0,
         .thp = (enum quire_thp)plan[SIM_THP],
+        .policy = quire_policy_at((unsigned)plan[SIM_POLICY]),
         .ncpus = (unsigned)plan[SIM_NCPUS],
         .machine = sim->machine,
         .swappiness = (unsigned)plan[SIM_SWAPPINESS],
         .min_free_pages = plan[SIM_MIN_FREE],
-        .policy = quire_policy_at((unsigned)(plan[SIM_SEED] % 8)), /* 7 and a NULL */
     };
     enum quire_status status = quire_create(&config, &sim->q);
     if (status != QUIRE_OK)
