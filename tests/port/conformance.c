@@ -4,6 +4,11 @@
  * else owns RAM. The last test is the law itself: mappings are forgotten at random, and nothing may
  * change but the number of faults.
  */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "world.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -369,6 +374,26 @@ static void words_are_taken(void **state) {
     quire_mach_log(world->machine, "conformance: one line for the operator");
 }
 
+/* A panic says its words and is the end: of a process of its own here. */
+static void a_panic_does_not_return(void **state) {
+    struct world *world = *state;
+    /* By a pointer: the compiler would not believe that it may come back. */
+    void (*volatile panic)(struct quire_machine *, const char *, int, const char *) =
+        quire_mach_panic;
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGABRT, SIG_DFL);
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(0);
+        panic(world->machine, "conformance.c", 1, "a panic does not return");
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void machines_live_side_by_side(void **state) {
     struct world *world = *state;
     struct quire_machine *other = port_fixture_create();
@@ -496,6 +521,7 @@ int main(void) {
         TEST(swap_reads_runs),
         TEST(clock_never_goes_back),
         TEST(words_are_taken),
+        TEST(a_panic_does_not_return),
         TEST(machines_live_side_by_side),
         TEST(forgotten_mappings_change_nothing),
     };
