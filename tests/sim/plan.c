@@ -29,6 +29,7 @@
 /* What the ballast leaves for programs. They would like four times 160 pages and the objects. */
 #define FREE_PAGES_MIN  50
 #define FREE_PAGES_MORE 130
+#define TALL_FREE_MORE  400
 #define SWAPPINESS_MAX  200
 /* How seldom things go wrong in worlds where they do: one in so many. */
 #define PAGER_FAILS 150
@@ -89,6 +90,9 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
     if (sim_chance(&dice, 6)) { /* more RAM than weak devices reach */
         f[SIM_DMA_END] = DMA_PAGES;
         f[SIM_RAM] += DMA_PAGES;
+    } else if (sim_chance(&dice, 15)) {
+        f[SIM_RAM] += SIM_TALL_PAGES;
+        f[SIM_FREE] += sim_pick(&dice, TALL_FREE_MORE);
     }
     f[SIM_THP] = sim_pick(&dice, 3);
     while (quire_policy_at(npolicies))

@@ -38,7 +38,7 @@ struct options {
 struct figures {
     uint64_t hash, steps, worlds, accesses, nomem, bus, kills;
     uint64_t faults, major, copied, swapped_in, swapped_out, clean, file_in, file_out, stalls,
-        errors;
+        errors, moved, blocks, locked, lazy;
 };
 
 /* What a job tells the others: shared memory. */
@@ -100,6 +100,10 @@ static void add_world(struct figures *sum, uint64_t nsteps) {
     sum->file_out += c->file_out;
     sum->stalls += c->allocstall;
     sum->errors += c->io_error;
+    sum->moved += c->pgmigrate_success;
+    sum->blocks += c->thp_fault_alloc + c->thp_collapse_alloc;
+    sum->locked += c->unevictable_pgs_mlocked;
+    sum->lazy += c->pglazyfreed;
 }
 
 static struct figures add_shares(const struct share *shares, uint64_t jobs) {
@@ -123,6 +127,10 @@ static void print_figures(const struct figures *f, double seconds) {
     printf("sim: %llu direct reclaims, %llu calls refused for memory, %llu kills, %llu device "
            "errors, %llu accesses to lost pages\n",
            ULL(f->stalls), ULL(f->nomem), ULL(f->kills), ULL(f->errors), ULL(f->bus));
+    printf(
+        "sim: %llu pages moved to make room, %llu large pages made, %llu pages locked, %llu freed "
+        "lazily\n",
+        ULL(f->moved), ULL(f->blocks), ULL(f->locked), ULL(f->lazy));
     printf("sim: %.0f steps/s\n", (double)f->steps / seconds);
     printf("sim: %llu steps in %llu worlds, 0 differences, hash %016llx\n", ULL(f->steps),
            ULL(f->worlds), ULL(f->hash));

@@ -70,14 +70,22 @@ struct sim_file {
 };
 
 /* What the kernel holds: a block of frames, or from kmalloc. */
-#define SIM_BLOCKS 64
+#define SIM_BLOCKS     64
+#define SIM_BALLAST    128
+#define SIM_TALL_PAGES 2048
 struct sim_block {
     quire_frame frame;
     unsigned order;
     uint8_t *bytes; /* NULL: not in use */
     size_t nbytes;
     uint8_t value;
-    enum sim_block_kind { SIM_BLOCK_FRAMES, SIM_BLOCK_BYTES, SIM_BLOCK_DMA } kind;
+    enum sim_block_kind {
+        SIM_BLOCK_FRAMES,
+        SIM_BLOCK_BYTES, /* kmalloc */
+        SIM_BLOCK_DMA,
+        SIM_BLOCK_MOVED, /* frames, for which others may be moved or evicted */
+        SIM_BLOCK_KINDS
+    } kind;
 };
 
 /* Caches, and a pool with a promise. */
@@ -111,7 +119,7 @@ struct sim {
     struct model model;
     /* Frames that the kernel sits on, so that RAM is as small as wanted; and kernel memory in use.
      */
-    struct sim_block ballast[SIM_BLOCKS], kernel[SIM_BLOCKS];
+    struct sim_block ballast[SIM_BALLAST], kernel[SIM_BLOCKS];
     unsigned nballast;
     struct sim_cache caches[SIM_CACHES];
     struct quire_mempool *pool;

@@ -254,7 +254,7 @@ const struct sim_step sim_steps[] = {
     {"drop_caches", 1, 2, draw_drop_caches, act_drop_caches},
     {"thp", 1, 2, draw_thp, act_thp},
     {"oom_adj", 4, 4, draw_oom_adj, act_oom_adj},
-    ROW(kernel, 5, 25),
+    ROW(kernel, 5, 35),
     ROW(resize, 2, 6),
     ROW(cache, 3, 4),
     ROW(object, 3, 20),

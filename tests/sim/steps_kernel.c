@@ -26,15 +26,31 @@ static bool may_take(const struct sim *sim) {
     return usage.free > KERNEL_LEAVES;
 }
 
+/* A block for which others make room: one at a time, and not more than half of what there is. */
+static bool may_move(const struct sim *sim, unsigned order) {
+    for (unsigned i = 0; i < SIM_BLOCKS; i++) {
+        if (sim->kernel[i].bytes && sim->kernel[i].kind == SIM_BLOCK_MOVED)
+            return false;
+    }
+    return (uint64_t)2 << order <= sim->plan.field[SIM_FREE];
+}
+
 /* ---- blocks: block kind order bytes value ---------------------------------------------------- */
 
 void sim_draw_kernel(struct sim *sim, int *a) {
     unsigned kind = sim_pick(sim, 100);
-    a[0] = (int)sim_pick(sim, SIM_BLOCKS);
+    bool moved = sim_chance(sim, 50);
+    a[0] = moved ? 0 : (int)sim_pick(sim, SIM_BLOCKS);
     a[1] = kind < 90 ? SIM_BLOCK_BYTES : kind < 96 ? SIM_BLOCK_FRAMES : SIM_BLOCK_DMA;
     a[2] = (int)sim_pick(sim, 3);
+    if (moved) {
+        a[1] = SIM_BLOCK_MOVED;
+        a[2] = 1 + (int)sim_pick(sim, 7);
+    }
     a[3] = 1 << sim_pick(sim, 12);
     a[3] += (int)sim_pick(sim, (unsigned)a[3]);
+    if (a[1] != SIM_BLOCK_BYTES)
+        a[3] = 0; /* all of it is marked */
     a[4] = sim_draw_value(sim);
 }
 
@@ -44,8 +60,9 @@ void sim_act_kernel(struct sim *sim, const int *a) {
         sim_block_free(sim, block);
         return;
     }
-    if (may_take(sim) && (unsigned)a[1] <= SIM_BLOCK_DMA && (unsigned)a[2] < QUIRE_NORDERS &&
-        a[3] > 0)
+    if (may_take(sim) && (unsigned)a[1] < SIM_BLOCK_KINDS && (unsigned)a[2] < QUIRE_NORDERS &&
+        (a[3] > 0 || a[1] != SIM_BLOCK_BYTES) &&
+        (a[1] != SIM_BLOCK_MOVED || may_move(sim, (unsigned)a[2])))
         (void)sim_block_alloc(sim, block, (enum sim_block_kind)a[1], (unsigned)a[2], (size_t)a[3],
                               (uint8_t)a[4]);
 }

@@ -225,7 +225,7 @@ void sim_act_brk(struct sim *sim, const int *a) {
         bool in_the_way =
             end > MODEL_PAGES || (end > old_end && !model_all_free(space, old_end, end - old_end));
         if (want >= start && !in_the_way && !has_stack(space) && !sim->plan.field[SIM_FAILING] &&
-            sim->refused_nomem == 0)
+            !sim->lossy && sim->refused_nomem == 0)
             sim_fail(sim, "brk: refused to go from %llu to %llu bytes",
                      (unsigned long long)space->brk_bytes, (unsigned long long)length);
         return;

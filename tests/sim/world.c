@@ -196,40 +196,77 @@ void sim_block_free(struct sim *sim, struct sim_block *block) {
     block->bytes = NULL;
 }
 
+/* 2^order frames, as high as the kind of the block may lie, aligned to their number. */
+static void take_frames(struct sim *sim, struct sim_block *block) {
+    uint64_t end = sim->plan.field[SIM_RAM], dma_end = sim->plan.field[SIM_DMA_END];
+    enum quire_zone_kind zone = QUIRE_ZONE_NORMAL;
+    enum quire_status status;
+    if (block->kind == SIM_BLOCK_DMA) {
+        zone = QUIRE_ZONE_DMA;
+        end = dma_end ? dma_end : end;
+    }
+    if (block->kind == SIM_BLOCK_MOVED)
+        status = quire_frames_get(sim->q, block->order, zone, &block->frame);
+    else
+        status = quire_frames_alloc_zone(sim->q, block->order, zone, &block->frame);
+    if (status != QUIRE_OK)
+        return;
+    unsigned nframes = 1u << block->order;
+    if (block->frame.number % nframes != 0 || block->frame.number + nframes > end)
+        sim_fail(sim, "order %u at frame %u of %llu", block->order, block->frame.number,
+                 (unsigned long long)end);
+    block->bytes = quire_frame_window(sim->q, block->frame);
+    if (!block->nbytes || block->nbytes > QUIRE_PAGE_SIZE << block->order)
+        block->nbytes = QUIRE_PAGE_SIZE << block->order;
+}
+
 bool sim_block_alloc(struct sim *sim, struct sim_block *block, enum sim_block_kind kind,
                      unsigned order, size_t nbytes, uint8_t value) {
-    enum quire_zone_kind zone = kind == SIM_BLOCK_DMA ? QUIRE_ZONE_DMA : QUIRE_ZONE_NORMAL;
-    uint64_t dma_end = sim->plan.field[SIM_DMA_END];
     *block = (struct sim_block){.kind = kind, .order = order, .nbytes = nbytes};
-    if (kind == SIM_BLOCK_BYTES) {
+    if (kind == SIM_BLOCK_BYTES)
         block->bytes = quire_kmalloc(sim->q, nbytes);
-    } else if (quire_frames_alloc_zone(sim->q, order, zone, &block->frame) == QUIRE_OK) {
-        if (kind == SIM_BLOCK_DMA && dma_end && block->frame.number + (1u << order) > dma_end)
-            sim_fail(sim, "frame %u for a device that reaches %llu", block->frame.number,
-                     (unsigned long long)dma_end);
-        block->bytes = quire_frame_window(sim->q, block->frame);
-        block->nbytes = QUIRE_PAGE_SIZE << order;
-    }
+    else
+        take_frames(sim, block);
     if (block->bytes)
         mark_block(block, value);
     return block->bytes != NULL;
 }
 
-static void take_ballast(struct sim *sim) {
-    uint64_t random = sim->plan.field[SIM_SEED], target = sim->plan.field[SIM_FREE];
+static uint64_t free_pages(const struct sim *sim) {
     struct quire_usage usage;
     quire_usage(sim->q, &usage);
-    while (usage.free > target && sim->nballast < SIM_BLOCKS) {
-        uint64_t more = usage.free - target;
+    return usage.free;
+}
+
+/* Tall worlds, whose RAM has several sections: what is left lies scattered over all of them, so
+ * that there is something to move together. */
+static void scatter_ballast(struct sim *sim, uint64_t *random) {
+    while (sim->nballast < SIM_BALLAST &&
+           sim_block_alloc(sim, &sim->ballast[sim->nballast], SIM_BLOCK_FRAMES, BALLAST_ORDERS - 1,
+                           QUIRE_PAGE_SIZE, (uint8_t)*random))
+        sim->nballast++;
+    while (sim->nballast > 0 && free_pages(sim) < sim->plan.field[SIM_FREE]) {
+        struct sim_block *block = &sim->ballast[sim_splitmix64(random) % sim->nballast];
+        sim_block_free(sim, block);
+        *block = sim->ballast[--sim->nballast];
+        sim->ballast[sim->nballast].bytes = NULL;
+    }
+}
+
+static void take_ballast(struct sim *sim) {
+    uint64_t random = sim->plan.field[SIM_SEED], target = sim->plan.field[SIM_FREE];
+    if (sim->plan.field[SIM_RAM] >= SIM_TALL_PAGES && sim->plan.field[SIM_DMA_END] == 0)
+        scatter_ballast(sim, &random);
+    while (free_pages(sim) > target && sim->nballast < SIM_BALLAST) {
+        uint64_t more = free_pages(sim) - target;
         unsigned order = sim_splitmix64(&random) % BALLAST_ORDERS;
         order = more > BALLAST_LARGE ? BALLAST_ORDERS : order;
-        while (order > 0 && usage.free < target + (1u << order))
+        while (order > 0 && more < 1u << order)
             order--;
         struct sim_block *block = &sim->ballast[sim->nballast];
-        if (!sim_block_alloc(sim, block, SIM_BLOCK_FRAMES, order, 0, (uint8_t)random))
+        if (!sim_block_alloc(sim, block, SIM_BLOCK_FRAMES, order, QUIRE_PAGE_SIZE, (uint8_t)random))
             break;
         sim->nballast++;
-        quire_usage(sim->q, &usage);
     }
 }
 
@@ -397,6 +434,8 @@ void sim_world_destroy(struct sim *sim) {
     for (unsigned i = 0; i < SIM_BLOCKS; i++) {
         if (sim->kernel[i].bytes)
             sim_block_free(sim, &sim->kernel[i]);
+    }
+    for (unsigned i = 0; i < SIM_BALLAST; i++) {
         if (sim->ballast[i].bytes)
             sim_block_free(sim, &sim->ballast[i]);
     }
