@@ -4,7 +4,7 @@
 #   make test       every test                  make bench      speed, measured beside native
 #   make install    PREFIX=/usr/local           make clean
 #   make check-asan, check-tsan, check-debug    the tests in other builds (CMakePresets.json)
-#   make soak       simulate until HOURS=1 are over, with seeds never tried before (tests/sim)
+#   make soak       simulate until HOURS=1 are over or STEPS=N done, with seeds never tried before
 #   make coverage   what the tests run through  make mutants    what they would notice
 PREFIX ?= /usr/local
 PRESET ?= release
@@ -43,7 +43,8 @@ JOBS ?= 2
 SEED ?= $(shell date +%s)000000
 soak: build/release/build.ninja
 	@cmake --build --preset release --target sim
-	@build/release/tests/sim/sim --hours $(HOURS) --jobs $(JOBS) --seed $(SEED)
+	@build/release/tests/sim/sim --audit-every 0 --jobs $(JOBS) --seed $(SEED) \
+	    $(if $(STEPS),--steps $(STEPS),--hours $(HOURS))
 
 check-%:
 	@$(MAKE) --no-print-directory test PRESET=$*
