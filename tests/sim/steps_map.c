@@ -214,6 +214,7 @@ void sim_act_brk(struct sim *sim, const int *a) {
     if (!sim_range(sim, a, &r))
         return;
     struct model_space *space = r.model;
+    struct quire_usage usage;
     uint64_t length = a[3] < 0 ? 0 : (uint64_t)a[3];
     uint64_t start = sim_va(space->brk_page), old = start + space->brk_bytes;
     uint64_t want = a[3] < 0 ? start - 1 : start + length;
@@ -224,8 +225,9 @@ void sim_act_brk(struct sim *sim, const int *a) {
         unsigned end = space->brk_page + (unsigned)(quire_round_up(length) >> 12) + 1;
         bool in_the_way =
             end > MODEL_PAGES || (end > old_end && !model_all_free(space, old_end, end - old_end));
+        quire_usage(sim->q, &usage);
         if (want >= start && !in_the_way && !has_stack(space) && !sim->plan.field[SIM_FAILING] &&
-            !sim->lossy && sim->refused_nomem == 0)
+            !sim->lossy && sim->refused_nomem == 0 && usage.free > usage.watermark_high)
             sim_fail(sim, "brk: refused to go from %llu to %llu bytes",
                      (unsigned long long)space->brk_bytes, (unsigned long long)length);
         return;
