@@ -64,6 +64,11 @@ root=$here/..
 cc -O2 -fno-strict-aliasing -I"$root/include" -I"$root/src" -I"$root" -o "$out/vm" "$here/vm.c" \
     "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm
 "$out/vm"
+printf '\nreplacement policies on traces\n'
+cc -O2 -fno-strict-aliasing -I"$root/include" -I"$root/src" -I"$root/tests" -o "$out/policy" \
+    "$here/policy.c" "$root/tests/model/policies.c" "$root/tests/model/traces.c" \
+    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm
+"$out/policy"
 printf '\nframes, CPU time in ns of one allocation or one free\n'
 cc -O2 -I"$root/include" -I"$root" -o "$out/core" "$here/core.c" \
     "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm

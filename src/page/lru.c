@@ -187,6 +187,15 @@ void quire_aging_allow(struct quire_aging *aging, uint64_t looks, bool forced) {
     aging->found_used = 0;
 }
 
+void quire_aging_remove(struct quire_aging *aging, struct quire_page *page) {
+    if (aging->policy->remove) {
+        aging->policy->remove(aging, page);
+    }
+    take_off(aging, page);
+    quire_list_init(&page->link);
+    page->flags &= (uint8_t) ~(QUIRE_PAGE_LRU | QUIRE_PAGE_REFERENCED);
+}
+
 void quire_aging_keep(struct quire_aging *aging, struct quire_page *page) {
     if (aging->policy->keep) {
         aging->policy->keep(aging, page);
@@ -255,12 +264,7 @@ void quire_lru_add(struct quire *q, struct quire_page *page, uint32_t shadow) {
 void quire_lru_remove(struct quire *q, struct quire_page *page) {
     struct quire_aging *aging = &q->phys->lru.aging[quire_lru_kind_of(page)];
     CHECK(q, page->flags & QUIRE_PAGE_LRU);
-    if (aging->policy->remove) {
-        aging->policy->remove(aging, page);
-    }
-    take_off(aging, page);
-    quire_list_init(&page->link);
-    page->flags &= (uint8_t) ~(QUIRE_PAGE_LRU | QUIRE_PAGE_REFERENCED);
+    quire_aging_remove(aging, page);
 }
 
 void quire_lru_replace(struct quire *q, struct quire_page *old, struct quire_page *page) {

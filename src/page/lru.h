@@ -93,6 +93,8 @@ static inline enum quire_lru_kind quire_lru_kind_of(const struct quire_page *pag
 struct quire_aging *quire_lru_aging(struct quire *q, enum quire_lru_kind kind);
 /* Budget of the next round; forced: looks answer UNUSED. */
 void quire_aging_allow(struct quire_aging *aging, uint64_t looks, bool forced);
+/* Off its queue. => in a queue */
+void quire_aging_remove(struct quire_aging *aging, struct quire_page *page);
 /* The victim could not go. */
 void quire_aging_keep(struct quire_aging *aging, struct quire_page *page);
 /* Reclaim is at work: the next `arrivals` pages that come are looked at soon after. */
