@@ -6,6 +6,7 @@
  *   fork     a process forks again and again beside one that holds most of the memory
  *   exec     programs are started, with long arguments, while nothing is left
  *   copy     the kernel copies to a program (a pipe, clone's tid) while nothing is left
+ *   files    after all that: pressure/memory and drop_caches
  *
  * Whatever the killer chooses: who is left goes on, and is told the truth of who died.
  */
@@ -223,6 +224,46 @@ static int read_score(void) {
     return atoi(text);
 }
 
+static long long pressure_us(void) {
+    long long total[2] = {-1, -1};
+    FILE *file = fopen("/proc/pressure/memory", "r");
+    EXPECT(file &&
+           fscanf(file, "some avg10=%*f avg60=%*f avg300=%*f total=%lld\n", &total[0]) == 1);
+    EXPECT(file &&
+           fscanf(file, "full avg10=%*f avg60=%*f avg300=%*f total=%lld\n", &total[1]) == 1);
+    EXPECT(total[0] == total[1]);
+    if (file)
+        fclose(file);
+    return total[0];
+}
+
+static int write_text(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY | O_TRUNC), error = 0;
+    EXPECT(fd >= 0);
+    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        error = errno;
+    close(fd);
+    return error;
+}
+
+/* What was waited for so far is told; the caches go when they are told to, and only then. */
+static void kernel_files(void) {
+    static const char *const wrong[] = {"0\n", "4", "-1", "x", "3x"};
+    EXPECT(pressure_us() >= 0);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        EXPECT(write_text("/proc/sys/vm/drop_caches", wrong[i]) == EINVAL);
+    EXPECT(write_text("/proc/sys/vm/drop_caches", "1") == 0);
+    EXPECT(write_text("/proc/sys/vm/drop_caches", "3\n") == 0);
+    long long dropped = -1;
+    char line[128];
+    FILE *file = fopen("/proc/vmstat", "r");
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "drop_pagecache %lld", &dropped);
+    EXPECT(dropped == 2);
+    if (file)
+        fclose(file);
+}
+
 int main(int argc, char **argv) {
     if (argc > 1)
         return strcmp(argv[1], "score") == 0 && read_score() != 300;
@@ -239,6 +280,7 @@ int main(int argc, char **argv) {
             exec_without_memory(argv[0], hold, ways);
         printf("exec: %d refused, %d killed, %d ran\n", ways[0], ways[1], ways[2]);
         copies();
+        kernel_files();
         score_stays(argv[0]);
         return report("oom");
     }

@@ -36,6 +36,62 @@ static void the_largest_dies(void **state) {
     rig_down(&rig);
 }
 
+/* The report: memory's state, then the candidates with what they hold, the worst marked. */
+static void it_says_why(void **state) {
+    (void)state;
+    struct rig rig;
+    unsigned long total, rss, anon, file, shmem, tables, swapped;
+    int adj, number;
+    rig_up(&rig, RAM, 0);
+    for (unsigned i = 0; i < 3; i++)
+        rig_space(&rig, i);
+    assert_int_equal(quire_space_set_oom_score_adj(rig.spaces[0], -500), QUIRE_OK);
+    rig_fill(&rig, 0, rig_map(&rig, 0, RAM, RIG_RW, 0), 100, 0);
+    assert_int_equal(eat(&rig, 1, rig_map(&rig, 1, RAM, RIG_RW, 0), 1000), QUIRE_OK);
+    assert_int_equal(rig.log[0], 0);
+    assert_int_equal(eat(&rig, 2, rig_map(&rig, 2, RAM, RIG_RW, 0), 990), QUIRE_OK);
+    assert_int_equal(rig.kills, 1);
+    const char *line = rig.log;
+    assert_memory_equal(line, "out of memory: free:", 20);
+    line = strchr(line, '\n') + 1;
+    assert_memory_equal(line, "[space]  total_vm", 17);
+    for (int row = 1; row <= 3; row++) {
+        line = strchr(line, '\n') + 1;
+        assert_int_equal(sscanf(line, "[%d] %lu %lu %lu %lu %lu %lu %lu %d", &number, &total, &rss,
+                                &anon, &file, &shmem, &tables, &swapped, &adj),
+                         9);
+        assert_int_equal(number, row);
+        assert_int_equal(total, RAM / RIG_PAGE);
+        assert_int_equal(rss, anon + file + shmem);
+        assert_int_equal(adj, row == 1 ? -500 : 0);
+        assert_true(row != 1 || anon == 100);
+        assert_true(row != 2 || anon == 1000);
+        const char *mark = strstr(line, "<- the worst");
+        assert_true((mark && mark < strchr(line, '\n')) == (row == 2));
+    }
+    assert_string_equal(strchr(line, '\n'), "\n"); /* nothing behind it */
+    rig_down(&rig);
+}
+
+/* Goes on until there is enough: each kill frees what the victim had, and the next one follows. */
+static void until_there_is_enough(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    for (unsigned i = 0; i < 6; i++)
+        rig_space(&rig, i);
+    for (unsigned i = 0; i < 5; i++)
+        rig_fill(&rig, i, rig_map(&rig, i, RAM, RIG_RW, 0), 300 + 10 * i, 0);
+    assert_int_equal(quire_space_set_oom_score_adj(rig.spaces[5], -1000), QUIRE_OK);
+    assert_int_equal(eat(&rig, 5, rig_map(&rig, 5, RAM, RIG_RW, 0), 1550), QUIRE_OK);
+    assert_int_equal(rig.kills, 4);
+    for (unsigned i = 0; i < 5; i++) /* the largest first */
+        assert_true((rig.spaces[i] == NULL) == (i > 0));
+    assert_int_equal(quire_space_oom_score(rig.spaces[5]), 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
 static void adj_decides(void **state) {
     (void)state;
     struct rig rig;
@@ -144,6 +200,7 @@ static void calls_do_not_kill(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_says_why),          cmocka_unit_test(until_there_is_enough),
         cmocka_unit_test(the_largest_dies),     cmocka_unit_test(adj_decides),
         cmocka_unit_test(nobody_may_be_killed), cmocka_unit_test(reaped),
         cmocka_unit_test(after_swap_is_full),   cmocka_unit_test(calls_do_not_kill),

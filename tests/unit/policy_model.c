@@ -76,16 +76,16 @@ static void never_better_than_opt(void **state) {
     }
 }
 
-/* Popular pages and scans: who sorts newcomers out is better than CLOCK, which gives each a round.
- */
+/* Popular pages and scans: who sorts newcomers out is better than CLOCK, which gives each a round,
+ * by more than a twentieth. */
 static void scans_are_resisted(void **state) {
     (void)state;
-    static const char *const resistant[] = {"linux", "2q", "arc", "s3fifo", "sieve"};
+    static const char *const resistant[] = {"2q", "arc", "s3fifo", "sieve"};
     trace_make(TRACE_SCAN, trace, LENGTH, NPAGES);
     uint64_t clock = misses_of("clock", 200);
     for (unsigned i = 0; i < sizeof resistant / sizeof resistant[0]; i++) {
         uint64_t misses = misses_of(resistant[i], 200);
-        if (misses >= clock)
+        if (misses * 20 >= clock * 19)
             fail_msg("%s: %u misses, clock %u", resistant[i], (unsigned)misses, (unsigned)clock);
     }
 }

@@ -23,6 +23,7 @@
 
 /* NULL: the default. For tests that go through all of them. */
 static const struct quire_policy *rig_policy;
+static unsigned rig_swappiness = 60;
 
 struct rig {
     struct quire_machine *machine;
@@ -33,6 +34,7 @@ struct rig {
     unsigned kills;
     int last_killed;
     char why[256];
+    char log[4096]; /* what the manager told the operator, a line each */
     unsigned trespasses; /* accesses that were refused */
 };
 
@@ -48,17 +50,26 @@ static inline void rig_oom_kill(void *context, void *owner, const char *why) {
     *place = NULL;
 }
 
+static inline void rig_log(void *context, const char *line) {
+    struct rig *rig = context;
+    size_t n = strlen(rig->log);
+    snprintf(rig->log + n, sizeof rig->log - n, "%s\n", line);
+}
+
 static inline void rig_up_with(struct rig *rig, uint64_t ram_bytes, const uint64_t *swap_bytes,
                                unsigned nswaps) {
     memset(rig, 0, sizeof *rig);
     rig->running = rig->last_killed = -1;
-    struct quire_soft_config machine = {
-        .ram_bytes = ram_bytes, .seed = 1, .oom_kill = rig_oom_kill, .context = rig};
+    struct quire_soft_config machine = {.ram_bytes = ram_bytes,
+                                        .seed = 1,
+                                        .oom_kill = rig_oom_kill,
+                                        .log = rig_log,
+                                        .context = rig};
     for (unsigned i = 0; i < nswaps; i++)
         machine.swap_bytes[i] = swap_bytes[i];
     assert_int_equal(quire_soft_create(&machine, &rig->machine), QUIRE_OK);
     struct quire_config config = {.machine = rig->machine,
-                                  .swappiness = 60,
+                                  .swappiness = rig_swappiness,
                                   .policy = rig_policy,
                                   .overcommit = QUIRE_OVERCOMMIT_ALWAYS};
     assert_int_equal(quire_create(&config, &rig->q), QUIRE_OK);

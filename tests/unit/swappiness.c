@@ -1,0 +1,101 @@
+/* swappiness.c: how the looking is divided between anonymous and file pages: by swappiness, by what
+ * each kind cost, and at the edges. */
+#include "rig.h"
+
+#include "base/system.h"
+#include "page/lru.h"
+
+#define RAM        (8 * RIG_MIB)
+#define ANON_PAGES 900u
+#define FILE_PAGES 900u
+
+static enum quire_status file_read(void *context, uint64_t offset, void *bytes) {
+    (void)context, (void)offset;
+    memset(bytes, 1, RIG_PAGE);
+    return QUIRE_OK;
+}
+
+static uint64_t file_size(void *context) {
+    (void)context;
+    return FILE_PAGES * RIG_PAGE;
+}
+
+static void file_release(void *context) {
+    (void)context;
+}
+
+/* As many pages of each kind, none used again; then reclaim frees some hundred. */
+static struct quire_counters reclaim_with(unsigned swappiness, uint32_t file_cost, bool swap) {
+    static const struct quire_pager pager = {
+        .read = file_read, .size = file_size, .release = file_release};
+    static const struct quire_object_info info = {.name = "/data", .inode = 7};
+    struct rig rig;
+    struct quire_object *object;
+    uint64_t value;
+    quire_vaddr at = quire_va(0);
+    rig_swappiness = swappiness;
+    rig_up(&rig, RAM, swap ? 4 * RAM : 0);
+    rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, RAM, RIG_RW, 0);
+    assert_int_equal(quire_object_create_file(rig.q, &pager, &rig, &info, &object), QUIRE_OK);
+    assert_int_equal(quire_map(rig.spaces[0], &at, FILE_PAGES * RIG_PAGE, QUIRE_PROT_READ,
+                               QUIRE_MAP_SHARED, object, 0),
+                     QUIRE_OK);
+    quire_object_unref(object);
+    for (unsigned n = 0; n < ANON_PAGES; n++) {
+        assert_int_equal(rig_store(&rig, 0, va + n * RIG_PAGE, 1), QUIRE_OK);
+        assert_int_equal(rig_load(&rig, 0, at.value + n * RIG_PAGE, &value), QUIRE_OK);
+    }
+    assert_int_equal(quire_counters(rig.q)->pgscan_kswapd, 0); /* so far there was room */
+    quire_lru_aging(rig.q, QUIRE_LRU_FILE)->cost = file_cost;
+    for (unsigned n = 0; n < 500; n++)
+        assert_int_equal(rig_store(&rig, 0, va + (ANON_PAGES + n) * RIG_PAGE, 1), QUIRE_OK);
+    assert_int_equal(rig.kills, 0);
+    struct quire_counters counters = *quire_counters(rig.q);
+    quire_audit(rig.q);
+    rig_down(&rig);
+    return counters;
+}
+
+/* Looks, not evictions: which pages go is for the policy to say when it has seen them. */
+static void divides_the_looks(void **state) {
+    (void)state;
+    uint64_t last = 0;
+    const unsigned values[5] = {0, 20, 60, 140, 200};
+    for (unsigned i = 0; i < 5; i++) {
+        struct quire_counters counters = reclaim_with(values[i], 0, true);
+        assert_true(counters.pgsteal_anon + counters.pgsteal_file >= 100);
+        if (values[i] == 0) /* files, but in a last round */
+            assert_true(counters.pgscan_file > 10 * counters.pgscan_anon);
+        if (values[i] == 20)
+            assert_true(counters.pgscan_file > 2 * counters.pgscan_anon);
+        if (values[i] == 200)
+            assert_int_equal(counters.pgscan_file, 0);
+        assert_true(counters.pgscan_anon > last);
+        last = counters.pgscan_anon;
+    }
+}
+
+/* File pages that kept coming back are left alone more. */
+static void cost_counts(void **state) {
+    (void)state;
+    struct quire_counters cheap = reclaim_with(60, 0, true);
+    struct quire_counters dear = reclaim_with(60, 300, true);
+    assert_true(dear.pgscan_anon > cheap.pgscan_anon);
+    assert_true(dear.pgscan_file < cheap.pgscan_file);
+}
+
+/* Nowhere to go: no anonymous page is even looked at, whatever swappiness says. */
+static void without_swap(void **state) {
+    (void)state;
+    struct quire_counters counters = reclaim_with(200, 0, false);
+    assert_int_equal(counters.pgscan_anon, 0);
+    assert_true(counters.pgsteal_file >= 100);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(divides_the_looks),
+                                       cmocka_unit_test(cost_counts),
+                                       cmocka_unit_test(without_swap)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
