@@ -100,7 +100,7 @@ void quire_disk_destroy(struct quire_machine *machine);
 
 /* pmap.c: the entry that maps va or, in a leaf table, could; NULL where no leaf table is. *order:
  * 0, or SOFT_LARGE_ORDER for a valid entry that maps a whole block. => va is a user address. */
-#define SOFT_LARGE_ORDER 9u
+#define SOFT_LARGE_ORDER ((unsigned)SOFT_LEAF_BITS)
 uint64_t *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va, unsigned *order);
 /* User addresses lie below this. */
 uint64_t quire_pmap_limit(void);

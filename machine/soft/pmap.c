@@ -36,16 +36,24 @@
 #include "../radix/radix.h"
 #include "machine.h"
 
-#define FORMAT     (&quire_radix_sv48)
-#define USER_LIMIT ((uint64_t)1 << 47)
+/* Sv48 but for the size of leaf tables: see SOFT_LEAF_BITS. */
+static const struct quire_radix_format small_leaves = {
+    .name = "9/9/9/small",
+    .levels = 4,
+    .bits = {9, 9, 9, SOFT_LEAF_BITS},
+    .shift = {30 + SOFT_LEAF_BITS, 21 + SOFT_LEAF_BITS, 12 + SOFT_LEAF_BITS, 12},
+    .entry_shift = 3,
+    .user_bits = 38 + SOFT_LEAF_BITS,
+    .leaf_levels = 0xC,
+};
+#define FORMAT     (SOFT_LEAF_BITS == 9 ? &quire_radix_sv48 : &small_leaves)
+#define USER_LIMIT ((uint64_t)1 << (38 + SOFT_LEAF_BITS))
 /* A leaf table covers 2^LEAF_SPAN bytes: 512 pages. */
-#define LEAF_SPAN    (QUIRE_PAGE_SHIFT + 9)
-#define LEAF_ENTRIES 512u
+#define LEAF_SPAN    (QUIRE_PAGE_SHIFT + SOFT_LEAF_BITS)
+#define LEAF_ENTRIES (1u << SOFT_LEAF_BITS)
 #define LEAF_LEVEL   (FORMAT->levels - 1)
 #define LARGE_LEVEL  (FORMAT->levels - 2) /* an entry here covers 2^LEAF_SPAN bytes */
 #define LARGE_BYTES  ((uint64_t)1 << LEAF_SPAN)
-_Static_assert(LEAF_SPAN == TLB_LARGE_SHIFT && LEAF_SPAN - QUIRE_PAGE_SHIFT == SOFT_LARGE_ORDER,
-               "one size of blocks");
 
 static struct quire_radix tree(const struct quire_pmap *pmap) {
     return (struct quire_radix){FORMAT, pmap->machine->ram, quire_frame_address(pmap->root).value};

@@ -16,11 +16,17 @@
 
 #include <quire/types.h>
 
+/* Bits of an address that index a leaf table: 9, of Sv48. Another number is for tests that want
+ * blocks to be small: what one entry of the level above maps is 2^SOFT_LEAF_BITS pages. */
+#ifndef SOFT_LEAF_BITS
+#define SOFT_LEAF_BITS 9
+#endif
+
 #define TLB_ENTRIES 256
 /* Entries for blocks of 2 MiB: as many as the first-level data TLB of Intel's cores since Haswell
  * has (Optimization Reference Manual, 2.1). 32 of them reach 64 MiB, the others together 1 MiB. */
 #define TLB_LARGE_ENTRIES 32
-#define TLB_LARGE_SHIFT   21
+#define TLB_LARGE_SHIFT   (QUIRE_PAGE_SHIFT + SOFT_LEAF_BITS)
 #define TLB_NO_TAG        UINT64_MAX /* not page-aligned, so it matches no access */
 
 struct tlb_entry {

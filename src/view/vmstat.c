@@ -37,7 +37,7 @@ static void levels(struct quire_text *text, const struct quire *q) {
     line(text, "nr_file_pages", usage.file + usage.shmem + view_swap_cached(q));
     line(text, "nr_dirty", usage.dirty);
     line(text, "nr_shmem", usage.shmem);
-    line(text, "nr_anon_transparent_hugepages", usage.anon_huge >> 9); /* blocks of 2 MiB */
+    line(text, "nr_anon_transparent_hugepages", quire_vm_blocks(q));
     line(text, "nr_page_table_pages", usage.page_tables);
     line(text, "nr_swapcached", view_swap_cached(q));
 }

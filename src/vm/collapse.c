@@ -61,7 +61,8 @@ static bool look_at(struct quire_space *space, uint64_t va, struct sight *sight)
     uint64_t first = quire_pages(va), index = first;
     const struct quire_anon *anon;
     *sight = (struct sight){.in_row = true};
-    for (; (anon = quire_radix_next(&space->anons, &index)) && index < first + QUIRE_HUGE_PAGES;
+    for (; (anon = quire_radix_next(&space->anons, &index)) &&
+           index < first + quire_huge_npages(space->q);
          index++) {
         if (!is_free_to_go(anon)) {
             return false;
@@ -69,12 +70,12 @@ static bool look_at(struct quire_space *space, uint64_t va, struct sight *sight)
         if (!sight->present++) {
             uint32_t frame = quire_page_frame(space->q, anon->page).number;
             sight->first = anon->page;
-            sight->in_row = index == first && !(frame & (QUIRE_HUGE_PAGES - 1));
+            sight->in_row = index == first && !(frame & (quire_huge_npages(space->q) - 1));
         }
         sight->in_row = sight->in_row && anon->page == sight->first + (index - first);
         sight->used = sight->used || is_used(space, index, anon->page);
     }
-    sight->in_row = sight->in_row && sight->present == QUIRE_HUGE_PAGES;
+    sight->in_row = sight->in_row && sight->present == quire_huge_npages(space->q);
     return sight->present >= space->q->vm->collapse_min && sight->used;
 }
 
@@ -108,8 +109,9 @@ static void collapse(const struct quire_region *region, uint64_t va, const struc
         q->counters.thp_collapse_alloc_failed++;
         return;
     }
-    quire_mach_pmap_remove(space->pmap, quire_va(va), QUIRE_HUGE_PAGES); /* no writes meanwhile */
-    for (uint64_t i = 0; i < QUIRE_HUGE_PAGES; i++) {
+    quire_mach_pmap_remove(space->pmap, quire_va(va),
+                           quire_huge_npages(q)); /* no writes meanwhile */
+    for (uint64_t i = 0; i < quire_huge_npages(q); i++) {
         if (sight->in_row) {
             quire_anon_dirty(q, plan.pages[i].owner);
         } else if (is_made(&plan, i)) {
@@ -135,12 +137,12 @@ static unsigned step(struct quire *q, bool *done) {
         return 1;
     }
     uint64_t from = region->start > vm->collapse_va ? region->start : vm->collapse_va;
-    uint64_t va = (from + QUIRE_HUGE_BYTES - 1) & ~(QUIRE_HUGE_BYTES - 1);
+    uint64_t va = (from + quire_huge_bytes(q) - 1) & ~(quire_huge_bytes(q) - 1);
     if (!quire_huge_allowed(region, va) || (region->flags & QUIRE_MAP_LOCKED)) {
         vm->collapse_va = region->end;
         return 1;
     }
-    vm->collapse_va = va + QUIRE_HUGE_BYTES;
+    vm->collapse_va = va + quire_huge_bytes(q);
     if (quire_huge_at(space, va)) {
         return 1;
     }
@@ -154,7 +156,7 @@ static unsigned step(struct quire *q, bool *done) {
 void quire_vm_collapse(struct quire *q) {
     struct quire_vm *vm = q->vm;
     bool done = false;
-    if (vm->thp == QUIRE_THP_NEVER || vm->large_order != QUIRE_HUGE_ORDER) {
+    if (vm->thp == QUIRE_THP_NEVER || !vm->large_order) {
         return;
     }
     uint64_t now = quire_mach_now_ns(q->machine);

@@ -44,6 +44,9 @@
  *   I2  where the machine has one entry for a block there is a record
  *   I3  vm->nhuges counts records
  *
+ * 2 MiB and 512 stand for what the machine says, its large_order; the simulation has one with
+ * blocks of 4 pages, so that small worlds are full of them.
+ *
  * What may fail: taking a block, and then small pages do. It never reclaims or compacts, and leaves
  * alone what is needed to stay above the high watermark. Audited by quire_huge_audit.
  */
@@ -55,28 +58,29 @@
 #include "vm/lock.h"
 #include "vm/rmap.h"
 
-static uint64_t block_of(uint64_t va) {
-    return va & ~(QUIRE_HUGE_BYTES - 1);
+static uint64_t block_of(const struct quire *q, uint64_t va) {
+    return va & ~(quire_huge_bytes(q) - 1);
 }
 
 /* ---- may there be one? ---------------------------------------------------------------------- */
 
 bool quire_huge_allowed(const struct quire_region *region, uint64_t va) {
-    const struct quire_vm *vm = region->space->q->vm;
+    const struct quire *q = region->space->q;
+    const struct quire_vm *vm = q->vm;
     const uint32_t never = QUIRE_MAP_SHARED | QUIRE_MAP_GROWSDOWN | QUIRE_REGION_NOHUGEPAGE;
-    if (vm->thp == QUIRE_THP_NEVER || vm->large_order != QUIRE_HUGE_ORDER) {
+    if (vm->thp == QUIRE_THP_NEVER || !vm->large_order) {
         return false;
     }
     if (vm->thp == QUIRE_THP_MADVISE && !(region->flags & QUIRE_REGION_HUGEPAGE)) {
         return false;
     }
     return !region->object && !(region->flags & never) && (region->prot & QUIRE_PROT_WRITE) &&
-           region->start <= va && region->end >= va + QUIRE_HUGE_BYTES;
+           region->start <= va && region->end >= va + quire_huge_bytes(q);
 }
 
 bool quire_huge_memory_is_plenty(const struct quire *q) {
     return quire_page_count(q, QUIRE_USE_FREE) >=
-           quire_page_watermark(q, QUIRE_WMARK_HIGH) + QUIRE_HUGE_PAGES;
+           quire_page_watermark(q, QUIRE_WMARK_HIGH) + quire_huge_npages(q);
 }
 
 /* ---- taking and giving back ------------------------------------------------------------------ */
@@ -108,7 +112,7 @@ static bool make_anon(struct quire_huge_plan *plan, uint64_t i) {
 void quire_huge_give_back(struct quire_huge_plan *plan) {
     struct quire *q = plan->space->q;
     uint64_t first = quire_pages(plan->va);
-    for (uint64_t i = 0; i < QUIRE_HUGE_PAGES; i++) {
+    for (uint64_t i = 0; i < quire_huge_npages(q); i++) {
         if (is_made(plan, i)) {
             quire_anon_put(q, quire_radix_remove(&plan->space->anons, first + i));
         } else {
@@ -116,7 +120,7 @@ void quire_huge_give_back(struct quire_huge_plan *plan) {
             quire_radix_trim(&plan->space->anons, first + i); /* what was only reserved */
         }
     }
-    quire_radix_trim(&plan->space->huges, plan->va >> QUIRE_HUGE_SHIFT);
+    quire_radix_trim(&plan->space->huges, quire_huge_key(q, plan->va));
     quire_cache_free(q->vm->huge_cache, plan->record);
 }
 
@@ -132,12 +136,13 @@ bool quire_huge_take(struct quire_huge_plan *plan, struct quire_space *space, ui
         return false;
     }
     *plan->record = (struct quire_huge){.used = {0}};
-    if (quire_radix_reserve(&space->huges, va >> QUIRE_HUGE_SHIFT) == QUIRE_OK) {
+    if (quire_radix_reserve(&space->huges, quire_huge_key(q, va)) == QUIRE_OK) {
         plan->pages =
-            pages ? pages : quire_page_alloc(q, QUIRE_HUGE_ORDER, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+            pages ? pages
+                  : quire_page_alloc(q, q->vm->large_order, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
     }
     if (!plan->pages) {
-        quire_radix_trim(&space->huges, va >> QUIRE_HUGE_SHIFT);
+        quire_radix_trim(&space->huges, quire_huge_key(q, va));
         quire_cache_free(q->vm->huge_cache, plan->record);
         return false;
     }
@@ -146,7 +151,7 @@ bool quire_huge_take(struct quire_huge_plan *plan, struct quire_space *space, ui
     }
     quire_page_split(q, plan->pages);
     uint64_t first = quire_pages(va);
-    for (uint64_t i = 0; i < QUIRE_HUGE_PAGES; i++) {
+    for (uint64_t i = 0; i < quire_huge_npages(q); i++) {
         if (!quire_radix_get(&space->anons, first + i) && !make_anon(plan, i)) {
             quire_huge_give_back(plan);
             return false;
@@ -158,18 +163,18 @@ bool quire_huge_take(struct quire_huge_plan *plan, struct quire_space *space, ui
 /* Tell the machine of the whole block. */
 static void enter_block(struct quire_space *space, uint64_t va, struct quire_page *pages,
                         unsigned prot) {
-    quire_space_enter_block(space, va, pages, QUIRE_HUGE_ORDER, prot);
+    quire_space_enter_block(space, va, pages, space->q->vm->large_order, prot);
 }
 
 void quire_huge_finish(struct quire_huge_plan *plan, const struct quire_region *region) {
     struct quire_space *space = plan->space;
     struct quire *q = space->q;
-    for (uint64_t i = 0; i < QUIRE_HUGE_PAGES; i++) {
+    for (uint64_t i = 0; i < quire_huge_npages(q); i++) {
         struct quire_rmap *none = NULL;
         quire_rmap_add(&plan->pages[i], space, plan->va + (i << QUIRE_PAGE_SHIFT), &none);
     }
     enum quire_status status =
-        quire_radix_set(&space->huges, plan->va >> QUIRE_HUGE_SHIFT, plan->record);
+        quire_radix_set(&space->huges, quire_huge_key(q, plan->va), plan->record);
     CHECK(q, status == QUIRE_OK); /* it was reserved */
     q->vm->nhuges++;              /* I3 */
     enter_block(space, plan->va, plan->pages, region->prot | QUIRE_PROT_READ);
@@ -180,7 +185,7 @@ void quire_huge_finish(struct quire_huge_plan *plan, const struct quire_region *
 /* ---- faults ---------------------------------------------------------------------------------- */
 
 static bool is_empty(struct quire_space *space, uint64_t va) {
-    uint64_t index = quire_pages(va), end = index + QUIRE_HUGE_PAGES;
+    uint64_t index = quire_pages(va), end = index + quire_huge_npages(space->q);
     return !space->anons.count || !quire_radix_next(&space->anons, &index) || index >= end;
 }
 
@@ -188,7 +193,7 @@ bool quire_huge_fill(struct quire_region *region, uint64_t va) {
     struct quire_space *space = region->space;
     struct quire *q = space->q;
     struct quire_huge_plan plan;
-    va = block_of(va);
+    va = block_of(q, va);
     if (!quire_huge_allowed(region, va) || !is_empty(space, va)) {
         return false;
     }
@@ -196,7 +201,7 @@ bool quire_huge_fill(struct quire_region *region, uint64_t va) {
         q->counters.thp_fault_fallback++;
         return false;
     }
-    for (uint64_t i = 0; i < QUIRE_HUGE_PAGES; i++) {
+    for (uint64_t i = 0; i < quire_huge_npages(q); i++) {
         quire_mach_zero(q->machine, quire_page_frame(q, &plan.pages[i]));
         if (region->flags & QUIRE_MAP_LOCKED) {
             quire_lock_page(q, &plan.pages[i]);
@@ -214,7 +219,7 @@ static struct quire_page *look_at(struct quire_space *space, uint64_t va, bool *
     uint64_t first = quire_pages(va);
     const struct quire_anon *head = quire_radix_get(&space->anons, first);
     *unshared = true;
-    for (uint64_t i = 0; i < QUIRE_HUGE_PAGES && *unshared; i++) {
+    for (uint64_t i = 0; i < quire_huge_npages(space->q) && *unshared; i++) {
         const struct quire_anon *anon = quire_radix_get(&space->anons, first + i);
         *unshared = anon->refs == 1;
     }
@@ -228,7 +233,7 @@ bool quire_huge_refill(struct quire_region *region, uint64_t va, bool write) {
     if (!quire_huge_at(space, va)) {
         return false;
     }
-    struct quire_page *pages = look_at(space, block_of(va), &unshared);
+    struct quire_page *pages = look_at(space, block_of(space->q, va), &unshared);
     if (write && !unshared) {
         quire_huge_split(space, va, true);
         return false;
@@ -238,7 +243,7 @@ bool quire_huge_refill(struct quire_region *region, uint64_t va, bool write) {
                         : (prot | QUIRE_PROT_READ) & ~(unsigned)QUIRE_PROT_WRITE;
     }
     if (prot) { /* a forced write may be to a region of PROT_NONE */
-        enter_block(space, block_of(va), pages, prot);
+        enter_block(space, block_of(space->q, va), pages, prot);
     }
     return true;
 }
@@ -248,7 +253,7 @@ bool quire_huge_refill(struct quire_region *region, uint64_t va, bool write) {
 /* The record of the block at va goes. */
 static void end_record(struct quire_space *space, uint64_t va) {
     struct quire_vm *vm = space->q->vm;
-    struct quire_huge *record = quire_radix_remove(&space->huges, va >> QUIRE_HUGE_SHIFT);
+    struct quire_huge *record = quire_radix_remove(&space->huges, quire_huge_key(space->q, va));
     CHECK(space->q, record && vm->nhuges);
     vm->nhuges--;
     quire_cache_free(vm->huge_cache, record);
@@ -266,7 +271,7 @@ static void demote(struct quire_space *space, uint64_t va) {
     if (q->vm->stash.count) {
         quire_space_enter(space, va, quire_page_at(q, entry.frame), entry.prot);
     } else {
-        quire_mach_pmap_remove(space->pmap, quire_va(va), QUIRE_HUGE_PAGES);
+        quire_mach_pmap_remove(space->pmap, quire_va(va), quire_huge_npages(q));
     }
 }
 
@@ -275,7 +280,7 @@ void quire_huge_split(struct quire_space *space, uint64_t va, bool page_leaves) 
     if (!quire_huge_at(space, va)) {
         return;
     }
-    va = block_of(va);
+    va = block_of(q, va);
     end_record(space, va);
     demote(space, va); /* I2 */
     q->counters.thp_split_pmd++;
@@ -284,21 +289,21 @@ void quire_huge_split(struct quire_space *space, uint64_t va, bool page_leaves) 
 }
 
 void quire_huge_cut(struct quire_space *space, uint64_t va) {
-    if (va & (QUIRE_HUGE_BYTES - 1)) {
+    if (va & (quire_huge_bytes(space->q) - 1)) {
         quire_huge_split(space, va, false);
     }
 }
 
 void quire_huge_leave(struct quire_space *space, uint64_t start, uint64_t end) {
-    uint64_t key = start >> QUIRE_HUGE_SHIFT;
+    uint64_t key = quire_huge_key(space->q, start);
     if (!space->huges.count) {
         return;
     }
-    for (; quire_radix_next(&space->huges, &key) && key << QUIRE_HUGE_SHIFT < end; key++) {
-        uint64_t va = key << QUIRE_HUGE_SHIFT;
-        if (va >= start && va + QUIRE_HUGE_BYTES <= end) {
+    for (; quire_radix_next(&space->huges, &key) && quire_huge_va(space->q, key) < end; key++) {
+        uint64_t va = quire_huge_va(space->q, key);
+        if (va >= start && va + quire_huge_bytes(space->q) <= end) {
             end_record(space, va);
-            quire_mach_pmap_remove(space->pmap, quire_va(va), QUIRE_HUGE_PAGES); /* I2 */
+            quire_mach_pmap_remove(space->pmap, quire_va(va), quire_huge_npages(space->q)); /* I2 */
         } else {
             quire_huge_split(space, va, true);
         }
@@ -319,11 +324,11 @@ void quire_huge_end_space(struct quire_space *space) {
 bool quire_huge_harvest(struct quire_space *space, uint64_t va) {
     bool used = quire_mach_pmap_harvest(space->pmap, quire_va(va));
     struct quire_huge *huge =
-        space->huges.count ? quire_radix_get(&space->huges, va >> QUIRE_HUGE_SHIFT) : NULL;
+        space->huges.count ? quire_radix_get(&space->huges, quire_huge_key(space->q, va)) : NULL;
     if (!huge) {
         return used;
     }
-    uint64_t page = (va >> QUIRE_PAGE_SHIFT) & (QUIRE_HUGE_PAGES - 1);
+    uint64_t page = (va >> QUIRE_PAGE_SHIFT) & (quire_huge_npages(space->q) - 1);
     if (used) {
         __builtin_memset(huge->used, 0xFF, sizeof huge->used);
     }
@@ -334,16 +339,18 @@ bool quire_huge_harvest(struct quire_space *space, uint64_t va) {
 
 uint64_t quire_vm_block_pages(const struct quire_space *space, quire_vaddr start, quire_vaddr end) {
     struct quire_radix *huges = (struct quire_radix *)&space->huges; /* moves its hint only */
-    uint64_t key = start.value >> QUIRE_HUGE_SHIFT, pages = 0;
-    for (; quire_radix_next(huges, &key) && key << QUIRE_HUGE_SHIFT < end.value; key++) {
-        pages += QUIRE_HUGE_PAGES;
+    uint64_t key = quire_huge_key(space->q, start.value), pages = 0;
+    for (; quire_radix_next(huges, &key) && quire_huge_va(space->q, key) < end.value; key++) {
+        pages += quire_huge_npages(space->q);
     }
     return pages;
 }
 
 bool quire_vm_block_eligible(const struct quire_space *space, quire_vaddr va) {
     const struct quire_region *region = quire_region_above(space, va.value);
-    return region && quire_huge_allowed(region, block_of(region->start + QUIRE_HUGE_BYTES - 1));
+    return region &&
+           quire_huge_allowed(region,
+                              block_of(space->q, region->start + quire_huge_bytes(space->q) - 1));
 }
 
 bool quire_vm_in_block(struct quire_page *page) {
@@ -356,7 +363,11 @@ bool quire_vm_in_block(struct quire_page *page) {
 }
 
 uint64_t quire_vm_huge_pages(const struct quire *q) {
-    return q->vm->nhuges << QUIRE_HUGE_ORDER;
+    return q->vm->nhuges << q->vm->large_order;
+}
+
+uint64_t quire_vm_blocks(const struct quire *q) {
+    return q->vm->nhuges;
 }
 
 void quire_set_thp(struct quire *q, enum quire_thp mode) {
@@ -372,16 +383,16 @@ enum quire_thp quire_thp(const struct quire *q) {
 static void audit_block(struct quire_space *space, uint64_t va) {
     struct quire *q = space->q;
     struct quire_region *region = quire_region_find(space, va);
-    CHECK(q, region && region->end >= va + QUIRE_HUGE_BYTES && !region->object);
+    CHECK(q, region && region->end >= va + quire_huge_bytes(q) && !region->object);
     CHECK(q, !(region->flags & QUIRE_MAP_SHARED));
     uint32_t first = 0;
-    for (uint64_t i = 0; i < QUIRE_HUGE_PAGES; i++) {
+    for (uint64_t i = 0; i < quire_huge_npages(q); i++) {
         uint64_t at = va + (i << QUIRE_PAGE_SHIFT);
         struct quire_anon *anon = quire_radix_get(&space->anons, quire_pages(at));
         CHECK(q, anon && anon->page && (anon->page->flags & QUIRE_PAGE_DIRTY));
         uint32_t frame = quire_page_frame(q, anon->page).number;
         first = i ? first : frame;
-        CHECK(q, (first & (QUIRE_HUGE_PAGES - 1)) == 0 && frame == first + i);
+        CHECK(q, (first & (quire_huge_npages(q) - 1)) == 0 && frame == first + i);
         CHECK(q, quire_rmap_find(anon->page, space, at));
     }
 }
@@ -390,7 +401,7 @@ uint64_t quire_huge_audit(struct quire_space *space) {
     uint64_t blocks = 0;
     CHECK(space->q, quire_radix_check(&space->huges));
     for (uint64_t key = 0; quire_radix_next(&space->huges, &key) != NULL; key++) {
-        audit_block(space, key << QUIRE_HUGE_SHIFT);
+        audit_block(space, quire_huge_va(space->q, key));
         blocks++;
     }
     CHECK(space->q, blocks == space->huges.count);

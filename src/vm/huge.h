@@ -1,31 +1,47 @@
-/* huge.h: blocks of 2 MiB that a space maps with one entry; for the files of this room. The theory
- * is in huge.c.
+/* huge.h: blocks (2 MiB, or what the machine has) that a space maps with one entry; for the files
+ * of this room. The theory is in huge.c.
  */
 #ifndef QUIRE_VM_HUGE_H
 #define QUIRE_VM_HUGE_H
 
 #include "vm/space.h"
 
-#define QUIRE_HUGE_ORDER 9
-#define QUIRE_HUGE_PAGES ((uint64_t)1 << QUIRE_HUGE_ORDER)
-#define QUIRE_HUGE_SHIFT (QUIRE_PAGE_SHIFT + QUIRE_HUGE_ORDER)
-#define QUIRE_HUGE_BYTES ((uint64_t)1 << QUIRE_HUGE_SHIFT)
+/* The largest block that there can be is the largest that can be allocated. */
+#define QUIRE_HUGE_PAGES_MAX (1u << (QUIRE_NORDERS - 1))
 
-/* One block of one space: space->huges[va >> QUIRE_HUGE_SHIFT]. */
+/* One block of one space: space->huges[quire_huge_key(va)]. */
 struct quire_huge {
     /* Bit i: the block was accessed, as far as the machine knows, and page i has not been asked
-     * about it since. One referenced bit for 512 pages, made into 512. */
-    uint64_t used[QUIRE_HUGE_PAGES / 64];
+     * about it since. One referenced bit for all of them, made into one each. */
+    uint64_t used[QUIRE_HUGE_PAGES_MAX / 64];
 };
 
 /* A block being made: everything that can fail has been taken. huge.c, collapse.c. */
 struct quire_huge_plan {
     struct quire_space *space;
     uint64_t va;              /* of the block */
-    struct quire_page *pages; /* 512 single frames in a row */
+    struct quire_page *pages; /* single frames in a row */
     struct quire_huge *record;
-    uint64_t made[QUIRE_HUGE_PAGES / 64]; /* bit i: the anon of page i is new, around pages[i] */
+    uint64_t
+        made[QUIRE_HUGE_PAGES_MAX / 64]; /* bit i: the anon of page i is new, around pages[i] */
 };
+
+/* Pages and bytes of a block, and its number; all by the machine's large_order, 9 for 2 MiB. */
+static inline uint64_t quire_huge_npages(const struct quire *q) {
+    return (uint64_t)1 << q->vm->large_order;
+}
+
+static inline uint64_t quire_huge_bytes(const struct quire *q) {
+    return QUIRE_PAGE_SIZE << q->vm->large_order;
+}
+
+static inline uint64_t quire_huge_key(const struct quire *q, uint64_t va) {
+    return va >> QUIRE_PAGE_SHIFT >> q->vm->large_order;
+}
+
+static inline uint64_t quire_huge_va(const struct quire *q, uint64_t key) {
+    return key << q->vm->large_order << QUIRE_PAGE_SHIFT;
+}
 
 /* May there be a block at this (aligned) address, by the region, the mode and the machine? */
 bool quire_huge_allowed(const struct quire_region *region, uint64_t va);
@@ -34,12 +50,12 @@ bool quire_huge_allowed(const struct quire_region *region, uint64_t va);
 bool quire_huge_memory_is_plenty(const struct quire *q);
 
 /* Take record, frames, and a new anon for each page that has none. False: nothing was taken. pages:
- * the 512 that are there, in a row already; else NULL. */
+ * those that are there, in a row already; else NULL. */
 bool quire_huge_take(struct quire_huge_plan *plan, struct quire_space *space, uint64_t va,
                      struct quire_page *pages);
 /* Give back what was taken. */
 void quire_huge_give_back(struct quire_huge_plan *plan);
-/* All 512 pages are the space's, dirty, on their lists: map them. Cannot fail.
+/* All its pages are the space's, dirty, on their lists: map them. Cannot fail.
  * => the stash is full; no page of the block is mapped */
 void quire_huge_finish(struct quire_huge_plan *plan, const struct quire_region *region);
 
@@ -73,7 +89,7 @@ uint64_t quire_huge_audit(struct quire_space *space);
 
 /* Is va in a block? O(1) where the space has none. */
 static inline bool quire_huge_at(struct quire_space *space, uint64_t va) {
-    return space->huges.count && quire_radix_get(&space->huges, va >> QUIRE_HUGE_SHIFT);
+    return space->huges.count && quire_radix_get(&space->huges, quire_huge_key(space->q, va));
 }
 
 #endif

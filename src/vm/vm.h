@@ -152,8 +152,9 @@ uint64_t quire_vm_peak_demand(const struct quire *q);
  * block: who looks for pages to move had better leave these alone. O(mappings of the page). */
 bool quire_vm_in_block(struct quire_page *page);
 
-/* Pages in blocks of all spaces (AnonHugePages). O(1). */
+/* Pages in blocks of all spaces (AnonHugePages); blocks. O(1). */
 uint64_t quire_vm_huge_pages(const struct quire *q);
+uint64_t quire_vm_blocks(const struct quire *q);
 
 /* The same of one space between two addresses; and may the region that begins at va have blocks? */
 uint64_t quire_vm_block_pages(const struct quire_space *space, quire_vaddr start, quire_vaddr end);

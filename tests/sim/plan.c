@@ -18,9 +18,13 @@
 
 #include "steps.h"
 
+/* sim_blocks has more of it: blocks are made while memory is plenty. */
+#ifndef EXTRA_PAGES
+#define EXTRA_PAGES 0
+#endif
 /* RAM: what the manager itself needs, and not enough for what the programs want. */
 #define RAM_PAGES_MIN   256
-#define RAM_PAGES_MORE  128
+#define RAM_PAGES_MORE  (128 + EXTRA_PAGES)
 #define SWAP_PAGES_MIN  2 /* the first page of an area is its header */
 #define SWAP_PAGES_MORE 768
 #define SWAP_STEP_MAX   100
@@ -28,7 +32,7 @@
 #define MIN_FREE_MAX    24
 /* What the ballast leaves for programs. They would like four times 160 pages and the objects. */
 #define FREE_PAGES_MIN  50
-#define FREE_PAGES_MORE 130
+#define FREE_PAGES_MORE (130 + EXTRA_PAGES)
 #define TALL_FREE_MORE  400
 #define SWAPPINESS_MAX  200
 /* How seldom things go wrong in worlds where they do: one in so many. */

@@ -6,8 +6,8 @@
 #include "page/lru.h"
 #include "vm/huge.h"
 
-#define HUGE    QUIRE_HUGE_BYTES
-#define NPAGES  QUIRE_HUGE_PAGES
+#define HUGE    (2 * MIB)
+#define NPAGES  512u
 #define AT      (64 * MIB) /* a multiple of a block */
 #define TICK_NS 10000000u
 

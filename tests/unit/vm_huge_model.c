@@ -50,7 +50,7 @@ static uint64_t va_of(uint64_t page) {
 
 /* Down to where a block begins, half of the time. */
 static uint64_t near_block(struct model *m, uint64_t page) {
-    uint64_t inside = quire_pages(va_of(page)) % QUIRE_HUGE_PAGES;
+    uint64_t inside = quire_pages(va_of(page)) % 512;
     return draw(m, 2) && inside <= page ? page - inside : page;
 }
 
