@@ -124,6 +124,35 @@ static double write_fault_hot(struct bench *b) {
     return spent / (PAGES * ROUNDS);
 }
 
+/* The work area by blocks of 2 MiB: a fault for each, the price of each page told. The area begins
+ * where a block does. */
+static double fill_blocks(struct bench *b) {
+    enum { BLOCK_PAGES = 512 };
+    b->va = map_pages(b, WORK_PAGES + BLOCK_PAGES);
+    uint64_t first = (b->va + BLOCK_PAGES * PAGE - 1) & ~(BLOCK_PAGES * PAGE - 1);
+    quire_set_thp(b->q, QUIRE_THP_ALWAYS);
+    double start = now_ns();
+    for (uint64_t i = 0; i < WORK_PAGES; i += BLOCK_PAGES) {
+        must(quire_fault(b->space, quire_va(first + i * PAGE), QUIRE_ACCESS_WRITE), "fault");
+    }
+    double each = (now_ns() - start) / WORK_PAGES;
+    quire_set_thp(b->q, QUIRE_THP_NEVER);
+    return each;
+}
+
+static double write_fault_blocks(struct bench *b) {
+    double each = fill_blocks(b);
+    must(quire_unmap(b->space, quire_va(b->va), (WORK_PAGES + 512) * PAGE), "unmap");
+    return each;
+}
+
+static double unmap_blocks(struct bench *b) {
+    fill_blocks(b);
+    double start = now_ns();
+    must(quire_unmap(b->space, quire_va(b->va), (WORK_PAGES + 512) * PAGE), "unmap");
+    return (now_ns() - start) / WORK_PAGES;
+}
+
 static double read_fault(struct bench *b) {
     b->va = map_pages(b, WORK_PAGES);
     double each = touch(b, b->space, QUIRE_ACCESS_READ);
@@ -286,8 +315,10 @@ static const struct row {
     {"zero a frame (the machine's)", zero_frames},
     {"anonymous write fault", write_fault},
     {"the same, frames in cache", write_fault_hot},
+    {"the same by 2 MiB, per page", write_fault_blocks},
     {"anonymous read fault", read_fault},
     {"unmap, per touched page", unmap_touched},
+    {"the same, mapped by 2 MiB", unmap_blocks},
     {"fork, per page", fork_each},
     {"child exits, per mapped page", exit_child},
     {"refill after fork", refill_child},
