@@ -88,6 +88,7 @@ void model_write(struct model *model, struct model_page *page, unsigned first, u
         page->own = true;
     }
     page->lazy = false;
+    page->held = page->held && page->prot; /* by force into PROT_NONE: its copy is mapped nowhere */
     memset(cells + first, value, n);
 }
 

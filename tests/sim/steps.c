@@ -210,6 +210,7 @@ SIM_STEP(file_read);
 SIM_STEP(truncate);
 SIM_STEP(reopen);
 SIM_STEP(incore);
+SIM_STEP(sync_all);
 SIM_STEP(kernel);
 SIM_STEP(resize);
 SIM_STEP(cache);
@@ -247,6 +248,7 @@ const struct sim_step sim_steps[] = {
     ROW(truncate, 2, 5),
     ROW(reopen, 1, 4),
     ROW(incore, 3, 6),
+    ROW(sync_all, 0, 1),
     {"tick", 1, 20, draw_tick, act_tick},
     {"usage", 0, 6, draw_nothing, act_usage},
     {"audit", 0, 0, draw_nothing, act_audit},

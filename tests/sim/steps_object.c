@@ -16,6 +16,7 @@ SIM_STEP(file_read);
 SIM_STEP(truncate);
 SIM_STEP(reopen);
 SIM_STEP(incore);
+SIM_STEP(sync_all);
 
 /* space page n */
 void sim_draw_sync(struct sim *sim, int *a) {
@@ -34,6 +35,23 @@ void sim_act_sync(struct sim *sim, const int *a) {
         const struct model_page *page = &r.model->pages[i];
         if (page->object >= 0 && page->object < MODEL_FILES && (page->flags & QUIRE_MAP_SHARED))
             sim_verify_file(sim, page->object, page->index, 1);
+    }
+}
+
+/* All files: what is stored is what the mappings show. */
+void sim_draw_sync_all(struct sim *sim, int *a) {
+    (void)sim;
+    (void)a;
+}
+
+void sim_act_sync_all(struct sim *sim, const int *a) {
+    (void)a;
+    enum quire_status got = quire_sync_all(sim->q);
+    if ((got == QUIRE_IO && sim->lossy) || !sim_did(sim, "sync_all", got, QUIRE_OK))
+        return;
+    for (int object = 0; object < MODEL_FILES; object++) {
+        if (sim->objects[object])
+            sim_verify_file(sim, object, 0, MODEL_OBJECT_PAGES);
     }
 }
 
