@@ -23,7 +23,7 @@
 #include "page/zone.h"
 #include "steps.h"
 
-#define WORLDS_DEFAULT 3
+#define WORLDS_DEFAULT 6
 #define STEPS_DEFAULT  600
 #define SITES_MAX      512
 #define SETUP_STEPS    24
