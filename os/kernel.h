@@ -28,6 +28,7 @@
 #define OS_SIGQUEUE_MAX 1024u /* of one process; RLIMIT_SIGPENDING can only lower it */
 #define OS_USER_HIGH    (UINT64_C(1) << 47) /* of an Sv48 Linux: half of 2^48 */
 #define OS_SWAPPINESS   60                  /* Linux's default */
+#define OS_PAGE_CLUSTER 3                   /* Linux's default: 8 pages */
 #define OS_NFILES_MAX   1024                /* RLIMIT_NOFILE */
 
 struct os_file;

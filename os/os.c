@@ -171,6 +171,7 @@ static enum quire_status make_machine(struct os *os) {
         return status;
     struct quire_config config = {.machine = os->machine,
                                   .swappiness = OS_SWAPPINESS,
+                                  .page_cluster = OS_PAGE_CLUSTER,
                                   .thp = os->config.thp,
                                   .policy = os->config.policy,
                                   .overcommit = overcommit_of(&os->config)};

@@ -238,6 +238,11 @@ static void text_uuid(struct os *os, struct os_node at, struct os_text *text) {
     os_text_printf(text, "\n");
 }
 
+static void text_page_cluster(struct os *os, struct os_node at, struct os_text *text) {
+    (void)os, (void)at;
+    os_text_printf(text, "%u\n", OS_PAGE_CLUSTER);
+}
+
 #define FILE_MODE      (OS_S_IFREG | 0444)
 #define DIRECTORY_MODE (OS_S_IFDIR | 0555)
 #define WRITABLE       .mode = OS_S_IFREG | 0644
@@ -246,6 +251,7 @@ static const struct os_entry vm_entries[] = {
     {.name = "overcommit_memory", WRITABLE, .text = text_overcommit, .write = write_overcommit},
     {.name = "overcommit_ratio", WRITABLE, .text = text_overcommit, .write = write_overcommit},
     {.name = "overcommit_kbytes", WRITABLE, .text = text_overcommit, .write = write_overcommit},
+    {.name = "page-cluster", .mode = FILE_MODE, .text = text_page_cluster},
     {.name = "swappiness", .mode = FILE_MODE, .text = text_swappiness},
     {.name = "drop_caches", .mode = OS_S_IFREG | 0200, .write = write_drop_caches},
     {.name = "dirty_background_ratio", .mode = FILE_MODE, .text = text_dirty_background_ratio},

@@ -37,6 +37,9 @@ struct quire_config {
     } overcommit;               /* as vm.overcommit_memory; quire_set_overcommit has the rest */
     /* Watermarks in pages. 0: derived from the size of RAM as Linux derives min_free_kbytes. */
     uint64_t min_free_pages;
+    /* A fault may bring 2^page_cluster pages in from swap, its own and those that will be wanted
+     * next; 0 to 6. 0: its own only; 3 is Linux's default. */
+    unsigned page_cluster;
     /* All caches of kernel objects, kmalloc's too, with QUIRE_CACHE_CHECKED (kmem.h): for tests. */
     bool check_objects;
     /* Who is old: one of quire/policy.h's, found by name with quire_policy_find, or your own, which
@@ -146,6 +149,7 @@ struct quire_counters {
     uint64_t pgalloc, pgfree;             /* frames given and taken back */
     uint64_t pswpin, pswpout;             /* pages moved from and to swap devices */
     uint64_t swap_clean;                  /* evicted without a write: the copy on swap was good */
+    uint64_t swap_ra, swap_ra_hit;        /* pages read ahead from swap; of them used */
     uint64_t pgscan_kswapd, pgscan_direct, pgsteal_kswapd, pgsteal_direct;
     uint64_t file_in, file_out;           /* pages read from and written back to files */
     uint64_t pgscan_anon, pgscan_file, pgsteal_anon, pgsteal_file; /* the same, by kind */

@@ -21,7 +21,8 @@
 #include "swap/swap.h"
 #include "vm/vm.h"
 
-#define THP_PRESENT_MAX 512 /* pages of a block */
+#define THP_PRESENT_MAX  512 /* pages of a block */
+#define PAGE_CLUSTER_MAX 6   /* 2^6 is QUIRE_RUN_MAX; Linux allows 31 and reads 64 pages at most */
 
 static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblock,
                                   const struct quire_config *config) {
@@ -60,7 +61,7 @@ undo_phys:
 
 enum quire_status quire_create(const struct quire_config *config, struct quire **out) {
     if (!config->machine || config->thp > QUIRE_THP_NEVER ||
-        config->thp_min_present > THP_PRESENT_MAX ||
+        config->thp_min_present > THP_PRESENT_MAX || config->page_cluster > PAGE_CLUSTER_MAX ||
         (unsigned)config->overcommit > QUIRE_OVERCOMMIT_NEVER) {
         return QUIRE_INVAL;
     }

@@ -330,6 +330,19 @@ bool quire_swap_has_room(const struct quire *q) {
     return false;
 }
 
+bool quire_swap_is_full(const struct quire *q) {
+    return q->swap->norder > 0 && quire_swap_free(q) * 2 < quire_swap_total(q);
+}
+
+bool quire_swap_is_behind(quire_slot slot, quire_slot that, int32_t step) {
+    return slot.value >> SLOT_PAGE_BITS == that.value >> SLOT_PAGE_BITS &&
+           slot.value == that.value + (uint32_t)step;
+}
+
+bool quire_swap_is_stored(quire_slot slot) {
+    return slot.value >> SLOT_PAGE_BITS >= SWAP_AREAS;
+}
+
 void quire_swap_place(quire_slot slot, unsigned *area, uint32_t *page) {
     *area = slot.value >> SLOT_PAGE_BITS;
     *page = slot.value & (SLOT_PAGE_COUNT - 1);

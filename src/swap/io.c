@@ -71,3 +71,30 @@ bad:
     q->counters.io_error++;
     return QUIRE_IO;
 }
+
+void quire_swap_in_run(struct quire *q, struct quire_anon *const *run,
+                       struct quire_page *const *pages, unsigned count, unsigned must, bool *good) {
+    struct swap_area *area = swap_area_of(q, run[0]->slot);
+    quire_frame frames[QUIRE_RUN_MAX];
+    bool came = count > 1;
+    CHECK(q, count > 0 && count <= QUIRE_RUN_MAX && must < count);
+    for (unsigned i = 0; i < count; i++) {
+        frames[i] = quire_page_frame(q, pages[i]);
+        good[i] = false;
+    }
+    if (came) {
+        came = quire_mach_swap_read(q->machine, area->device, swap_page_of(run[0]->slot), frames,
+                                    count) == QUIRE_OK;
+    }
+    for (unsigned i = 0; came && i < count; i++) {
+        uint64_t seal = seal_of(quire_page_window(q, pages[i]), run[i]->id, run[i]->slot);
+        good[i] = seal == run[i]->seal; /* I2 */
+        if (good[i]) {
+            q->counters.pswpin++;
+            quire_trace(&q->trace, QUIRE_EVENT_SWAP_IN, run[i]->slot.value, frames[i].number);
+        }
+    }
+    if (!good[must]) {
+        good[must] = quire_swap_in(q, run[must], pages[must]) == QUIRE_OK;
+    }
+}

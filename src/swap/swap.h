@@ -43,6 +43,21 @@ enum quire_status quire_swap_out(struct quire *q, struct quire_anon *anon);
 enum quire_status quire_swap_in(struct quire *q, const struct quire_anon *anon,
                                 struct quire_page *page);
 
+/* The same for a run of anons whose slots follow each other, in one request. good[i]: page i has
+ * come and is right. Only a failure of run[must] is an error, which is counted, and for which the
+ * request is repeated for that page alone; the others are guesses. count: 1 to QUIRE_RUN_MAX. */
+void quire_swap_in_run(struct quire *q, struct quire_anon *const *run,
+                       struct quire_page *const *pages, unsigned count, unsigned must, bool *good);
+
+/* Is this slot `step` behind that one, on the same area? */
+bool quire_swap_is_behind(quire_slot slot, quire_slot that, int32_t step);
+
+/* Is what is there in RAM, compressed, and not on a device? */
+bool quire_swap_is_stored(quire_slot slot);
+
+/* More than half of the slots are taken: copies of pages that are in RAM should go. O(areas). */
+bool quire_swap_is_full(const struct quire *q);
+
 /* Its copy on the device is not needed any more: it has no slot from now on. O(1). => has a slot */
 void quire_swap_release(struct quire *q, struct quire_anon *anon);
 

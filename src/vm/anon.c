@@ -17,8 +17,9 @@
  *   I5  vm->nanons and vm->swapped (no page) count them
  *
  * Why the slot is kept after swap in: a page that is only read need not be written out again
- * (counter swap_clean). Why it goes at the first write: a stale copy is of use to nobody, and its
- * slot is to others. What may fail: as the header says. Audited by audit.c.
+ * (counter swap_clean); unless more than half of swap is taken, when slots are worth more than
+ * writes (Linux: vm_swap_full). Why it goes at the first write: a stale copy is of use to nobody,
+ * and its slot is to others. What may fail: as the header says. Audited by audit.c.
  */
 #include "vm/anon.h"
 
@@ -105,5 +106,8 @@ enum quire_status quire_anon_swap_in(struct quire *q, struct quire_anon *anon,
     q->vm->swapped--;
     quire_lru_add(q, page, anon->shadow);
     anon->shadow = 0;
+    if (quire_swap_is_full(q)) {
+        quire_anon_dirty(q, anon);
+    }
     return QUIRE_OK;
 }

@@ -218,9 +218,12 @@ static enum quire_status zero_fill(struct fault *f) {
 /* Bring the anon of this address back from swap if it is there. */
 static enum quire_status make_resident(struct fault *f) {
     if (f->anon->page) {
+        quire_anon_came(f->q, f->anon->page, vpn_of(f), &f->region->readahead);
         return QUIRE_OK;
     }
-    enum quire_status status = quire_anon_swap_in(f->q, f->anon, QUIRE_USE_ANON);
+    const struct quire_around around = {&f->space->anons, vpn_of(f), quire_pages(f->region->start),
+                                        quire_pages(f->region->end), &f->region->readahead};
+    enum quire_status status = quire_anon_swap_in_around(f->q, f->anon, QUIRE_USE_ANON, &around);
     if (status == QUIRE_OK) {
         f->major = true;
         f->q->counters.fault_swap++;

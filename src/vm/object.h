@@ -23,6 +23,7 @@ struct quire_object {
     struct quire_object_info info;
     struct quire_radix pages; /* page number -> struct quire_page (file), struct quire_anon (shm) */
     uint64_t size_pages;      /* shm */
+    uint64_t readahead;       /* shm: readahead.c's own */
     uint64_t ndirty;          /* file: pages with QUIRE_PAGE_DIRTY */
     /* flush.c: while ndirty is not 0 */
     struct quire_list dirty_link; /* vm->dirty_objects */

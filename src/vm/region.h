@@ -30,6 +30,7 @@ struct quire_region {
     struct quire_object *object;   /* NULL: anonymous; else one reference */
     uint64_t page_offset;          /* page of the object at start; 0 if anonymous */
     struct quire_list object_link; /* object's list of regions */
+    uint64_t readahead;            /* readahead.c's own: what it last read ahead here */
 };
 
 /* Records taken before an operation, so that it can't fail in its middle. Five is what a remap to a

@@ -50,8 +50,12 @@ enum quire_status quire_shm_get(struct quire_object *object, uint64_t index,
         return create(object, index, out);
     }
     if (!anon->page) {
-        status = quire_anon_swap_in(object->q, anon, QUIRE_USE_SHMEM);
+        const struct quire_around around = {&object->pages, index, 0, object->size_pages,
+                                            &object->readahead};
+        status = quire_anon_swap_in_around(object->q, anon, QUIRE_USE_SHMEM, &around);
         *major = true;
+    } else {
+        quire_anon_came(object->q, anon->page, index, &object->readahead);
     }
     *out = anon;
     return status;

@@ -28,6 +28,7 @@ struct quire_vm {
     uint64_t next_id; /* of anons and objects */
     struct quire_overcommit overcommit;
     uint64_t max_regions;
+    unsigned page_cluster; /* log2 of the most pages that a fault brings in from swap */
 
     /* Counted fast here, recounted by audit.c. */
     uint64_t nanons;      /* struct quire_anon alive */

@@ -69,6 +69,7 @@ enum quire_status quire_vm_boot(struct quire *q, const struct quire_config *conf
     q->vm = vm;
     vm->thp = config->thp;
     vm->collapse_min = config->thp_min_present ? config->thp_min_present : 1;
+    vm->page_cluster = config->page_cluster;
     quire_list_init(&vm->spaces);
     quire_list_init(&vm->objects);
     quire_list_init(&vm->dirty_objects);
