@@ -61,8 +61,12 @@ printf '\nrandom read-write over 256 MiB with 64 MiB of RAM (on quire)\n'
 
 printf '\nthe core alone, CPU time of one operation\n'
 root=$here/..
+codecs= # what the build has linked
+for codec in lz4 zstd; do
+    ! nm "$build/libquire_soft.a" 2>/dev/null | grep -qi " U ${codec}_" || codecs="$codecs -l$codec"
+done
 cc -O2 -fno-strict-aliasing -I"$root/include" -I"$root/src" -I"$root" -o "$out/vm" "$here/vm.c" \
-    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm
+    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm $codecs
 "$out/vm"
 printf '\nreplacement policies on traces\n'
 cc -O2 -fno-strict-aliasing -I"$root/include" -I"$root/src" -I"$root/tests" -o "$out/policy" \
@@ -71,7 +75,7 @@ cc -O2 -fno-strict-aliasing -I"$root/include" -I"$root/src" -I"$root/tests" -o "
 "$out/policy"
 printf '\nframes, CPU time in ns of one allocation or one free\n'
 cc -O2 -I"$root/include" -I"$root" -o "$out/core" "$here/core.c" \
-    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm
+    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm $codecs
 "$out/core"
 if [ -n "${LLFREE:-}" ]; then # a built copy of github.com/luhsra/llfree-c: make CC=clang DEBUG=0
     clang -O2 -march=native -DNDEBUG -DSTD -D_GNU_SOURCE -DFRAMES_LLFREE -I"$LLFREE/include" \

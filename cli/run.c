@@ -53,12 +53,14 @@ struct run {
     char cwd[PATH_MAX];
 };
 
-enum { RAM, SWAP, THP, OVERCOMMIT, POLICY, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
+enum { RAM, SWAP, ZSWAP, THP, OVERCOMMIT, POLICY, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
 
 static const struct cli_option options[] = {
     [RAM] = {"--ram", "SIZE", "--ram 64M", "memory of the machine; 256M if not given"},
     [SWAP] = {"--swap", "SIZE|FILE|grow", "--swap 1G",
               "a swap disk, 0 for none; four times the RAM if not given; may be repeated"},
+    [ZSWAP] = {"--zswap", "lz4|zstd[:PERCENT]", "--zswap lz4:20",
+               "keep pages that leave compressed in RAM, in at most so much of it (20)"},
     [THP] = {"--thp", "always|madvise|never", "--thp always",
              "2 MiB pages for all that fits, where the program asks (the default), or none"},
     [OVERCOMMIT] = {"--overcommit", "0|1|2", "--overcommit 2",
@@ -218,12 +220,41 @@ static bool take_policy(struct run *run, const char *value) {
     return false;
 }
 
+#define ZSWAP_PERCENT 20 /* Linux's max_pool_percent */
+
+/* "lz4", "zstd:35". */
+static bool take_zswap(struct run *run, const char *value) {
+    size_t length = strcspn(value, ":");
+    uint64_t percent = ZSWAP_PERCENT;
+
+    if (length == 3 && strncmp(value, "lz4", 3) == 0) {
+        run->config.zswap = QUIRE_ZSWAP_LZ4;
+    } else if (length == 4 && strncmp(value, "zstd", 4) == 0) {
+        run->config.zswap = QUIRE_ZSWAP_ZSTD;
+    } else {
+        cli_wrong("--zswap %s: there are lz4 and zstd; write --zswap lz4 or --zswap zstd:30",
+                  value);
+        return false;
+    }
+    if (value[length] != '\0' && !cli_number_parse("--zswap ...:", value + length + 1, &percent)) {
+        return false;
+    }
+    if (percent < 1 || percent > 90) {
+        cli_wrong("--zswap %s: from 1 to 90 percent of the RAM", value);
+        return false;
+    }
+    run->config.zswap_percent = (unsigned)percent;
+    return true;
+}
+
 static bool take_option(struct run *run, int option, const char *value) {
     switch (option) {
     case RAM:
         return cli_size_parse("--ram", value, &run->config.ram_bytes);
     case SWAP:
         return cli_swap_take(&run->swaps, value);
+    case ZSWAP:
+        return take_zswap(run, value);
     case THP:
         return take_thp(run, value);
     case POLICY:

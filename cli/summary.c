@@ -88,6 +88,22 @@ static void print_swap(const struct figures *f) {
             cli_size_text(c->pswpin << QUIRE_PAGE_SHIFT, in), cli_count_text(c->swap_clean, clean));
 }
 
+static void print_zswap(const struct figures *f) {
+    char out[CLI_TEXT_BYTES], in[CLI_TEXT_BYTES], back[CLI_TEXT_BYTES], now[CLI_TEXT_BYTES];
+    const struct quire_counters *c = f->counters;
+
+    if (c->zswpout == 0) {
+        return;
+    }
+    label("zswap");
+    fprintf(stderr,
+            "%s packed into RAM, %s unpacked, %s of it written to swap; %s did not shrink\n",
+            cli_size_text(c->zswpout << QUIRE_PAGE_SHIFT, out),
+            cli_size_text(c->zswpin << QUIRE_PAGE_SHIFT, in),
+            cli_size_text(c->zswpwb << QUIRE_PAGE_SHIFT, back),
+            cli_size_text(c->zswap_reject << QUIRE_PAGE_SHIFT, now));
+}
+
 static void print_reclaim(const struct figures *f) {
     char background[CLI_TEXT_BYTES], direct[CLI_TEXT_BYTES], stalls[CLI_TEXT_BYTES];
     const struct quire_counters *c = f->counters;
@@ -174,6 +190,7 @@ void cli_summary_print(struct os *os, const char *program, int status) {
     print_memory(&f);
     print_faults(&f);
     print_swap(&f);
+    print_zswap(&f);
     print_reclaim(&f);
     print_blocks(&f);
     print_processor(&f);

@@ -178,6 +178,10 @@ static enum quire_status make_machine(struct os *os) {
     status = quire_create(&config, &os->quire);
     if (status != QUIRE_OK)
         return status;
+    if (os->config.zswap != QUIRE_ZSWAP_NONE)
+        status = quire_zswap(os->quire, os->config.zswap, os->config.zswap_percent);
+    if (status != QUIRE_OK)
+        return status;
     for (unsigned i = 0; i < os->config.nswaps && status == QUIRE_OK; i++)
         status = use_swap(os, i);
     return status == QUIRE_OK ? make_vdso(os) : status;
@@ -192,8 +196,12 @@ struct os *os_create(const struct os_config *config, char *message, size_t capac
     os->random_state = config->seed;
     enum quire_status status = make_machine(os);
     if (status == QUIRE_INVAL) {
-        snprintf(message, capacity, "a machine of %llu bytes of RAM with this swap cannot be made",
-                 (unsigned long long)config->ram_bytes);
+        snprintf(message, capacity,
+                 "a machine of %llu bytes of RAM with this swap cannot be made%s",
+                 (unsigned long long)config->ram_bytes,
+                 os->quire && config->zswap != QUIRE_ZSWAP_NONE
+                     ? "; was this quire built without the library for --zswap?"
+                     : "");
         goto undo;
     }
     if (status != QUIRE_OK) {

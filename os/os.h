@@ -39,6 +39,8 @@ struct os_config {
     uint64_t ram_bytes;          /* of the machine to be made */
     const struct os_swap *swaps; /* used by os_create only; the descriptors stay the caller's */
     unsigned nswaps;
+    enum quire_zswap zswap; /* compressed pages in RAM, in so many percent of it */
+    unsigned zswap_percent;
     enum quire_thp thp;          /* blocks of 2 MiB */
     const struct quire_policy *policy; /* NULL: the default */
     unsigned overcommit;         /* vm.overcommit_memory: 0, 1 or 2 */

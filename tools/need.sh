@@ -15,6 +15,8 @@ build required cmake                    cmake
 build required ninja-build              ninja
 build required gcc                      cc
 build required libc6-dev                /usr/include/stdio.h
+build optional liblz4-dev               /usr/include/lz4.h
+build optional libzstd-dev              /usr/include/zstd.h
 run   required apt                      apt-get
 run   required dpkg                     dpkg-deb
 run   required util-linux               flock

@@ -108,6 +108,17 @@ enum quire_status quire_mach_swap_write(struct quire_machine *machine, unsigned 
 enum quire_status quire_mach_swap_read(struct quire_machine *machine, unsigned device,
                                        uint64_t slot, const quire_frame *frames, unsigned count);
 
+/* ---- compression: 2 -------------------------------------------------------------------------- */
+
+/* Pack a frame into at most capacity bytes at to, and say into how many. 0: it does not fit, or the
+ * machine has no such codec; a machine may have none at all. */
+size_t quire_mach_compress(struct quire_machine *machine, enum quire_zswap method,
+                           quire_frame frame, void *to, size_t capacity);
+
+/* The way back: false if these bytes are not what compress made; the frame then holds anything. */
+bool quire_mach_decompress(struct quire_machine *machine, enum quire_zswap method,
+                           const void *from, size_t nbytes, quire_frame frame);
+
 /* ---- time, programs, last words: 4 ----------------------------------------------------------- */
 
 /* Nanoseconds on the machine's clock, monotonic. Deterministic on a deterministic machine. */

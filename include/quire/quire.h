@@ -116,6 +116,12 @@ enum quire_status quire_swapon_file(struct quire *q, unsigned device, int priori
  * O(pages in use). */
 enum quire_status quire_swapoff(struct quire *q, unsigned device);
 
+/* Keep pages that leave compressed in RAM, in at most percent (1 to 100) of it, in front of the
+ * swap areas or in place of them; when that is full, the oldest go to an area. NONE: no more of
+ * them; those that are there come back as they are asked for. QUIRE_INVAL: the machine has no such
+ * codec, or percent is out of range; QUIRE_NOMEM: not even three pages to work with. */
+enum quire_status quire_zswap(struct quire *q, enum quire_zswap method, unsigned percent);
+
 /* ---- promises -------------------------------------------------------------------------------- */
 
 /* How much memory may be promised: Linux's vm.overcommit_memory, _ratio and _kbytes. In mode NEVER
@@ -149,6 +155,8 @@ struct quire_counters {
     uint64_t pgalloc, pgfree;             /* frames given and taken back */
     uint64_t pswpin, pswpout;             /* pages moved from and to swap devices */
     uint64_t swap_clean;                  /* evicted without a write: the copy on swap was good */
+    uint64_t zswpin, zswpout, zswpwb;     /* pages from and to the store in RAM; of it to swap */
+    uint64_t zswap_reject;                /* pages that did not get shorter enough for it */
     uint64_t swap_ra, swap_ra_hit;        /* pages read ahead from swap; of them used */
     uint64_t pgscan_kswapd, pgscan_direct, pgsteal_kswapd, pgsteal_direct;
     uint64_t file_in, file_out;           /* pages read from and written back to files */
@@ -187,6 +195,7 @@ struct quire_usage {
     uint64_t available;                  /* estimate of what could be had without swapping */
     uint64_t active_anon, inactive_anon, active_file, inactive_file, dirty;
     uint64_t swap_total, swap_free;      /* pages on swap areas */
+    uint64_t zswap, zswapped;            /* frames of the store (in kernel); pages in it */
     uint64_t committed;                  /* pages promised to private writable mappings */
     uint64_t commit_limit;               /* how many may be, in mode NEVER */
     uint64_t mlocked;                    /* pages that locked regions keep: on no LRU list */

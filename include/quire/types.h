@@ -77,6 +77,9 @@ enum quire_access {
     QUIRE_ACCESS_EXEC = QUIRE_PROT_EXEC,
 };
 
+/* How pages are compressed that are kept in RAM in front of swap devices. */
+enum quire_zswap { QUIRE_ZSWAP_NONE, QUIRE_ZSWAP_LZ4, QUIRE_ZSWAP_ZSTD };
+
 struct quire;         /* one memory manager with all its state: quire.h */
 struct quire_space;   /* one address space: space.h */
 struct quire_object;  /* something that can be mapped, a file say: space.h */

@@ -28,6 +28,10 @@ struct soft_disk {
     } late, old;
 };
 
+struct soft_codec {
+    void *pack, *unpack; /* zstd's contexts; NULL: not made yet */
+};
+
 struct soft_mapping {
     struct quire_pmap *pmap; /* NULL: nothing */
     uint64_t va;
@@ -47,6 +51,9 @@ struct quire_machine {
 
     /* ---- disk.c ---- */
     struct soft_disk disks[QUIRE_SOFT_SWAPS];
+
+    /* ---- compress.c ---- */
+    struct soft_codec codec;
 
     /* ---- inject.c: one stream of random numbers for each kind ---- */
     uint64_t random[QUIRE_SOFT_INJECTIONS];

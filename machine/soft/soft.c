@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "compress.h"
 #include "jit.h"
 #include "machine.h"
 
@@ -95,6 +96,7 @@ undo:
 void quire_soft_destroy(struct quire_machine *machine) {
     quire_jit_close(machine);
     quire_disk_destroy(machine);
+    quire_zstd_end(&machine->codec);
     quire_ram_destroy(machine);
     free(machine);
 }

@@ -32,6 +32,12 @@ enum quire_status quire_swapon(struct quire *q, unsigned device, int priority) {
     return quire_swapon_file(q, device, priority, NULL);
 }
 
+enum quire_status quire_zswap(struct quire *q, enum quire_zswap method, unsigned percent) {
+    enum quire_status status;
+    WITH_MEMORY(q, NULL, status, quire_swap_set_store(q, method, percent));
+    return status;
+}
+
 /* swap_back begins anew at each try, so a try should be worth it: 2^5 clusters of 32 pages are
  * reclaimed for each, and not only what the next page needs. */
 #define FIRST_ATTEMPT 5

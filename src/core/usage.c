@@ -49,6 +49,8 @@ void quire_usage(const struct quire *q, struct quire_usage *usage) {
         .dirty = quire_vm_dirty(q),
         .swap_total = quire_swap_total(q),
         .swap_free = quire_swap_free(q),
+        .zswap = quire_swap_store_frames(q),
+        .zswapped = quire_swap_stored(q),
         .committed = quire_vm_committed(q),
         .commit_limit = quire_vm_commit_limit(q),
         .mlocked = quire_vm_mlocked(q),

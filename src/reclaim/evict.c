@@ -54,7 +54,7 @@ bool quire_evict_anon_possible(const struct quire *q) {
     for (unsigned i = 0; quire_swap_area(q, i, &info); i++) {
         taken += info.used;
     }
-    return taken > quire_vm_swapped(q);
+    return taken + quire_swap_stored(q) > quire_vm_swapped(q);
 }
 
 bool quire_reclaim_page(struct quire *q, struct quire_page *page) {

@@ -4,7 +4,7 @@
 #ifndef QUIRE_SWAP_AREA_H
 #define QUIRE_SWAP_AREA_H
 
-#include "swap/swap.h"
+#include "swap/store.h"
 
 /* A slot's number: four bits of area above 28 bits of page within it. Eight areas because
  * machine/soft has eight devices; Linux's limit is 32 less what migration takes. The other eight
@@ -56,6 +56,7 @@ struct quire_swap {
     struct swap_area areas[SWAP_AREAS];
     uint8_t order[SWAP_AREAS]; /* indexes of the areas in use, highest priority first */
     unsigned norder;
+    struct store store; /* pages compressed in RAM */
     int least_priority; /* of those that were left to us; the next one gets one less */
 };
 

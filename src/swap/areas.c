@@ -39,7 +39,12 @@ enum quire_status quire_swap_boot(struct quire *q) {
         return QUIRE_NOMEM;
     }
     q->swap->least_priority = LEAST_PRIORITY_FIRST;
-    return QUIRE_OK;
+    enum quire_status status = quire_store_boot(q, &q->swap->store);
+    if (status != QUIRE_OK) {
+        quire_kfree(q, q->swap);
+        q->swap = NULL;
+    }
+    return status;
 }
 
 void quire_swap_shutdown(struct quire *q) {
@@ -51,6 +56,7 @@ void quire_swap_shutdown(struct quire *q) {
         CHECK(q, swap_area_used(area) == 0);
         quire_slots_destroy(q, area);
     }
+    quire_store_shutdown(q, &q->swap->store);
     quire_kfree(q, q->swap);
     q->swap = NULL;
 }
@@ -296,6 +302,10 @@ quire_slot quire_areas_take(struct quire *q) {
 
 void quire_swap_release(struct quire *q, struct quire_anon *anon) {
     CHECK(q, !quire_slot_is_none(anon->slot));
+    if (quire_swap_is_stored(anon->slot)) {
+        quire_store_release(q, anon);
+        return;
+    }
     struct swap_area *area = swap_area_of(q, anon->slot);
     CHECK(q, area->in_use);
     quire_slots_put(q, area, swap_page_of(anon->slot));
@@ -321,6 +331,10 @@ uint64_t quire_swap_free(const struct quire *q) {
 }
 
 bool quire_swap_has_room(const struct quire *q) {
+    const struct store *store = &q->swap->store;
+    if (store->method != QUIRE_ZSWAP_NONE && store->pool.nframes < store->limit) {
+        return true;
+    }
     for (unsigned at = 0; at < q->swap->norder; at++) {
         const struct swap_area *area = &q->swap->areas[q->swap->order[at]];
         if (!area->draining && area->free + area->nspoiled > 0) {
@@ -339,17 +353,13 @@ bool quire_swap_is_behind(quire_slot slot, quire_slot that, int32_t step) {
            slot.value == that.value + (uint32_t)step;
 }
 
-bool quire_swap_is_stored(quire_slot slot) {
-    return slot.value >> SLOT_PAGE_BITS >= SWAP_AREAS;
-}
-
 void quire_swap_place(quire_slot slot, unsigned *area, uint32_t *page) {
     *area = slot.value >> SLOT_PAGE_BITS;
     *page = slot.value & (SLOT_PAGE_COUNT - 1);
 }
 
 bool quire_swap_slot_on(const struct quire *q, quire_slot slot, unsigned device) {
-    if (quire_slot_is_none(slot)) {
+    if (quire_slot_is_none(slot) || quire_swap_is_stored(slot)) {
         return false;
     }
     const struct swap_area *area = &q->swap->areas[slot.value >> SLOT_PAGE_BITS];
@@ -396,11 +406,16 @@ void quire_swap_audit(struct quire *q, uint64_t slots_held) {
         CHECK(q,
               swap->areas[swap->order[at - 1]].priority >= swap->areas[swap->order[at]].priority);
     }
-    CHECK(q, taken == slots_held);
+    quire_store_audit(q);
+    CHECK(q, taken + swap->store.nstored == slots_held);
 }
 
 void quire_swap_audit_owner(struct quire *q, const struct quire_anon *anon, bool away) {
     if (quire_slot_is_none(anon->slot)) {
+        return;
+    }
+    if (quire_swap_is_stored(anon->slot)) { /* that it is this one's object, the store checks */
+        q->swap->store.owners += away ? 1 : (uint64_t)-1;
         return;
     }
     struct swap_area *area = swap_area_of(q, anon->slot);
@@ -411,6 +426,7 @@ void quire_swap_audit_owner(struct quire *q, const struct quire_anon *anon, bool
 }
 
 void quire_swap_audit_alone(struct quire *q) {
+    CHECK(q, q->swap->store.owners == q->swap->store.nstored);
     for (unsigned i = 0; i < SWAP_AREAS; i++) {
         if (q->swap->areas[i].in_use) {
             quire_slots_audit(q, &q->swap->areas[i], 0);

@@ -24,35 +24,46 @@
 #include "swap/area.h"
 
 /* Each step is one to one, so another owner, or another slot, always means another seed. */
-static uint64_t seal_of(const void *page_bytes, uint64_t identity, quire_slot slot) {
+uint64_t quire_swap_seal(const void *page_bytes, uint64_t identity, quire_slot slot) {
     uint64_t seed = quire_checksum_mix(quire_checksum_mix(identity) ^ slot.value);
     return quire_checksum(page_bytes, QUIRE_PAGE_SIZE, seed);
 }
 
-enum quire_status quire_swap_out(struct quire *q, struct quire_anon *anon) {
-    CHECK(q, anon->page && quire_slot_is_none(anon->slot));
-    quire_slot slot = quire_areas_take(q);
-    if (quire_slot_is_none(slot)) {
+enum quire_status quire_swap_write(struct quire *q, struct quire_page *page, uint64_t identity,
+                                   quire_slot *slot, uint64_t *seal) {
+    quire_slot taken = quire_areas_take(q);
+    if (quire_slot_is_none(taken)) {
         return QUIRE_NOMEM;
     }
-    struct swap_area *area = swap_area_of(q, slot);
-    quire_frame frame = quire_page_frame(q, anon->page);
-    uint64_t seal = seal_of(quire_page_window(q, anon->page), anon->id, slot);
-    if (quire_mach_swap_write(q->machine, area->device, swap_page_of(slot), frame) != QUIRE_OK) {
+    struct swap_area *area = swap_area_of(q, taken);
+    quire_frame frame = quire_page_frame(q, page);
+    uint64_t sum = quire_swap_seal(quire_page_window(q, page), identity, taken);
+    if (quire_mach_swap_write(q->machine, area->device, swap_page_of(taken), frame) != QUIRE_OK) {
         q->counters.io_error++;
-        quire_slots_spoil(q, area, swap_page_of(slot)); /* I1 */
+        quire_slots_spoil(q, area, swap_page_of(taken)); /* I1 */
         return QUIRE_IO;
     }
     q->counters.pswpout++;
-    quire_trace(&q->trace, QUIRE_EVENT_SWAP_OUT, slot.value, frame.number);
-    anon->slot = slot;
-    anon->seal = seal;
+    quire_trace(&q->trace, QUIRE_EVENT_SWAP_OUT, taken.value, frame.number);
+    *slot = taken;
+    *seal = sum;
     return QUIRE_OK;
+}
+
+enum quire_status quire_swap_out(struct quire *q, struct quire_anon *anon) {
+    CHECK(q, anon->page && quire_slot_is_none(anon->slot));
+    if (q->swap->store.method != QUIRE_ZSWAP_NONE && quire_store_out(q, anon)) {
+        return QUIRE_OK;
+    }
+    return quire_swap_write(q, anon->page, anon->id, &anon->slot, &anon->seal);
 }
 
 enum quire_status quire_swap_in(struct quire *q, const struct quire_anon *anon,
                                 struct quire_page *page) {
     CHECK(q, !quire_slot_is_none(anon->slot));
+    if (quire_swap_is_stored(anon->slot)) {
+        return quire_store_in(q, anon, page);
+    }
     struct swap_area *area = swap_area_of(q, anon->slot);
     CHECK(q, area->in_use);
     quire_frame frame = quire_page_frame(q, page);
@@ -60,7 +71,7 @@ enum quire_status quire_swap_in(struct quire *q, const struct quire_anon *anon,
     if (quire_mach_swap_read(q->machine, area->device, at, &frame, 1) != QUIRE_OK) {
         goto bad;
     }
-    if (seal_of(quire_page_window(q, page), anon->id, anon->slot) != anon->seal) { /* I2 */
+    if (quire_swap_seal(quire_page_window(q, page), anon->id, anon->slot) != anon->seal) { /* I2 */
         goto bad;
     }
     q->counters.pswpin++;
@@ -87,7 +98,7 @@ void quire_swap_in_run(struct quire *q, struct quire_anon *const *run,
                                     count) == QUIRE_OK;
     }
     for (unsigned i = 0; came && i < count; i++) {
-        uint64_t seal = seal_of(quire_page_window(q, pages[i]), run[i]->id, run[i]->slot);
+        uint64_t seal = quire_swap_seal(quire_page_window(q, pages[i]), run[i]->id, run[i]->slot);
         good[i] = seal == run[i]->seal; /* I2 */
         if (good[i]) {
             q->counters.pswpin++;

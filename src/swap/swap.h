@@ -27,15 +27,15 @@ static inline bool quire_slot_is_none(quire_slot slot) {
 struct quire_anon {
     struct quire_page *page; /* NULL: only on swap */
     uint64_t id;             /* unique for ever: the identity in the seal */
-    uint64_t seal;           /* proof of the copy on swap */
+    uint64_t seal;           /* proof of the copy on swap; in the store: where it is */
     quire_slot slot;
     uint32_t refs;
     uint32_t shadow; /* only on swap: what the policy remembers of it (page/lru.h) */
 };
 
-/* Take a slot, write the anon's page there, note slot and seal in it. QUIRE_NOMEM: no slot is free.
- * QUIRE_IO: the device failed; nothing has changed, but that slot is not given out again soon. May
- * do I/O. => has a page and no slot */
+/* Compress the anon's page into the store, or take a slot, write the page there, note slot and seal
+ * in it. QUIRE_NOMEM: no slot is free. QUIRE_IO: the device failed; nothing has changed, but that
+ * slot is not given out again soon. May do I/O. => has a page and no slot */
 enum quire_status quire_swap_out(struct quire *q, struct quire_anon *anon);
 
 /* Fill page from the anon's slot, which stays taken; the anon does not change. QUIRE_IO: the device
@@ -54,6 +54,12 @@ bool quire_swap_is_behind(quire_slot slot, quire_slot that, int32_t step);
 
 /* Is what is there in RAM, compressed, and not on a device? */
 bool quire_swap_is_stored(quire_slot slot);
+
+/* Pages in the store; frames that they take. O(1). */
+uint64_t quire_swap_stored(const struct quire *q);
+uint64_t quire_swap_store_frames(const struct quire *q);
+/* What quire_zswap of quire.h says, in one attempt. */
+enum quire_status quire_swap_set_store(struct quire *q, enum quire_zswap method, unsigned percent);
 
 /* More than half of the slots are taken: copies of pages that are in RAM should go. O(areas). */
 bool quire_swap_is_full(const struct quire *q);

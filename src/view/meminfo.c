@@ -18,7 +18,7 @@ uint64_t view_swap_cached(const struct quire *q) {
     for (unsigned i = 0; quire_swap_area(q, i, &area); i++) {
         taken += area.used;
     }
-    return taken - quire_vm_swapped(q);
+    return taken + quire_swap_stored(q) - quire_vm_swapped(q);
 }
 
 size_t quire_view_meminfo(const struct quire *q, char *bytes, size_t capacity) {
@@ -42,6 +42,8 @@ size_t quire_view_meminfo(const struct quire *q, char *bytes, size_t capacity) {
     view_line_pages(&text, "Mlocked:", usage.mlocked);
     view_line_pages(&text, "SwapTotal:", usage.swap_total);
     view_line_pages(&text, "SwapFree:", usage.swap_free);
+    view_line_pages(&text, "Zswap:", usage.zswap);
+    view_line_pages(&text, "Zswapped:", usage.zswapped);
     view_line_pages(&text, "Dirty:", usage.dirty);
     view_line_pages(&text, "AnonPages:", usage.anon);
     view_line_pages(&text, "Mapped:", quire_vm_mapped_file(q));

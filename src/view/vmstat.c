@@ -58,6 +58,9 @@ static void moves(struct quire_text *text, const struct quire *q,
     line(text, "pgpgout", view_kb(now->pswpout + now->file_out));
     line(text, "pswpin", now->pswpin);
     line(text, "pswpout", now->pswpout);
+    line(text, "zswpin", now->zswpin);
+    line(text, "zswpout", now->zswpout);
+    line(text, "zswpwb", now->zswpwb);
     line(text, "swap_ra", now->swap_ra);
     line(text, "swap_ra_hit", now->swap_ra_hit);
     line(text, "pgalloc_normal", now->pgalloc);

@@ -10,7 +10,8 @@
  *        +------ reclaim: clean --+
  *
  * Invariants:
- *   I1  a page, or a slot, or both; both means that they are equal (the swap cache)
+ *   I1  a page, or a slot, or both; both means that they are equal (the swap cache), and that the
+ *       slot is a device's, not the store's
  *   I2  exactly one of: the page has QUIRE_PAGE_DIRTY, it has QUIRE_PAGE_LAZYFREE, there is a slot
  *   I3  page->owner is the anon, page->use ANON (a space's) or SHMEM (an object's)
  *   I4  ids are never used twice, so that another page's copy on swap can't pass for this one's
@@ -106,8 +107,8 @@ enum quire_status quire_anon_swap_in(struct quire *q, struct quire_anon *anon,
     q->vm->swapped--;
     quire_lru_add(q, page, anon->shadow);
     anon->shadow = 0;
-    if (quire_swap_is_full(q)) {
-        quire_anon_dirty(q, anon);
+    if (quire_swap_is_stored(anon->slot) || quire_swap_is_full(q)) {
+        quire_anon_dirty(q, anon); /* a copy in RAM of what is in RAM is worth nothing */
     }
     return QUIRE_OK;
 }

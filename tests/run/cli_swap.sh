@@ -142,6 +142,41 @@ END
         fail "a growing disk alone: $(cat out err)"
     "$QUIRE" run --ram 8M --swap grow:1M:4M -- ./inside swap 24 1000 >out 2>err
     [ $? -eq 137 ] || fail "24 MiB in 12 did not end by the OOM killer"
+    # Compressed in RAM: more than the RAM without any disk, and seen in /proc/meminfo.
+    cat >packs.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(void) {
+    enum { WORDS = 12 << 20 >> 3 };
+    unsigned long *words = malloc(WORDS * 8), zswap = 0, zswapped = 0;
+    char line[128];
+    for (unsigned long i = 0; i < WORDS; i++)
+        words[i] = i / 7;
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file && fgets(line, sizeof line, file)) {
+        sscanf(line, "Zswap: %lu", &zswap);
+        sscanf(line, "Zswapped: %lu", &zswapped);
+    }
+    for (unsigned long i = 0; i < WORDS; i++)
+        if (words[i] != i / 7)
+            return 1;
+    printf("%lu kB in %lu kB\n", zswapped, zswap);
+    return zswap == 0 || zswapped < 2 * zswap;
+}
+END
+    $cross -O1 -static packs.c -o packs || fail "packs.c"
+    for codec in lz4 zstd; do
+        "$QUIRE" run --ram 8M --swap 0 --zswap $codec:60 -- ./packs >out 2>err
+        status=$?
+        if [ $status -eq 125 ] && grep -q 'built without the library' err; then
+            left_out="$left_out $codec"
+            continue
+        fi
+        [ $status -eq 0 ] || fail "12 MiB in 8 with $codec: $status: $(cat out err)"
+        grep -q 'zswap  *[0-9.]* MiB packed' err || fail "no zswap line: $(cat err)"
+        echo "compressed with $codec: $(cat out)"
+    done
 else
     left_out="$left_out $cross"
 fi

@@ -40,6 +40,11 @@ expect 125 'larger than any machine' run --swap 99999999999T -- x
 expect 125 'is not a size' run --swap lots -- x
 expect 125 'No such file' run --swap ./lots -- x
 expect 125 'is not a size' run --swap grow:lots -- x
+expect 125 'there are lz4 and zstd' run --zswap lzo -- x
+expect 125 '1 to 90 percent' run --zswap lz4:0 -- x
+expect 125 '1 to 90 percent' run --zswap zstd:100 -- x
+expect 125 'not a number' run --zswap zstd:much -- x
+expect 125 'needs a lz4|zstd' run --zswap
 expect 125 'needs one file' mkswap
 expect 125 'needs a SIZE, as in --size 1G' mkswap --size
 expect 125 'did you mean --label' mkswap --lable x y

@@ -58,6 +58,8 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
     [SIM_POLICY] = "policy",
     [SIM_CHECK_OBJECTS] = "check_objects",
     [SIM_SWAPPINESS] = "swappiness",
+    [SIM_CLUSTER] = "cluster",
+    [SIM_ZSWAP] = "zswap",
     [SIM_MIN_FREE] = "min_free",
     [SIM_FREE] = "free",
     [SIM_SWAPON] = "swapon",
@@ -120,6 +122,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
     f[SIM_AUDIT] = (uint64_t)1 << (AUDIT_SHIFT + sim_pick(&dice, AUDIT_MORE));
     if (sim_pick(&dice, AUDIT_ALL) == 0)
         f[SIM_AUDIT] = 1;
+    f[SIM_CLUSTER] = sim_pick(&dice, 7);
+    f[SIM_ZSWAP] = sim_chance(&dice, 40) ? 1 + sim_pick(&dice, 50) : 0;
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */

@@ -33,6 +33,8 @@ enum sim_plan_field {
     SIM_POLICY,        /* quire_policy_at */
     SIM_CHECK_OBJECTS, /* 1: red zones around the kernel's objects */
     SIM_SWAPPINESS,
+    SIM_CLUSTER, /* of read-ahead from swap */
+    SIM_ZSWAP,   /* percent of RAM for compressed pages, 0: none; odd: LZ4, even: zstd */
     SIM_MIN_FREE,
     SIM_FREE,    /* pages that the ballast leaves */
     SIM_SWAPON,  /* 1: the first device is in use from the start */

@@ -295,11 +295,15 @@ static void start_machine(struct sim *sim) {
         .machine = sim->machine,
         .swappiness = (unsigned)plan[SIM_SWAPPINESS],
         .min_free_pages = plan[SIM_MIN_FREE],
+        .page_cluster = (unsigned)plan[SIM_CLUSTER],
     };
     enum quire_status status = quire_create(&config, &sim->q);
     if (status != QUIRE_OK)
         sim_fail(sim, "quire_create: %s with %llu pages", quire_status_name(status),
                  (unsigned long long)plan[SIM_RAM]);
+    if (plan[SIM_ZSWAP] > 0) /* a machine without the codec refuses: then there is none */
+        (void)quire_zswap(sim->q, plan[SIM_ZSWAP] % 2 ? QUIRE_ZSWAP_LZ4 : QUIRE_ZSWAP_ZSTD,
+                          (unsigned)plan[SIM_ZSWAP]);
 }
 
 void sim_world_create(struct sim *sim, const struct sim_plan *plan, bool verbose) {

@@ -128,6 +128,18 @@ enum quire_status quire_mach_swap_read(struct quire_machine *machine, unsigned d
     return slot == 0 ? QUIRE_OK : QUIRE_IO;
 }
 
+size_t quire_mach_compress(struct quire_machine *machine, enum quire_zswap method,
+                           quire_frame frame, void *to, size_t capacity) {
+    (void)machine, (void)method, (void)frame, (void)to, (void)capacity;
+    return 0; /* no codec */
+}
+
+bool quire_mach_decompress(struct quire_machine *machine, enum quire_zswap method,
+                           const void *from, size_t nbytes, quire_frame frame) {
+    (void)machine, (void)method, (void)from, (void)nbytes, (void)frame;
+    return false;
+}
+
 uint64_t quire_mach_now_ns(struct quire_machine *machine) {
     (void)machine;
     return 0;
