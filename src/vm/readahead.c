@@ -97,25 +97,21 @@ static unsigned gather(const struct quire_around *around, struct quire_anon *ano
     return count + behind;
 }
 
-/* Frames for the run; *first and *count shrink to what there is memory for (I3). False: not even
- * for the page itself. */
+/* Frames for the run, which lies to one side of run[at]: for that one first. *first and *count
+ * shrink to what there is memory for (I3). False: not even for the page itself. */
 static bool take_frames(struct quire *q, enum quire_page_use use, unsigned at, unsigned *first,
                         unsigned *count, struct quire_page *pages[QUIRE_RUN_MAX]) {
-    unsigned end = at + 1;
-    pages[at] = quire_page_alloc(q, 0, use, QUIRE_ALLOC_USER);
-    if (!pages[at]) {
-        return false;
+    unsigned taken = 0;
+    for (; taken < *count; taken++) {
+        struct quire_page *page = quire_page_alloc(q, 0, use, QUIRE_ALLOC_USER);
+        if (!page) {
+            break;
+        }
+        pages[at > 0 ? at - taken : taken] = page;
     }
-    while (end < *count && (pages[end] = quire_page_alloc(q, 0, use, QUIRE_ALLOC_USER)) != NULL) {
-        end++;
-    }
-    *first = at;
-    while (*first > 0 &&
-           (pages[*first - 1] = quire_page_alloc(q, 0, use, QUIRE_ALLOC_USER)) != NULL) {
-        --*first;
-    }
-    *count = end - *first;
-    return true;
+    *first = at > 0 ? at + 1 - taken : 0;
+    *count = taken;
+    return taken > 0;
 }
 
 /* I1. */

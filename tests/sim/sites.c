@@ -190,10 +190,17 @@ static uint64_t loop(const struct sim_script *script, enum kind kind, uint64_t n
     return 2 * n;
 }
 
+/* In every fourth world pages are packed into RAM before they go to a device. */
+static bool packs(uint64_t seed) {
+    return seed % 4 == 0;
+}
+
 /* A world begins with programs and their memory, so that few steps do much. NULL: anything goes. */
-static const char *wanted_first(uint64_t nops) {
+static const char *wanted_first(uint64_t seed, uint64_t nops) {
     if (nops < MODEL_SPACES)
         return "spawn";
+    if (nops == MODEL_SPACES && packs(seed))
+        return "zswap";
     if (nops < SETUP_STEPS)
         return "map";
     return NULL;
@@ -237,6 +244,8 @@ static void record(struct sim_script *script, uint64_t seed, uint64_t nsteps) {
     script->plan.field[SIM_FREE] = FREE_PAGES; /* transfers begin soon */
     script->plan.field[SIM_SWAPON] = 1;
     script->plan.field[SIM_POLICY] = 0;
+    script->plan.field[SIM_CLUSTER] = 6;
+    script->plan.field[SIM_ZSWAP] = 0;
     script->plan.field[SIM_THP] = QUIRE_THP_ALWAYS;
     script->plan.field[SIM_RAM] -= script->plan.field[SIM_DMA_END]; /* one zone: quick to make */
     script->plan.field[SIM_DMA_END] = 0;
@@ -254,8 +263,10 @@ static void record(struct sim_script *script, uint64_t seed, uint64_t nsteps) {
         struct sim_op *op = &script->ops[script->nops];
         do
             sim_draw(&world, number++, op);
-        while (wanted_first(script->nops) &&
-               strcmp(sim_steps[op->kind].name, wanted_first(script->nops)) != 0);
+        while (wanted_first(seed, script->nops) &&
+               strcmp(sim_steps[op->kind].name, wanted_first(seed, script->nops)) != 0);
+        if (packs(seed) && strcmp(sim_steps[op->kind].name, "zswap") == 0)
+            op->a[0] = QUIRE_ZSWAP_LZ4;
         sim_take(&world, script->nops++, op);
     }
     sim_world_destroy(&world);

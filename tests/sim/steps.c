@@ -178,6 +178,18 @@ static void act_swapoff(struct sim *sim, const int *a) {
         sim_did(sim, "swapoff", got, QUIRE_OK);
 }
 
+/* Pages compressed in RAM: from now on, by the other codec, or no more. */
+static void draw_zswap(struct sim *sim, int *a) {
+    a[0] = (int)sim_pick(sim, 3);
+    a[1] = 1 + (int)sim_pick(sim, 50);
+}
+
+static void act_zswap(struct sim *sim, const int *a) {
+    enum quire_status got = quire_zswap(sim->q, (enum quire_zswap)a[0], (unsigned)a[1]);
+    if (got != QUIRE_INVAL) /* a machine without the codec */
+        sim_did(sim, "zswap", got, QUIRE_OK);
+}
+
 /* Failing allocations: 0: none; every a[0]th, or one in a[0] at random, or a[0] in a row. */
 enum { FAIL_EVERY, FAIL_RANDOM, FAIL_ROW, FAIL_KINDS };
 
@@ -264,6 +276,7 @@ const struct sim_step sim_steps[] = {
     ROW(view, 2, 1),
     {"swapon", 2, 3, draw_swapon, act_swapon},
     {"swapoff", 1, 2, draw_swapon, act_swapoff},
+    {"zswap", 2, 1, draw_zswap, act_zswap},
     {"fail", 3, 3, draw_fail, act_fail},
 };
 const unsigned sim_nsteps = sizeof sim_steps / sizeof sim_steps[0];

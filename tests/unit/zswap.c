@@ -226,11 +226,49 @@ static void rot_is_caught(void **state) {
     rig_down(&rig);
 }
 
+/* With every frame taken but a few, also those of the reserve: a block that does not come leaves no
+ * trace. */
+static void to_the_last_frame(void **state) {
+    (void)state;
+    struct rig rig;
+    static struct quire_page *taken[RAM / RIG_PAGE];
+    if (up(&rig, 0, QUIRE_ZSWAP_LZ4, 60)) {
+        struct quire_page *page = quire_page_alloc(rig.q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+        struct quire_anon anon = {.page = page, .id = 5, .slot = QUIRE_SLOT_NONE, .refs = 1};
+        unsigned n = 0, stored = 0, refused = 0;
+        make(quire_page_window(rig.q, page), 5, 0);
+        assert_int_equal(quire_swap_out(rig.q, &anon), QUIRE_OK); /* the cache of blocks is warm */
+        quire_swap_release(rig.q, &anon);
+        while ((taken[n] = quire_page_alloc(rig.q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_RECLAIM)))
+            n++;
+        for (unsigned left = 0; left < 6; left++) {
+            for (unsigned kind = 4; kind < 24; kind++) {
+                make(quire_page_window(rig.q, page), kind, 0);
+                enum quire_status status = quire_swap_out(rig.q, &anon);
+                quire_swap_audit(rig.q, status == QUIRE_OK);
+                stored += status == QUIRE_OK;
+                refused += status == QUIRE_NOMEM;
+                if (status == QUIRE_OK)
+                    quire_swap_release(rig.q, &anon);
+                assert_int_equal(rig_usage(&rig).zswap, 0);
+                assert_int_equal(rig_usage(&rig).free, left);
+            }
+            quire_page_free(rig.q, taken[--n]);
+        }
+        assert_true(stored > 20 && refused > 20);
+        while (n > 0)
+            quire_page_free(rig.q, taken[--n]);
+        quire_page_free(rig.q, page);
+    }
+    rig_down(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_front_of_a_disk),    cmocka_unit_test(with_no_disk_at_all),
         cmocka_unit_test(cheaper_than_the_disk), cmocka_unit_test(switched_while_full),
         cmocka_unit_test(when_things_fail),      cmocka_unit_test(rot_is_caught),
+        cmocka_unit_test(to_the_last_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
