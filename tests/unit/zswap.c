@@ -118,17 +118,17 @@ static void with_no_disk_at_all(void **state) {
 static void cheaper_than_the_disk(void **state) {
     (void)state;
     uint64_t stall[2];
+    bool there = true;
     for (unsigned with = 0; with < 2; with++) {
         struct rig rig;
         struct quire_soft_counters counters;
-        if (!up(&rig, 4 * RAM, with ? QUIRE_ZSWAP_LZ4 : QUIRE_ZSWAP_NONE, 50) && with)
-            stall[1] = 0;
+        there = up(&rig, 4 * RAM, with ? QUIRE_ZSWAP_LZ4 : QUIRE_ZSWAP_NONE, 50);
         churn(&rig, PAGES * 2 / 3, 20000, false);
         quire_soft_counters(rig.machine, &counters);
         stall[with] = counters.stall_ns;
         rig_down(&rig);
     }
-    assert_true(stall[1] * 2 < stall[0]);
+    assert_true(!there || stall[1] * 2 < stall[0]); /* a machine may have no codec */
 }
 
 /* Switched off in the middle, another codec, a lower limit: what is stored stays readable. */
