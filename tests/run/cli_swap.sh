@@ -167,7 +167,7 @@ int main(void) {
 END
     $cross -O1 -static packs.c -o packs || fail "packs.c"
     for codec in lz4 zstd; do
-        "$QUIRE" run --ram 8M --swap 0 --zswap $codec:60 -- ./packs >out 2>err
+        "$QUIRE" run --ram 8M --swap 0 --overcommit 1 --zswap $codec:60 -- ./packs >out 2>err
         status=$?
         if [ $status -eq 125 ] && grep -q 'built without the library' err; then
             left_out="$left_out $codec"
