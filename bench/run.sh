@@ -66,16 +66,19 @@ for codec in lz4 zstd; do
     ! nm "$build/libquire_soft.a" 2>/dev/null | grep -qi " U ${codec}_" || codecs="$codecs -l$codec"
 done
 cc -O2 -fno-strict-aliasing -I"$root/include" -I"$root/src" -I"$root" -o "$out/vm" "$here/vm.c" \
-    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm $codecs
+    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" \
+    "$build/libquire_soft.a" -lm $codecs
 "$out/vm"
 printf '\nreplacement policies on traces\n'
 cc -O2 -fno-strict-aliasing -I"$root/include" -I"$root/src" -I"$root/tests" -o "$out/policy" \
     "$here/policy.c" "$root/tests/model/policies.c" "$root/tests/model/traces.c" \
-    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm
+    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" \
+    "$build/libquire_soft.a" -lm $codecs
 "$out/policy"
 printf '\nframes, CPU time in ns of one allocation or one free\n'
 cc -O2 -I"$root/include" -I"$root" -o "$out/core" "$here/core.c" \
-    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" -lm $codecs
+    "$build/libquire_core.a" "$build/libquire_soft.a" "$build/libquire_core.a" \
+    "$build/libquire_soft.a" -lm $codecs
 "$out/core"
 if [ -n "${LLFREE:-}" ]; then # a built copy of github.com/luhsra/llfree-c: make CC=clang DEBUG=0
     clang -O2 -march=native -DNDEBUG -DSTD -D_GNU_SOURCE -DFRAMES_LLFREE -I"$LLFREE/include" \
@@ -95,7 +98,7 @@ objects() { # NAME FLAGS LIBRARIES…
         "$out/objects.$name" "$name"
     fi
 }
-core="$build/libquire_core.a $build/libquire_soft.a $build/libquire_core.a"
+core="$build/libquire_core.a $build/libquire_soft.a $build/libquire_core.a $build/libquire_soft.a"
 # shellcheck disable=SC2086
 objects cache "" $core -lm
 # shellcheck disable=SC2086
