@@ -100,9 +100,9 @@ objects() { # NAME FLAGS LIBRARIES…
 }
 core="$build/libquire_core.a $build/libquire_soft.a $build/libquire_core.a $build/libquire_soft.a"
 # shellcheck disable=SC2086
-objects cache "" $core -lm
+objects cache "" $core -lm $codecs
 # shellcheck disable=SC2086
-objects kmalloc -DOBJECTS_KMALLOC $core -lm
+objects kmalloc -DOBJECTS_KMALLOC $core -lm $codecs
 objects glibc -DOBJECTS_MALLOC
 objects jemalloc -DOBJECTS_MALLOC -Wl,--no-as-needed -ljemalloc
 objects mimalloc -DOBJECTS_MALLOC -Wl,--no-as-needed -lmimalloc
