@@ -16,9 +16,6 @@ import tempfile
 EXCUSED = {
     # Frames of reclaim's own reserve, which the switch spares: tests/unit/zswap.c takes them all.
     ("quire_pool_alloc", "quire_page_alloc"): "(reserve)",
-    # Blocks of 2 MiB do not fit into the simulation's spaces: tests/unit/vm_huge.c refuses them.
-    ("quire_huge_take", "quire_page_alloc"): "(no block fits)",
-    ("quire_huge_take", "quire_cache_alloc_slow"): "(no block fits)",
 }
 
 
