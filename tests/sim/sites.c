@@ -23,7 +23,7 @@
 #include "page/zone.h"
 #include "steps.h"
 
-#define WORLDS_DEFAULT 6
+#define WORLDS_DEFAULT 11
 #define STEPS_DEFAULT  600
 #define SITES_MAX      512
 #define SETUP_STEPS    24
@@ -241,7 +241,8 @@ static void record(struct sim_script *script, uint64_t seed, uint64_t nsteps) {
     for (unsigned i = SIM_PAGER; i < SIM_AUDIT; i++)
         script->plan.field[i] = 0;
     script->plan.field[SIM_FAILING] = SIM_FAILS_OUTSIDE;
-    script->plan.field[SIM_FREE] = FREE_PAGES; /* transfers begin soon */
+    /* Transfers begin soon; with a little more, pages are read ahead in runs. */
+    script->plan.field[SIM_FREE] = seed % 3 ? FREE_PAGES : 2 * FREE_PAGES;
     script->plan.field[SIM_SWAPON] = 1;
     script->plan.field[SIM_POLICY] = 0;
     script->plan.field[SIM_CLUSTER] = 6;
