@@ -47,6 +47,8 @@ SYSTEM_VIEW(buddyinfo)
 SYSTEM_VIEW(pagetypeinfo)
 SYSTEM_VIEW(zoneinfo)
 SYSTEM_VIEW(slabinfo)
+SYSTEM_VIEW(vmallocinfo)
+SYSTEM_VIEW(iomem)
 SYSTEM_VIEW(swaps)
 SYSTEM_VIEW(pressure)
 
@@ -357,6 +359,8 @@ static const struct os_entry root_entries[] = {
     {.name = "pagetypeinfo", .mode = FILE_MODE, .text = text_pagetypeinfo},
     {.name = "zoneinfo", .mode = FILE_MODE, .text = text_zoneinfo},
     {.name = "slabinfo", .mode = FILE_MODE, .text = text_slabinfo},
+    {.name = "vmallocinfo", .mode = FILE_MODE, .text = text_vmallocinfo},
+    {.name = "iomem", .mode = FILE_MODE, .text = text_iomem},
     {.name = "swaps", .mode = FILE_MODE, .text = text_swaps},
     {.name = "pressure", .mode = DIRECTORY_MODE, .children = pressure_entries},
     {.name = "uptime", .mode = FILE_MODE, .text = text_uptime},

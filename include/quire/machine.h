@@ -39,6 +39,19 @@ void quire_mach_zero(struct quire_machine *machine, quire_frame frame);
 /* Copy one frame to another; the two differ. */
 void quire_mach_copy(struct quire_machine *machine, quire_frame to, quire_frame from);
 
+/* ---- kernel addresses beside the direct map: 2 ----------------------------------------------- */
+
+/* A run of kernel addresses, whole pages from *base on, in which nothing is mapped at first; false:
+ * the machine has none (vmalloc and its like are then refused). Asked at boot. */
+bool quire_mach_kernel_area(struct quire_machine *machine, void **base, uint64_t *npages);
+
+/* Let frames[i] appear at page i from `at` on (in that area, page-aligned), readable and writable
+ * by the kernel, instead of what was there. Frames are RAM, which keeps its window as well, or
+ * physical pages of a device, uncached. frames NULL: nothing appears there any longer, and accesses
+ * fault; that cannot fail. QUIRE_NOMEM: no room for the tables; nothing is mapped there then. */
+enum quire_status quire_mach_kernel_map(struct quire_machine *machine, void *at,
+                                        const quire_frame *frames, uint64_t npages);
+
 /* ---- page tables: 8 -------------------------------------------------------------------------- */
 
 /* Table frames belong to the manager: it hands them in, the machine hands back what it drops, so

@@ -16,6 +16,9 @@ size_t quire_view_buddyinfo(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_pagetypeinfo(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_zoneinfo(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_slabinfo(const struct quire *q, char *text, size_t capacity);
+/* Kernel mappings and who has which physical addresses. O(areas), O(regions). */
+size_t quire_view_vmallocinfo(const struct quire *q, char *text, size_t capacity);
+size_t quire_view_iomem(const struct quire *q, char *text, size_t capacity);
 size_t quire_view_swaps(const struct quire *q, char *text, size_t capacity);
 
 size_t quire_view_maps(const struct quire_space *space, char *text, size_t capacity);

@@ -37,12 +37,25 @@ struct soft_mapping {
     uint64_t va;
 };
 
+struct soft_kernel_area {
+    uint8_t *base; /* NULL: not asked for yet */
+    uint64_t npages;
+    int file;           /* -1: nothing was mapped yet */
+    uint8_t *backed;    /* bit i: frame i lies in the file */
+    uint8_t *starts;    /* bit i: at page i of the area a run of neighbours begins */
+    int nmappings;      /* of the host, at most */
+    uint64_t fail_next; /* calls until one is refused; 0: none */
+};
+
 struct quire_machine {
     struct quire_soft_config config; /* soft.c: zeros replaced by defaults */
 
     /* ---- ram.c: physical addresses begin at 0 ---- */
     uint8_t *ram;
     uint64_t nframes;
+
+    /* ---- kernel_area.c ---- */
+    struct soft_kernel_area kernel;
 
     /* ---- clock.c. In picoseconds: 2^64 ps are 213 days of machine time. ---- */
     uint64_t clock_ps;
@@ -100,6 +113,9 @@ void quire_ram_copy_page(void *restrict target, const void *restrict source);
 static inline uint8_t *soft_host(const struct quire_machine *machine, quire_frame frame) {
     return machine->ram + quire_frame_address(frame).value;
 }
+
+/* kernel_area.c */
+void quire_kernel_area_destroy(struct quire_machine *machine);
 
 /* disk.c */
 enum quire_status quire_disk_create(struct quire_machine *machine);

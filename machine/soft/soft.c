@@ -97,6 +97,7 @@ void quire_soft_destroy(struct quire_machine *machine) {
     quire_jit_close(machine);
     quire_disk_destroy(machine);
     quire_zstd_end(&machine->codec);
+    quire_kernel_area_destroy(machine);
     quire_ram_destroy(machine);
     free(machine);
 }

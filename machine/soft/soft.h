@@ -111,6 +111,12 @@ struct quire_soft_counters {
 };
 void quire_soft_counters(const struct quire_machine *machine, struct quire_soft_counters *out);
 
+/* ---- registers ------------------------------------------------------------------------------- */
+
+/* A bank of registers beside RAM, at frame SOFT_REGISTERS_AT: it holds what is written to it. */
+#define SOFT_REGISTERS    4
+#define SOFT_REGISTERS_AT 0xF0000000u
+
 /* ---- injected hardware faults ---------------------------------------------------------------- */
 
 enum quire_soft_injection {
@@ -128,6 +134,10 @@ enum quire_soft_injection {
 /* Let it happen once in every `one_in` operations on average, drawn from the seed; 0: never. */
 void quire_soft_inject(struct quire_machine *machine, enum quire_soft_injection what,
                        uint32_t one_in);
+
+/* The nth run of neighbouring frames from now on that is mapped into the kernel's area (1 is the
+ * next) is refused, and its call with it: QUIRE_NOMEM; 0: none. */
+void quire_soft_fail_map(struct quire_machine *machine, uint64_t nth);
 
 /* Swap operation number `first` from now on (1 is the next) and those after it, `count` in all
  * (UINT64_MAX: for ever), end in QUIRE_IO; count 0: none. Reads and writes of all devices count. */

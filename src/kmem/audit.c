@@ -7,6 +7,7 @@
  * as seen on the way in, and taking the mark away again at the end.
  */
 #include "base/check.h"
+#include "kmem/area.h"
 #include "kmem/cache.h"
 
 /* ---- slabs ----------------------------------------------------------------------------------- */
@@ -115,6 +116,7 @@ void quire_kmem_audit(struct quire *q) {
     CHECK(q, frames == quire_page_count(q, QUIRE_USE_SLAB));
     CHECK(q, magazines == q->kmem->magazine_cache.in_use);
     quire_mempool_audit(q);
+    quire_area_audit(q);
 }
 
 /* ---- what /proc shows ------------------------------------------------------------------------ */

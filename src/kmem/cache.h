@@ -88,10 +88,11 @@ struct quire_kmem {
     struct quire_cache slab_cache;     /* of off-slab headers */
     struct quire_cache magazine_cache; /* of magazines */
     struct quire_cache *general[NGENERAL];
-    char *window;               /* of the first range of RAM, its frames and their structs: */
-    uintptr_t window_bytes;     /* kfree's short way from an address to its cache */
-    struct quire_page *windows; /* struct of the first frame there */
-    char words[WORDS_BYTES];    /* the last ones of complain() */
+    char *window;                   /* of the first range of RAM, its frames and their structs: */
+    uintptr_t window_bytes;         /* kfree's short way from an address to its cache */
+    struct quire_page *windows;     /* struct of the first frame there */
+    struct quire_kernel_area *area; /* area.h */
+    char words[WORDS_BYTES];        /* the last ones of complain() */
 };
 
 /* ---- cache.c --------------------------------------------------------------------------------- */

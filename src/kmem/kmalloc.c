@@ -19,6 +19,7 @@
  * What may fail: allocation, with NULL. Called by all rooms above. Audit: audit.c.
  */
 #include "base/check.h"
+#include "kmem/area.h"
 #include "kmem/cache.h"
 #include "page/zone.h"
 
@@ -187,6 +188,7 @@ enum quire_status quire_kmem_boot(struct quire *q, bool checked) {
                sizeof(struct slab) + OFF_SLAB_OBJECTS * sizeof(uint16_t), 0, checked);
     boot_cache(q, &kmem->magazine_cache, "kmem_magazine", sizeof(struct magazine), 0, checked);
     enum quire_status status = quire_kmalloc_boot(q);
+    status = status == QUIRE_OK ? quire_area_boot(q) : status;
     if (status != QUIRE_OK) {
         quire_kmem_shutdown(q);
     }
@@ -196,6 +198,7 @@ enum quire_status quire_kmem_boot(struct quire *q, bool checked) {
 void quire_kmem_shutdown(struct quire *q) {
     struct quire_kmem *kmem = q->kmem;
     CHECK(q, quire_list_empty(&kmem->pools));
+    quire_area_shutdown(q);
     quire_kmalloc_shutdown(q);
     quire_cache_fini(&kmem->cache_cache);
     quire_cache_fini(&kmem->slab_cache);

@@ -65,6 +65,47 @@ static void zero_and_copy(void **state) {
 
 /* ---- page tables ----------------------------------------------------------------------------- */
 
+/* Frames appear in the area in any order and more than once, and keep window and contents; another
+ * frame takes the place of the first; what is forgotten can be mapped again. */
+static void kernel_area_shows_frames(void **state) {
+    struct world *world = *state;
+    void *base;
+    uint64_t npages;
+    if (!quire_mach_kernel_area(world->machine, &base, &npages))
+        return; /* a machine without one says so */
+    assert_true(npages >= 16);
+    assert_int_equal((uintptr_t)base & QUIRE_PAGE_MASK, 0);
+    enum { N = 8 };
+    quire_frame frames[N];
+    uint8_t *area = (uint8_t *)base + 4 * QUIRE_PAGE_SIZE;
+    for (unsigned i = 0; i < N / 2; i++) { /* down, then up again */
+        frames[i] = frames[N - 1 - i] = new_page(world, (uint8_t)(i + 1));
+    }
+    assert_int_equal(quire_mach_kernel_map(world->machine, area, frames, N), QUIRE_OK);
+    for (unsigned i = 0; i < N; i++) {
+        uint8_t *page = area + i * QUIRE_PAGE_SIZE;
+        uint8_t *window = quire_mach_window(world->machine, frames[i]);
+        uint8_t fill = (uint8_t)(i < N / 2 ? i + 1 : N - i);
+        assert_int_equal(page[0], i < N / 2 ? fill : 100 + fill);
+        assert_int_equal(page[QUIRE_PAGE_MASK], fill);
+        page[0] = (uint8_t)(100 + fill);
+        assert_int_equal(window[0], 100 + fill);
+    }
+    quire_frame other = new_page(world, 50);
+    assert_int_equal(quire_mach_kernel_map(world->machine, area + QUIRE_PAGE_SIZE, &other, 1),
+                     QUIRE_OK);
+    assert_int_equal(area[QUIRE_PAGE_SIZE], 50);
+    assert_int_equal(area[0], 101);
+    assert_int_equal(area[2 * QUIRE_PAGE_SIZE], 103);
+    assert_int_equal(quire_mach_kernel_map(world->machine, area, NULL, N), QUIRE_OK);
+    assert_int_equal(quire_mach_kernel_map(world->machine, area, NULL, N), QUIRE_OK);
+    quire_mach_zero(world->machine, other);
+    assert_int_equal(quire_mach_kernel_map(world->machine, area, &other, 1), QUIRE_OK);
+    assert_int_equal(area[0] | area[QUIRE_PAGE_MASK], 0);
+    assert_int_equal(quire_mach_kernel_map(world->machine, area, NULL, 1), QUIRE_OK);
+    assert_int_equal(*(uint8_t *)quire_mach_window(world->machine, frames[0]), 101);
+}
+
 static void empty_tables_map_nothing(void **state) {
     struct world *world = *state;
     struct quire_pmap_entry entry;
@@ -504,6 +545,7 @@ int main(void) {
         TEST(ram_ranges_ascend),
         TEST(windows_are_linear),
         TEST(zero_and_copy),
+        TEST(kernel_area_shows_frames),
         TEST(empty_tables_map_nothing),
         TEST(enter_maps_one_page),
         TEST(neighbours_share_tables),

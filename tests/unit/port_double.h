@@ -50,6 +50,18 @@ void *quire_mach_window(struct quire_machine *machine, quire_frame frame) {
     abort();
 }
 
+/* No kernel area: vmalloc and its like are refused. */
+bool quire_mach_kernel_area(struct quire_machine *machine, void **base, uint64_t *npages) {
+    (void)machine, (void)base, (void)npages;
+    return false;
+}
+
+enum quire_status quire_mach_kernel_map(struct quire_machine *machine, void *at,
+                                        const quire_frame *frames, uint64_t npages) {
+    (void)machine, (void)at, (void)frames, (void)npages;
+    abort();
+}
+
 _Noreturn void quire_mach_panic(struct quire_machine *machine, const char *file, int line,
                                 const char *condition) {
     machine->panic = condition;
