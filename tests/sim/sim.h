@@ -8,6 +8,7 @@
 #ifndef QUIRE_TESTS_SIM_H
 #define QUIRE_TESTS_SIM_H
 
+#include <quire/kmap.h>
 #include <quire/kmem.h>
 #include <quire/quire.h>
 #include <quire/space.h>
@@ -71,7 +72,7 @@ struct sim_file {
     _Alignas(32) uint8_t bytes[FILE_BYTES_MAX];
 };
 
-/* What the kernel holds: a block of frames, or from kmalloc. */
+/* What the kernel holds: a block of frames, or from kmalloc, or from vmalloc. */
 #define SIM_BLOCKS     64
 #define SIM_BALLAST    128
 #define SIM_TALL_PAGES 2048
@@ -86,6 +87,7 @@ struct sim_block {
         SIM_BLOCK_BYTES, /* kmalloc */
         SIM_BLOCK_DMA,
         SIM_BLOCK_MOVED, /* frames, for which others may be moved or evicted */
+        SIM_BLOCK_AREA,  /* vmalloc */
         SIM_BLOCK_KINDS
     } kind;
 };

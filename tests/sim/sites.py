@@ -16,6 +16,12 @@ import tempfile
 EXCUSED = {
     # Frames of reclaim's own reserve, which the switch spares: tests/unit/zswap.c takes them all.
     ("quire_pool_alloc", "quire_page_alloc"): "(reserve)",
+    # Areas of kernel addresses are rare in the loop's few steps: tests/unit/vmalloc.c fails each.
+    ("alloc_area", "quire_kmalloc"): "(unit test)",
+    ("alloc_area", "quire_page_alloc"): "(unit test)",
+    ("quire_area_take", "quire_kzalloc"): "(unit test)",
+    ("quire_kvmalloc", "quire_kmalloc"): "(unit test)",
+    ("quire_vmap", "quire_kmalloc"): "(unit test)",
 }
 
 

@@ -37,11 +37,18 @@ static bool may_move(const struct sim *sim, unsigned order) {
 
 /* ---- blocks: block kind order bytes value ---------------------------------------------------- */
 
+static bool has_length(int kind) {
+    return kind == SIM_BLOCK_BYTES || kind == SIM_BLOCK_AREA;
+}
+
 void sim_draw_kernel(struct sim *sim, int *a) {
     unsigned kind = sim_pick(sim, 100);
     bool moved = sim_chance(sim, 50);
     a[0] = moved ? 0 : (int)sim_pick(sim, SIM_BLOCKS);
-    a[1] = kind < 90 ? SIM_BLOCK_BYTES : kind < 96 ? SIM_BLOCK_FRAMES : SIM_BLOCK_DMA;
+    a[1] = kind < 86   ? SIM_BLOCK_BYTES
+           : kind < 92 ? SIM_BLOCK_FRAMES
+           : kind < 96 ? SIM_BLOCK_DMA
+                       : SIM_BLOCK_AREA;
     a[2] = (int)sim_pick(sim, 3);
     if (moved) {
         a[1] = SIM_BLOCK_MOVED;
@@ -49,7 +56,7 @@ void sim_draw_kernel(struct sim *sim, int *a) {
     }
     a[3] = 1 << sim_pick(sim, 12);
     a[3] += (int)sim_pick(sim, (unsigned)a[3]);
-    if (a[1] != SIM_BLOCK_BYTES)
+    if (!has_length(a[1]))
         a[3] = 0; /* all of it is marked */
     a[4] = sim_draw_value(sim);
 }
@@ -61,7 +68,7 @@ void sim_act_kernel(struct sim *sim, const int *a) {
         return;
     }
     if (may_take(sim) && (unsigned)a[1] < SIM_BLOCK_KINDS && (unsigned)a[2] < QUIRE_NORDERS &&
-        (a[3] > 0 || a[1] != SIM_BLOCK_BYTES) &&
+        (a[3] > 0 || !has_length(a[1])) &&
         (a[1] != SIM_BLOCK_MOVED || may_move(sim, (unsigned)a[2])))
         (void)sim_block_alloc(sim, block, (enum sim_block_kind)a[1], (unsigned)a[2], (size_t)a[3],
                               (uint8_t)a[4]);

@@ -24,6 +24,7 @@
 #define STACK_PAGES    24
 #define GAP_PAGES      3
 #define BALLAST_ORDERS 6
+#define AREA_FACTOR    5 /* vmalloc gets so many times the bytes that kmalloc would: 1 to 10 pages */
 #define BALLAST_LARGE  512 /* when more than this is left, blocks are larger than all these */
 
 uint64_t sim_va(unsigned page) {
@@ -191,6 +192,8 @@ void sim_block_free(struct sim *sim, struct sim_block *block) {
     }
     if (block->kind == SIM_BLOCK_BYTES)
         quire_kfree(sim->q, block->bytes);
+    else if (block->kind == SIM_BLOCK_AREA)
+        quire_vfree(sim->q, block->bytes);
     else
         quire_frames_free(sim->q, block->frame, block->order);
     block->bytes = NULL;
@@ -225,7 +228,10 @@ bool sim_block_alloc(struct sim *sim, struct sim_block *block, enum sim_block_ki
     *block = (struct sim_block){.kind = kind, .order = order, .nbytes = nbytes};
     if (kind == SIM_BLOCK_BYTES)
         block->bytes = quire_kmalloc(sim->q, nbytes);
-    else
+    else if (kind == SIM_BLOCK_AREA) {
+        block->nbytes = nbytes * AREA_FACTOR;
+        block->bytes = quire_vmalloc(sim->q, block->nbytes);
+    } else
         take_frames(sim, block);
     if (block->bytes)
         mark_block(block, value);
