@@ -24,7 +24,7 @@
 #define STACK_PAGES    24
 #define GAP_PAGES      3
 #define BALLAST_ORDERS 6
-#define AREA_FACTOR    5 /* vmalloc gets so many times the bytes that kmalloc would: 1 to 10 pages */
+#define AREA_FACTOR    5 /* vmalloc gets so many times the bytes that kmalloc would: to 10 pages */
 #define BALLAST_LARGE  512 /* when more than this is left, blocks are larger than all these */
 
 uint64_t sim_va(unsigned page) {
