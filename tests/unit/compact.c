@@ -151,6 +151,67 @@ static void all_kinds(void **state) {
     down(&rig);
 }
 
+/* Each page of a file and of shared memory, mapped twice, to another frame: one by one, so that
+ * none is left out. */
+static void one_by_one(void **state) {
+    (void)state;
+    static struct rig rig;
+    static const struct quire_object_info info = {.name = "/file", .inode = 1};
+    const struct quire_pager pager = {.read = file_read, .size = file_size};
+    struct quire_object *objects[2];
+    const uint64_t n = 50;
+    quire_vaddr at[2][2];
+    rig_up(&rig, RAM, 0);
+    assert_int_equal(quire_object_create_file(rig.q, &pager, NULL, &info, &objects[0]), QUIRE_OK);
+    assert_int_equal(quire_object_create_shm(rig.q, n * RIG_PAGE, &info, &objects[1]), QUIRE_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        rig_space(&rig, i);
+        for (unsigned k = 0; k < 2; k++) {
+            at[i][k] = quire_va(0);
+            assert_int_equal(quire_map(rig.spaces[i], &at[i][k], n * RIG_PAGE,
+                                       k == 0 ? QUIRE_PROT_READ : RIG_RW, QUIRE_MAP_SHARED,
+                                       objects[k], 0),
+                             QUIRE_OK);
+        }
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        for (unsigned k = 0; k < 4; k++) {
+            uint64_t va = at[k % 2][k / 2].value + i * RIG_PAGE, value = i + 1;
+            assert_int_equal(k == 2 ? rig_store(&rig, 0, va, value)
+                                    : rig_load(&rig, k % 2, va, &value),
+                             QUIRE_OK);
+        }
+    }
+    uint64_t faults = quire_counters(rig.q)->pgfault;
+    for (uint64_t i = 0; i < 2 * n; i++) {
+        quire_vaddr va = quire_va(at[0][i % 2].value + i / 2 * RIG_PAGE);
+        struct quire_page *from = quire_vm_page_at(rig.spaces[0], va);
+        struct quire_page *to = quire_page_alloc(rig.q, 0, from->use, QUIRE_ALLOC_USER);
+        assert_true(quire_vm_migratable(from));
+        quire_vm_migrate(rig.q, from, to);
+        memset(quire_page_window(rig.q, from), 0xEE, RIG_PAGE);
+        quire_page_free_home(rig.q, from);
+        assert_ptr_equal(
+            quire_vm_page_at(rig.spaces[1], quire_va(at[1][i % 2].value + i / 2 * RIG_PAGE)), to);
+        quire_audit(rig.q);
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        for (unsigned k = 0; k < 4; k++) {
+            uint64_t value = 0, va = at[k % 2][k / 2].value + i * RIG_PAGE;
+            assert_int_equal(rig_load(&rig, k % 2, va, &value), QUIRE_OK);
+            assert_true(value == (k < 2 ? rig_stamp(i * RIG_PAGE, 7) : i + 1));
+        }
+    }
+    assert_int_equal(quire_counters(rig.q)->pgfault, faults); /* no mapping was lost by it */
+    for (unsigned i = 0; i < 2; i++) {
+        quire_space_destroy(rig.spaces[i]);
+        rig.spaces[i] = NULL;
+    }
+    quire_object_unref(objects[0]);
+    quire_object_unref(objects[1]);
+    down(&rig);
+}
+
 /* What must not move does not, and makes the attempt fail without a trace; soon it is not even
  * made. */
 static void unmovable(void **state) {
@@ -251,8 +312,8 @@ static void background(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(private_pages), cmocka_unit_test(all_kinds),  cmocka_unit_test(unmovable),
-        cmocka_unit_test(pinned),        cmocka_unit_test(background),
+        cmocka_unit_test(one_by_one), cmocka_unit_test(private_pages), cmocka_unit_test(all_kinds),
+        cmocka_unit_test(unmovable),  cmocka_unit_test(pinned),        cmocka_unit_test(background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
