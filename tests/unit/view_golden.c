@@ -1,7 +1,7 @@
 /* view_golden.c: what a small world of known content looks like in all views of a process.
  *
  * The world below is drawn so that every column and every flag has something to show. Its texts lie
- * in view_golden.txt, which was read line by line against Linux's documentation (proc(5), and
+ * in view.golden, which was read line by line against Linux's documentation (proc(5), and
  * Documentation/filesystems/proc.rst): whoever changes a view changes that file, and answers for
  * it.
  *
@@ -133,10 +133,19 @@ static void build(struct world *w) {
 typedef size_t space_view(const struct quire_space *space, char *text, size_t capacity);
 typedef size_t system_view(const struct quire *q, char *text, size_t capacity);
 
+/* What is white is made visible: a $ behind a line that ends with a space, \t for a tab. */
 static void put_space(FILE *out, const char *name, space_view *view, struct quire_space *space) {
     static char text[TEXT_MAX];
     assert_true(view(space, text, sizeof text) < sizeof text);
-    fprintf(out, "==> %s\n%s", name, text);
+    fprintf(out, "==> %s\n", name);
+    for (const char *at = text; *at; at++) {
+        if (*at == '\t')
+            fputs("\\t", out);
+        else if (*at == '\n' && at > text && at[-1] == ' ')
+            fputs("$\n", out);
+        else
+            fputc(*at, out);
+    }
 }
 
 /* Each line's first word. */
@@ -193,7 +202,7 @@ static void compare_lines(FILE *got, FILE *golden) {
         if (!x && !y)
             return;
         if (!x || !y || strcmp(a, b) != 0)
-            fail_msg("view_golden.txt:%u: expected %snow      %s"
+            fail_msg("view.golden:%u: expected %snow      %s"
                      "(QUIRE_GOLDEN=write writes the file anew)",
                      line, y ? b : "the end\n", x ? a : "the end\n");
     }
@@ -202,7 +211,7 @@ static void compare_lines(FILE *got, FILE *golden) {
 static void texts(void **state) {
     (void)state;
     static struct world w;
-    const char *path = UNIT_DIR "/view_golden.txt", *mode = getenv("QUIRE_GOLDEN");
+    const char *path = UNIT_DIR "/view.golden", *mode = getenv("QUIRE_GOLDEN");
     build(&w);
     if (mode && strcmp(mode, "write") == 0) {
         FILE *out = fopen(path, "w");
