@@ -127,6 +127,7 @@ struct sim {
     unsigned nballast;
     struct sim_cache caches[SIM_CACHES];
     struct quire_mempool *pool;
+    struct quire_cache *pool_cache; /* what it is made of, or NULL */
     uint8_t *pooled[SIM_POOLED];
     /* ---- the step in progress ---- */
     uint64_t step, random;

@@ -178,7 +178,29 @@ void sim_act_object(struct sim *sim, const int *a) {
 
 /* ---- a pool ---------------------------------------------------------------------------------- */
 
-/* element value */
+/* Of bytes, or of a cache of its own. */
+static void make_pool(struct sim *sim, bool of_cache) {
+    struct quire_mempool_source source = quire_mempool_of_bytes(sim->q, SIM_POOLED_BYTES);
+    if (of_cache) {
+        if (!sim_did(
+                sim, "cache_create",
+                quire_cache_create(sim->q, "sim pool", SIM_POOLED_BYTES, 0, NULL, &sim->pool_cache),
+                QUIRE_OK)) {
+            sim->pool_cache = NULL;
+            return;
+        }
+        source = quire_mempool_of_cache(sim->pool_cache);
+    }
+    if (sim_did(sim, "mempool_create",
+                quire_mempool_create(sim->q, SIM_POOL_LEAST, &source, &sim->pool), QUIRE_OK))
+        return;
+    sim->pool = NULL;
+    if (of_cache && quire_cache_destroy(sim->pool_cache) != QUIRE_OK)
+        sim_fail(sim, "a refused pool keeps objects");
+    sim->pool_cache = NULL;
+}
+
+/* element value; the value also says what a new pool is made of */
 void sim_draw_pool(struct sim *sim, int *a) {
     a[0] = (int)sim_pick(sim, SIM_POOLED);
     a[1] = sim_draw_value(sim);
@@ -187,10 +209,7 @@ void sim_draw_pool(struct sim *sim, int *a) {
 void sim_act_pool(struct sim *sim, const int *a) {
     unsigned i = (unsigned)a[0] % SIM_POOLED, out = 0;
     if (!sim->pool) {
-        struct quire_mempool_source source = quire_mempool_of_bytes(sim->q, SIM_POOLED_BYTES);
-        if (!sim_did(sim, "mempool_create",
-                     quire_mempool_create(sim->q, SIM_POOL_LEAST, &source, &sim->pool), QUIRE_OK))
-            sim->pool = NULL;
+        make_pool(sim, a[1] & 1);
         return;
     }
     if (sim->pooled[i]) {
@@ -227,6 +246,8 @@ void sim_kernel_end(struct sim *sim) {
     }
     if (sim->pool && quire_mempool_destroy(sim->pool) != QUIRE_OK)
         sim_fail(sim, "a pool with nothing out is busy");
+    if (sim->pool_cache && quire_cache_destroy(sim->pool_cache) != QUIRE_OK)
+        sim_fail(sim, "a pool that is gone keeps objects");
 }
 
 /* ---- views: which, of which space ------------------------------------------------------------ */
