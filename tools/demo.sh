@@ -7,7 +7,7 @@ set -eu
 quire=$1
 lines=1000000
 ram=14M    # sort wants over 60 MiB for the file: its bytes, and 32 bytes a line
-swap=128M  # with RAM more than the buffer: a smaller promise is refused, and sort makes do with less
+swap=128M  # with RAM more than the buffer, or its promise is refused, and sort makes do with less
 buffer=96M # sort's -S: without it sort would look at the RAM and go to temporary files
 LC_ALL=C
 export LC_ALL
@@ -26,7 +26,8 @@ awk -v n="$lines" 'BEGIN { x = 20
     for (i = 0; i < n; i++) { x = x * 16807 % 2147483647; printf "%08x %08x\n", x, i } }' \
     >"$scratch/big.txt"
 cd "$scratch"
-echo "\$ quire run --ram $ram --swap $swap --root $root --bind . -- sort -S $buffer big.txt > sorted.txt"
-"$quire" run --ram "$ram" --swap "$swap" --root "$root" --bind . -- sort -S "$buffer" big.txt >sorted.txt
+set -- run --ram "$ram" --swap "$swap" --root "$root" --bind . -- sort -S "$buffer" big.txt
+echo "\$ quire $* > sorted.txt"
+"$quire" "$@" >sorted.txt
 sort big.txt | cmp - sorted.txt
 echo "The output is right: $(wc -c <sorted.txt) bytes, the same as this machine's own sort gives."
