@@ -1,30 +1,8 @@
 /* kmalloc.c: memory of every size: alignment, no overlap, the cache behind each size, refusal,
  * misuse. */
-#include "port_double.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "kmem/cache.h"
+#include "kmem_rig.h"
 
 #define LIVE_MAX 500u
-
-static struct quire *boot(struct quire_machine *machine) {
-    struct quire *q = double_boot(machine, 0);
-    assert_non_null(q);
-    assert_int_equal(quire_kmem_boot(q, false), QUIRE_OK);
-    return q;
-}
-
-static void down(struct quire_machine *machine, struct quire *q) {
-    quire_kmem_audit(q);
-    quire_kmem_shutdown(q);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
-}
 
 /* Every size: the smallest general cache that holds it, 16-byte aligned, powers of two to their
  * size. */
@@ -33,7 +11,7 @@ static void every_size(void **state) {
     static const uint32_t sizes[] = {32,   64,   96,   128,   192,   256,   512,   1024,
                                      2048, 4096, 8192, 16384, 32768, 65536, 131072};
     struct quire_machine *machine = double_plain((uint64_t)8 << 20);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     unsigned class = 0;
     for (size_t nbytes = 1; nbytes <= 131072; nbytes += nbytes < 9000 ? 1 : 97) {
         while (sizes[class] < nbytes) {
@@ -53,7 +31,7 @@ static void every_size(void **state) {
     assert_null(quire_kmalloc(q, 131073));
     assert_null(quire_kmalloc(q, SIZE_MAX));
     quire_kfree(q, NULL);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 static void random_lifetimes(void **state) {
@@ -64,7 +42,7 @@ static void random_lifetimes(void **state) {
         unsigned char stamp;
     } live[LIVE_MAX];
     struct quire_machine *machine = double_plain((uint64_t)8 << 20);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     uint64_t seed = 4711;
     unsigned nlive = 0, refused = 0;
     for (unsigned step = 0; step < 20000; step++) {
@@ -106,7 +84,7 @@ static void random_lifetimes(void **state) {
     while (nlive > 0) {
         quire_kfree(q, live[--nlive].object);
     }
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* krealloc against a plain copy: contents up to the smaller size, the right cache behind it, and an
@@ -115,7 +93,7 @@ static void resizing(void **state) {
     (void)state;
     static unsigned char copy[131072];
     struct quire_machine *machine = double_plain((uint64_t)8 << 20);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     uint64_t seed = 99;
     unsigned char *object = quire_krealloc(q, NULL, 10);
     size_t nbytes = 10;
@@ -147,13 +125,13 @@ static void resizing(void **state) {
     assert_null(quire_krealloc(q, object, 131073));
     assert_memory_equal(object, copy, nbytes);
     assert_null(quire_krealloc(q, object, 0)); /* a kfree: down() would find it */
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 static void arrays(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain((uint64_t)8 << 20);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     unsigned char *dirty = quire_kmalloc(q, 1000);
     memset(dirty, 0xFF, 1000);
     quire_kfree(q, dirty);
@@ -168,7 +146,7 @@ static void arrays(void **state) {
         quire_kcalloc(q, (size_t)1 << (sizeof(size_t) * 4), (size_t)1 << (sizeof(size_t) * 4)));
     assert_null(quire_kcalloc(q, SIZE_MAX, SIZE_MAX));
     assert_null(quire_kcalloc(q, 1025, 128));
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* Objects beyond the first range of RAM, which has a short way, and of caches that are not
@@ -177,7 +155,7 @@ static void far_away(void **state) {
     (void)state;
     static void *objects[9000];
     struct quire_machine *machine = double_holes();
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *cache;
     unsigned n = 0, far = 0;
     while ((objects[n] = quire_kmalloc(q, 1000)) != NULL) {
@@ -193,13 +171,13 @@ static void far_away(void **state) {
     objects[0] = quire_cache_alloc(cache);
     quire_kfree(q, objects[0]);
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 static void misuse(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain((uint64_t)8 << 20);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     int elsewhere;
     quire_frame frame;
     assert_true(PANICS(machine, quire_kfree(q, &elsewhere)));

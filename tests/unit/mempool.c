@@ -1,37 +1,8 @@
 /* mempool.c: the guarantee: with memory gone, `least` elements can be out, again and again; what
  * creation, growth and the end do when there is no memory; audited as it goes. */
-#include "port_double.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "kmem/cache.h"
+#include "kmem_rig.h"
 
 #define RAM ((uint64_t)4 << 20)
-
-static struct quire *boot(struct quire_machine *machine) {
-    struct quire *q = double_boot(machine, 0);
-    assert_non_null(q);
-    assert_int_equal(quire_kmem_boot(q, false), QUIRE_OK);
-    return q;
-}
-
-static void down(struct quire_machine *machine, struct quire *q) {
-    quire_kmem_audit(q);
-    quire_kmem_shutdown(q);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
-}
-
-static void fail_every(struct quire *q, uint64_t nth) {
-    q->fail_every = nth;
-    q->fail_count = 0;
-    quire_page_set_failing(q, nth != 0);
-    quire_kmem_guard(q);
-}
 
 /* Every frame that this mode of allocation can have, and each object of the cache. */
 static unsigned eat(struct quire *q, quire_frame *frames, unsigned most) {
@@ -85,7 +56,7 @@ static void serve(struct quire *q, struct quire_mempool *pool, size_t least, siz
 static void guarantee(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *cache;
     struct quire_mempool *pool;
     assert_int_equal(quire_cache_create(q, "pooled", 200, 0, NULL, &cache), QUIRE_OK);
@@ -106,27 +77,27 @@ static void guarantee(void **state) {
         }
     }
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* A new guarantee while elements are out: they fill it when they come back, no more and no less. */
 static void resize(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_mempool *pool;
     struct quire_mempool_source source = quire_mempool_of_bytes(q, 100);
     void *elements[10];
     assert_int_equal(quire_mempool_create(q, 0, &source, &pool), QUIRE_INVAL);
     assert_int_equal(quire_mempool_create(q, 16385, &source, &pool), QUIRE_INVAL);
     assert_int_equal(quire_mempool_create(q, 4, &source, &pool), QUIRE_OK);
-    fail_every(q, 1);
+    kmem_fail_every(q, 1);
     for (unsigned i = 0; i < 4; i++) {
         assert_non_null(elements[i] = quire_mempool_alloc(pool));
     }
     assert_null(quire_mempool_alloc(pool));
     assert_int_equal(quire_mempool_resize(pool, 10), QUIRE_NOMEM);
-    fail_every(q, 0);
+    kmem_fail_every(q, 0);
     assert_int_equal(quire_mempool_resize(pool, 10), QUIRE_OK);
     assert_int_equal(quire_mempool_reserve(pool), 6); /* four are out */
     quire_kmem_audit(q);
@@ -141,38 +112,38 @@ static void resize(void **state) {
     }
     assert_true(PANICS(machine, quire_mempool_free(pool, elements[0])));
     assert_int_equal(quire_mempool_destroy(pool), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* Each allocation of a creation and of a growth fails once: NOMEM, and nothing is kept. */
 static void no_leaks(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_mempool *pool;
     struct quire_mempool_source source = quire_mempool_of_frames(q, 1);
     quire_kmem_shrink(q);
     uint64_t free = quire_page_count(q, QUIRE_USE_FREE);
     for (uint64_t nth = 1; nth <= 12; nth++) { /* pool, array, 10 elements */
-        fail_every(q, nth);
+        kmem_fail_every(q, nth);
         assert_int_equal(quire_mempool_create(q, 10, &source, &pool), QUIRE_NOMEM);
-        fail_every(q, 0);
+        kmem_fail_every(q, 0);
         quire_kmem_audit(q);
         quire_kmem_shrink(q);
         assert_int_equal(quire_page_count(q, QUIRE_USE_FREE), free);
     }
     assert_int_equal(quire_mempool_create(q, 10, &source, &pool), QUIRE_OK);
     for (uint64_t nth = 1; nth <= 6; nth++) {
-        fail_every(q, nth);
+        kmem_fail_every(q, nth);
         assert_int_equal(quire_mempool_resize(pool, 15), QUIRE_NOMEM);
-        fail_every(q, 0);
+        kmem_fail_every(q, 0);
         assert_int_equal(quire_mempool_reserve(pool), 10);
         quire_kmem_audit(q);
     }
     assert_int_equal(quire_mempool_destroy(pool), QUIRE_OK);
     quire_kmem_shrink(q);
     assert_int_equal(quire_page_count(q, QUIRE_USE_FREE), free);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 int main(void) {

@@ -1,13 +1,6 @@
 /* slab.c: object caches against a map of who has what: sizes from 1 byte to 128 KiB, alignments,
  * constructors, exhaustion, the failing switch, shrinking, misuse. Audited as it goes. */
-#include "port_double.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "kmem/cache.h"
+#include "kmem_rig.h"
 
 #define LIVE_MAX 2000u
 #define RAM      ((uint64_t)8 << 20)
@@ -16,28 +9,6 @@ struct live {
     unsigned char *object;
     unsigned char stamp;
 };
-
-static struct quire *boot(struct quire_machine *machine) {
-    struct quire *q = double_boot(machine, 0);
-    assert_non_null(q);
-    assert_int_equal(quire_kmem_boot(q, false), QUIRE_OK);
-    return q;
-}
-
-static void down(struct quire_machine *machine, struct quire *q) {
-    quire_kmem_audit(q);
-    quire_kmem_shutdown(q);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
-}
-
-static void fail_every(struct quire *q, uint64_t nth) { /* core's switch, without core */
-    q->fail_every = nth;
-    q->fail_count = 0;
-    quire_page_set_failing(q, nth != 0);
-    quire_kmem_guard(q);
-}
 
 static void fill(const struct live *live, size_t nbytes) {
     memset(live->object, live->stamp, nbytes);
@@ -52,7 +23,7 @@ static void check(const struct live *live, size_t nbytes) {
 static void churn(size_t nbytes, size_t align, uint64_t seed, unsigned steps) {
     static struct live live[LIVE_MAX];
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *cache;
     unsigned nlive = 0, most = nbytes > 4096 ? 200 : LIVE_MAX;
     assert_int_equal(quire_cache_create(q, "churn", nbytes, align, NULL, &cache), QUIRE_OK);
@@ -90,7 +61,7 @@ static void churn(size_t nbytes, size_t align, uint64_t seed, unsigned steps) {
         quire_cache_free(cache, live[nlive].object);
     }
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 static void random_lifetimes(void **state) {
@@ -110,7 +81,7 @@ static void random_lifetimes(void **state) {
 static void shapes(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     for (size_t nbytes = 1; nbytes <= 131072; nbytes += 1 + nbytes / 23) {
         struct quire_cache *cache;
         assert_int_equal(quire_cache_create(q, "shape", nbytes, 0, NULL, &cache), QUIRE_OK);
@@ -131,7 +102,7 @@ static void shapes(void **state) {
     assert_int_equal(quire_cache_create(q, "large", 131073, 0, NULL, &cache), QUIRE_INVAL);
     assert_int_equal(quire_cache_create(q, "odd", 64, 24, NULL, &cache), QUIRE_INVAL);
     assert_int_equal(quire_cache_create(q, "far", 64, 8192, NULL, &cache), QUIRE_INVAL);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 static void construct(void *object) {
@@ -143,7 +114,7 @@ static void constructors(void **state) {
     (void)state;
     static unsigned char *objects[500];
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *cache;
     assert_int_equal(quire_cache_create(q, "built", 100, 0, construct, &cache), QUIRE_OK);
     for (unsigned round = 0; round < 3; round++) {
@@ -160,14 +131,14 @@ static void constructors(void **state) {
         }
     }
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* The first objects of successive slabs do not all begin at the same place of a page. */
 static void colours(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *cache;
     uint64_t seen = 0;
     unsigned different = 0;
@@ -188,7 +159,7 @@ static void colours(void **state) {
         quire_cache_free(cache, objects[--n]);
     }
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* To the last frame that the mode may take; all of it comes back. */
@@ -197,7 +168,7 @@ static void exhaustion(void **state) {
     static void *objects[40000];
     for (size_t nbytes = 200; nbytes < 20000; nbytes *= 3) {
         struct quire_machine *machine = double_plain(RAM);
-        struct quire *q = boot(machine);
+        struct quire *q = kmem_up(machine);
         struct quire_cache *cache;
         unsigned n = 0;
         assert_int_equal(quire_cache_create(q, "all", nbytes, 0, NULL, &cache), QUIRE_OK);
@@ -217,7 +188,7 @@ static void exhaustion(void **state) {
         assert_int_equal(quire_page_count(q, QUIRE_USE_SLAB) > 1, true); /* the caches themselves */
         assert_true(quire_page_count(q, QUIRE_USE_FREE) >= free - 2);
         assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-        down(machine, q);
+        kmem_down(machine, q);
     }
 }
 
@@ -226,25 +197,25 @@ static void failing_switch(void **state) {
     (void)state;
     static void *objects[300];
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *cache;
     assert_int_equal(quire_cache_create(q, "fail", 600, 0, NULL, &cache), QUIRE_OK);
-    fail_every(q, 5);
+    kmem_fail_every(q, 5);
     for (unsigned i = 0; i < 300; i++) {
         objects[i] = quire_cache_alloc(cache);
         assert_int_equal(objects[i] == NULL, i % 5 == 4);
     }
     struct quire_cache *other;
-    fail_every(q, 1);
+    kmem_fail_every(q, 1);
     assert_int_equal(quire_cache_create(q, "not", 600, 0, NULL, &other), QUIRE_NOMEM);
-    fail_every(q, 0);
+    kmem_fail_every(q, 0);
     for (unsigned i = 0; i < 300; i++) {
         if (objects[i]) {
             quire_cache_free(cache, objects[i]);
         }
     }
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* Boot with every possible first failure: it says so and leaves nothing behind. */
@@ -277,13 +248,13 @@ static void magazines(void **state) {
     static uint32_t places[2][N];
     for (unsigned closed = 0; closed < 2; closed++) {
         struct quire_machine *machine = double_plain((uint64_t)16 << 20);
-        struct quire *q = boot(machine);
+        struct quire *q = kmem_up(machine);
         struct quire_cache *cache;
         uint64_t seed = 77;
         assert_int_equal(quire_cache_create(q, "magazine", 48, 0, NULL, &cache), QUIRE_OK);
         assert_int_equal(cache->rounds, MAGAZINE_ROUNDS);
         assert_in_range(cache->depot_max, 1, DEPOT_MAX - 1); /* 1/1024 of RAM: not the most */
-        fail_every(q, closed ? UINT64_MAX : 0);
+        kmem_fail_every(q, closed ? UINT64_MAX : 0);
         assert_int_equal(cache->closed, closed || QUIRE_AUDITING);
         for (unsigned round = 0; round < 4; round++) {
             unsigned n = 1 + (unsigned)(double_random(&seed) % N);
@@ -305,8 +276,8 @@ static void magazines(void **state) {
         assert_int_equal(cache->in_use, 0);
         assert_int_equal(q->kmem->magazine_cache.in_use, 0);
         assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-        fail_every(q, 0);
-        down(machine, q);
+        kmem_fail_every(q, 0);
+        kmem_down(machine, q);
     }
     assert_memory_equal(places[0], places[1], sizeof places[0]);
 }
@@ -316,7 +287,7 @@ static void no_magazines(void **state) {
     (void)state;
     static void *objects[200], *more[40000];
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *cache, *other;
     unsigned n = 0;
     assert_int_equal(quire_cache_create(q, "without", 64, 0, NULL, &cache), QUIRE_OK);
@@ -343,7 +314,7 @@ static void no_magazines(void **state) {
     quire_cache_free_bulk(cache, objects, 20);
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
     assert_int_equal(quire_cache_destroy(other), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* All or none, each once; with what magazines hold, and without memory. */
@@ -351,7 +322,7 @@ static void bulk(void **state) {
     (void)state;
     static void *objects[50000];
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *cache;
     assert_int_equal(quire_cache_create(q, "bulk", 200, 0, NULL, &cache), QUIRE_OK);
     for (size_t n = 0; n < 3000; n = n * 2 + 1) {
@@ -376,18 +347,18 @@ static void bulk(void **state) {
     assert_true(most * 200 > RAM / 2);
     quire_kmem_audit(q);
     quire_cache_free_bulk(cache, objects, most);
-    fail_every(q, 1);
+    kmem_fail_every(q, 1);
     assert_false(quire_cache_alloc_bulk(cache, objects, 3));
-    fail_every(q, 0);
+    kmem_fail_every(q, 0);
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* Without checks, what is wrong is found when the object goes back to its slab, or by the audit. */
 static void misuse(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *cache, *other;
     assert_int_equal(quire_cache_create(q, "one", 128, 0, NULL, &cache), QUIRE_OK);
     assert_int_equal(quire_cache_create(q, "two", 128, 0, NULL, &other), QUIRE_OK);
@@ -425,7 +396,7 @@ static void misuse(void **state) {
 static void info(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine);
+    struct quire *q = kmem_up(machine);
     struct quire_cache_info info;
     struct quire_cache *cache;
     unsigned n = 0;
@@ -445,7 +416,7 @@ static void info(void **state) {
     quire_cache_free(cache, object);
     assert_int_equal(quire_cache_shrink(cache), info.pages_per_slab);
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 int main(void) {
