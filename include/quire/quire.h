@@ -141,8 +141,8 @@ uint64_t quire_max_regions(const struct quire *q);
 /* ---- on request ------------------------------------------------------------------------------ */
 
 /* Give back what can be had again, as /proc/sys/vm/drop_caches: 1 file pages that are clean and
- * mapped by nobody, 2 empty slabs, 3 both. QUIRE_INVAL: none of these. Writes nothing.
- * O(file pages + slabs). */
+ * mapped by nobody, 2 kernel objects that can be had again (kmem.h: QUIRE_CACHE_RECLAIMABLE) and
+ * empty slabs, 3 both. QUIRE_INVAL: none of these. Writes nothing. O(file pages + slabs). */
 enum quire_status quire_drop_caches(struct quire *q, unsigned what);
 
 /* ---- what happened ----------------------------------------------------------------------------

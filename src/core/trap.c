@@ -30,14 +30,14 @@ bool quire_retry_nomem(struct quire *q, struct retry *retry) {
     if (retry->attempts >= RETRIES_MAX) {
         return false;
     }
-    unsigned order = quire_page_failed_order(q);
-    if (order > 0 && quire_compact_direct(q, order)) { /* enough was free, but not together */
+    unsigned order = quire_page_failed_order(q), zone = quire_page_failed_zone(q);
+    if (order > 0 && quire_compact_direct(q, order, zone)) { /* enough was free, but not together */
         retry->attempts++;
         return true;
     }
     uint64_t freed = 0;
     for (uint64_t rounds = (uint64_t)1 << retry->attempts; rounds > 0; rounds--) {
-        uint64_t more = quire_reclaim_direct(q);
+        uint64_t more = quire_reclaim_direct(q, zone);
         freed += more;
         if (more == 0) {
             break;
@@ -46,7 +46,7 @@ bool quire_retry_nomem(struct quire *q, struct retry *retry) {
     retry->attempts++;
     quire_vm_charge_stall(q, retry->payer);
     /* Above min an allocation is refused only by a test (quire_fail_every): that passes. */
-    return freed > 0 || quire_page_shortfall(q, QUIRE_WMARK_MIN) == 0;
+    return freed > 0 || quire_page_shortfall_below(q, QUIRE_WMARK_MIN, zone) == 0;
 }
 
 /* => space was valid before the kill. */

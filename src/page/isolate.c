@@ -45,6 +45,29 @@ unsigned quire_page_failed_order(const struct quire *q) {
     return q->phys->failed_order;
 }
 
+unsigned quire_page_top_zone(const struct quire *q) {
+    return q->phys->top;
+}
+
+unsigned quire_page_failed_zone(struct quire *q) {
+    unsigned zone = q->phys->failed_zone;
+    q->phys->failed_zone = q->phys->top;
+    return zone;
+}
+
+unsigned quire_page_wanted_zone(const struct quire *q) {
+    return q->phys->wanted_zone;
+}
+
+void quire_page_forget_zone(struct quire *q) {
+    q->phys->wanted_zone = QUIRE_NZONES;
+}
+
+void quire_page_bounds(const struct quire *q, unsigned highest, uint32_t *first, uint32_t *end) {
+    *first = q->phys->first;
+    *end = q->phys->zones[highest].end;
+}
+
 unsigned quire_page_wanted_order(struct quire *q, bool forget) {
     unsigned order = q->phys->wanted_order;
     if (forget) {

@@ -170,7 +170,8 @@ void quire_page_free(struct quire *q, struct quire_page *page) {
     push(q, page, quire_zone_frame(q->phys, page), page->order, page->use);
 }
 
-bool quire_page_fails_now(struct quire *q) {
+/* Does the switch say so? */
+static bool chosen_to_fail(struct quire *q) {
     q->fail_asked++;
     if (q->fail_length > 0 && q->fail_asked >= q->fail_first &&
         q->fail_asked - q->fail_first < q->fail_length) {
@@ -187,6 +188,15 @@ bool quire_page_fails_now(struct quire *q) {
     }
     q->fail_count = 0;
     return true;
+}
+
+bool quire_page_fails_now(struct quire *q) {
+    bool fails = chosen_to_fail(q);
+    if (fails) { /* and no zone, and no want of a block, is to blame */
+        q->phys->failed_order = 0;
+        q->phys->failed_zone = q->phys->top;
+    }
+    return fails;
 }
 
 struct quire_page *quire_page_at(struct quire *q, quire_frame frame) {

@@ -127,6 +127,9 @@ uint64_t quire_page_watermark(const struct quire *q, enum quire_watermark mark);
  * zone keeps for those that need just it (Linux: pgdat_balanced). 0: there is one. O(zones), while
  * memory is ample; O(zones * processors) near the mark. */
 uint64_t quire_page_shortfall(const struct quire *q, enum quire_watermark mark);
+/* The same for a request that no zone above `highest` can serve. */
+uint64_t quire_page_shortfall_below(const struct quire *q, enum quire_watermark mark,
+                                    unsigned highest);
 
 /* The processor that works from now on: its lists are used. O(1). => cpu < ncpus of boot */
 void quire_page_set_cpu(struct quire *q, unsigned cpu);
@@ -134,6 +137,7 @@ void quire_page_set_cpu(struct quire *q, unsigned cpu);
 /* What /proc/zoneinfo and the like show of one zone; index counts zones that have frames. */
 struct quire_zone_info {
     const char *name;
+    unsigned kind;                   /* enum quire_zone_kind */
     uint32_t first, end;             /* frames; holes included: spanned */
     uint64_t present, managed, free; /* frames */
     uint64_t watermark[QUIRE_NWMARKS];
@@ -165,6 +169,18 @@ void quire_page_drain(struct quire *q);
 unsigned quire_page_failed_order(const struct quire *q);
 /* The largest such order since it was last forgotten; 0: none. */
 unsigned quire_page_wanted_order(struct quire *q, bool forget);
+/* The highest zone: every request for a program's page may use it. */
+unsigned quire_page_top_zone(const struct quire *q);
+/* The highest zone that the last refused request could use, as long as nobody asked: the top one if
+ * it was not for want of frames. */
+unsigned quire_page_failed_zone(struct quire *q);
+/* The highest zone that serves a request which found all that could serve it at their low marks,
+ * the lowest of all such since it was last forgotten; QUIRE_NZONES: none. Requests that may use any
+ * zone are not noted: quire_page_shortfall tells of them. */
+unsigned quire_page_wanted_zone(const struct quire *q);
+void quire_page_forget_zone(struct quire *q);
+/* Frames first to end - 1 are those of zones up to `highest`, holes included. */
+void quire_page_bounds(const struct quire *q, unsigned highest, uint32_t *first, uint32_t *end);
 
 /* True if a test switch (quire_fail_...) says that this allocation fails. Frame and slab allocation
  * ask it once each (not twice when a slab needs a frame, not for mode RECLAIM). */

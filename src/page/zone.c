@@ -89,6 +89,8 @@ void quire_zone_layout(struct quire_phys *phys, const uint64_t *ends) {
             }
         }
     }
+    phys->failed_zone = phys->top;
+    phys->wanted_zone = QUIRE_NZONES;
 }
 
 /* ---- watermarks ------------------------------------------------------------------------------ */
@@ -190,12 +192,13 @@ uint64_t quire_page_watermark(const struct quire *q, enum quire_watermark mark) 
     return sum;
 }
 
-uint64_t quire_page_shortfall(const struct quire *q, enum quire_watermark mark) {
+uint64_t quire_page_shortfall_below(const struct quire *q, enum quire_watermark mark,
+                                    unsigned highest) {
     const struct quire_phys *phys = q->phys;
     uint64_t least = UINT64_MAX;
-    for (unsigned i = phys->top + 1; i-- > 0;) {
+    for (unsigned i = highest + 1; i-- > 0;) {
         const struct quire_zone *zone = &phys->zones[i];
-        uint64_t want = zone->watermark[mark] + zone->protection[phys->top];
+        uint64_t want = zone->watermark[mark] + zone->protection[highest];
         if (zone->managed == 0) {
             continue;
         }
@@ -209,6 +212,10 @@ uint64_t quire_page_shortfall(const struct quire *q, enum quire_watermark mark) 
         least = want - free < least ? want - free : least;
     }
     return least;
+}
+
+uint64_t quire_page_shortfall(const struct quire *q, enum quire_watermark mark) {
+    return quire_page_shortfall_below(q, mark, q->phys->top);
 }
 
 /* ---- allocation ------------------------------------------------------------------------------ */
@@ -274,10 +281,15 @@ struct quire_page *quire_zone_take(struct quire_phys *phys, unsigned order, enum
     struct findings findings = {0};
     struct quire_page *page = take_from_zones(phys, order, type, mode, chosen, &findings);
     if (!page && chosen && findings.thin) {
+        unsigned highest = highest_zone(phys, mode);
+        if (highest < phys->top && highest < phys->wanted_zone) {
+            phys->wanted_zone = highest; /* kswapd.c asks */
+        }
         page = take_from_zones(phys, order, type, mode, false, &findings);
     }
     if (!page) {
         phys->failed_order = findings.apart ? order : 0; /* compact.c asks */
+        phys->failed_zone = highest_zone(phys, mode);
         phys->wanted_order =
             phys->failed_order > phys->wanted_order ? phys->failed_order : phys->wanted_order;
     }
@@ -303,6 +315,7 @@ bool quire_page_zone(const struct quire *q, unsigned index, struct quire_zone_in
         return false;
     }
     *info = (struct quire_zone_info){.name = zone->name,
+                                     .kind = (unsigned)(zone - phys->zones),
                                      .first = zone->first,
                                      .end = zone->end,
                                      .present = zone->present,

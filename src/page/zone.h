@@ -93,6 +93,8 @@ struct quire_phys {
     bool failing;             /* quire_fail_every is on: the stacks give nothing */
     unsigned wanted_order;    /* the highest order that failed so, until the background knows */
     unsigned failed_order; /* of the last request that failed for want of a block, not of frames */
+    unsigned failed_zone;  /* the highest that it could use */
+    unsigned wanted_zone;  /* the lowest of those since the background asked; QUIRE_NZONES: none */
     struct quire_queues lru;
     unsigned nranges;
     struct {

@@ -192,10 +192,11 @@ static enum outcome scan(struct compaction *run) {
     return SCANNED_ALL; /* I2 */
 }
 
-static enum outcome compact_zone(struct quire *q, unsigned index, unsigned order, uint32_t budget) {
+static enum outcome compact_zone(struct quire *q, unsigned index, unsigned highest, unsigned order,
+                                 uint32_t budget) {
     struct compaction run = {
         .q = q, .at = &q->reclaim->compact[index], .order = order, .budget = budget};
-    if (!quire_page_zone(q, index, &run.zone)) {
+    if (!quire_page_zone(q, index, &run.zone) || run.zone.kind > highest) {
         return SCANNED_ALL;
     }
     /* Linux's compact_gap: room for the pages on their way, above what must stay free. */
@@ -213,7 +214,7 @@ static enum outcome compact_zone(struct quire *q, unsigned index, unsigned order
 
 /* ---- when ------------------------------------------------------------------------------------ */
 
-bool quire_compact_direct(struct quire *q, unsigned order) {
+bool quire_compact_direct(struct quire *q, unsigned order, unsigned highest) {
     struct quire_reclaim *reclaim = q->reclaim;
     if (reclaim->compact_skip > 0) {
         reclaim->compact_skip--;
@@ -223,7 +224,7 @@ bool quire_compact_direct(struct quire *q, unsigned order) {
     quire_page_drain(q);
     for (unsigned index = QUIRE_NZONES; index-- > 0;) {
         reclaim->compact[index].source = reclaim->compact[index].target = 0;
-        if (compact_zone(q, index, order, UINT32_MAX) == MADE_ONE) {
+        if (compact_zone(q, index, highest, order, UINT32_MAX) == MADE_ONE) {
             q->counters.compact_success++;
             reclaim->compact_defer = 0;
             return true;
@@ -244,7 +245,8 @@ void quire_compact_background(struct quire *q) {
         return;
     }
     quire_page_drain(q);
-    enum outcome outcome = compact_zone(q, reclaim->compact_zone, order, SECTION_FRAMES);
+    enum outcome outcome =
+        compact_zone(q, reclaim->compact_zone, QUIRE_NZONES, order, SECTION_FRAMES);
     if (outcome == SCANNED_ALL && ++reclaim->compact_zone < QUIRE_NZONES) {
         return; /* the next zone in the next tick */
     }

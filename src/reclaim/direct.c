@@ -9,10 +9,10 @@
 #include "base/stall.h"
 #include "reclaim/scan.h"
 
-uint64_t quire_reclaim_direct(struct quire *q) {
+uint64_t quire_reclaim_direct(struct quire *q, unsigned highest) {
     uint64_t began = quire_stall_begin(q);
     q->counters.allocstall++;
-    uint64_t freed = quire_scan_shrink(q, RECLAIM_CLUSTER, false);
+    uint64_t freed = quire_scan_shrink(q, RECLAIM_CLUSTER, highest, false);
     if (freed > 0) {
         q->reclaim->failures = 0; /* kswapd may try again */
     }

@@ -1,6 +1,7 @@
 /* drop.c: /proc/sys/vm/drop_caches: give back what can be had again, because somebody wants so.
  *
- *     1  file pages that nobody maps, clean, unpinned    2  empty slabs    3  both
+ *     1  file pages that nobody maps, clean, unpinned    2  kernel objects that can be had again,
+ *                                                           and empty slabs    3  both
  *
  * As Linux: dirty pages stay (sync first), and so do mapped ones. The pages are no misjudgement of
  * the policy, so they leave no shadow.
@@ -44,7 +45,7 @@ enum quire_status quire_drop_caches(struct quire *q, unsigned what) {
     }
     if (what & DROP_SLABS) {
         q->counters.drop_slab++;
-        quire_kmem_shrink(q);
+        (void)quire_kmem_reclaim(q, UINT64_MAX);
     }
     return QUIRE_OK;
 }

@@ -4,8 +4,9 @@
 
 #include "page/page.h"
 
-/* Direct reclaim: an allocation failed. Frees at least some frames if it can; returns how many. */
-uint64_t quire_reclaim_direct(struct quire *q);
+/* Direct reclaim: an allocation failed that zones up to `highest` could have served. Frees at least
+ * some of their frames if it can; returns how many. */
+uint64_t quire_reclaim_direct(struct quire *q, unsigned highest);
 
 /* kswapd's batch in a tick: works towards `high` after free fell below `low`. */
 void quire_reclaim_background(struct quire *q);
@@ -18,8 +19,9 @@ void quire_reclaim_psi_tick(struct quire *q);
  */
 bool quire_reclaim_page(struct quire *q, struct quire_page *page);
 
-/* Move pages so that a block of that order becomes free. True: there is one. */
-bool quire_compact_direct(struct quire *q, unsigned order);
+/* Move pages so that a block of that order becomes free in a zone up to `highest`. True: there is
+ * one. */
+bool quire_compact_direct(struct quire *q, unsigned order, unsigned highest);
 /* A tick's part of the same, if a request was refused for want of a block. */
 void quire_compact_background(struct quire *q);
 

@@ -8,6 +8,7 @@
  *     target ─▶ rounds, priority 12 … 0 ─┬─▶ anonymous: looks ─▶ policy: victim ─▶ evict.c ─▶ freed
  *                                        └─▶ files:     looks ─▶ policy: victim ─▶ evict.c ─▶ freed
  *               nothing at priority 0 ───▶ sweep: every page of every queue is offered
+ *     in low zones only: rounds over their frames, by a hand ─▶ evict.c ─▶ freed
  *
  * Cost is Linux's (lru_note_cost): pages that were looked at in vain or had to be written, and
  * pages that came back although they had proved their use (page/lru.c adds those). The kind that
@@ -18,6 +19,12 @@
  * ignored, the policy is not asked, and every page in a queue is offered to evict.c. If nothing is
  * freed then, there is nothing that could be.
  *
+ * A request that only low zones can serve (a device's, the kernel's where there is HIGHMEM) is not
+ * helped by pages elsewhere. Linux walks the same lists for it and skips what lies too high: past
+ * all of memory for a page of the lowest 16 MiB. Here the frames of those zones are walked instead,
+ * from where the last walk ended, so that it costs what the zones are large, and the pages of other
+ * zones keep their age. The policy still says who is active, and is told who leaves.
+ *
  * Never allocates and never fails; may do I/O. Called by kswapd.c and direct.c. Counted in pgscan_*
  * and pgsteal_*; the lists are audited by page/.
  */
@@ -27,9 +34,10 @@
 
 /* DEF_PRIORITY of Linux's include/linux/mmzone.h. */
 #define PRIORITY_FIRST 12
-/* From here on it is serious: empty slabs are given back too. Linux shrinks caches in every round,
- * ours are counted in the tens and have no shrinkers yet. */
+/* From here on it is serious: kernel objects that can be had again are asked for, so many of each
+ * cache (Linux: SHRINK_BATCH is 128, in each round), and empty slabs given back; at the end all. */
 #define PRIORITY_SLABS 6
+#define SLAB_OBJECTS   1024
 #define SHARE_ONE      1024 /* fixed-point one of the anonymous share */
 
 struct scan {
@@ -174,21 +182,82 @@ static void shrink_round(struct scan *scan) {
     }
 }
 
-uint64_t quire_scan_shrink(struct quire *q, uint64_t target, bool background) {
+static void shrink_slabs(struct scan *scan) {
+    if (scan->priority == PRIORITY_SLABS || scan->priority == 0) {
+        uint64_t freed = quire_kmem_reclaim(scan->q, scan->priority ? SLAB_OBJECTS : UINT64_MAX);
+        scan->q->counters.slab_reclaim += freed;
+        scan->freed += freed;
+    }
+}
+
+static void shrink_all(struct scan *scan) {
+    for (unsigned down = 0; down <= PRIORITY_FIRST && scan->freed < scan->target; down++) {
+        scan->priority = PRIORITY_FIRST - down;
+        shrink_slabs(scan);
+        shrink_round(scan);
+    }
+    for (enum quire_lru_kind kind = 0; kind < QUIRE_LRU_KINDS && scan->freed == 0; kind++) {
+        sweep_kind(scan, kind);
+    }
+}
+
+/* ---- low zones only -------------------------------------------------------------------------- */
+
+/* Whom a walk takes; each takes what those before it would take. */
+enum walk { WALK_INACTIVE, WALK_UNUSED, WALK_ANY, WALKS };
+
+static bool is_wanted(struct quire *q, struct quire_page *page, enum walk walk) {
+    bool anon = page_is_swapped(page);
+    if (!(page->flags & QUIRE_PAGE_LRU)) {
+        return false;
+    }
+    if (walk == WALK_ANY) { /* I2 */
+        return true;
+    }
+    if (anon && (q->reclaim->swappiness == 0 || !quire_lru_aging(q, QUIRE_LRU_ANON)->evictable)) {
+        return false;
+    }
+    if (walk == WALK_INACTIVE && quire_lru_is_active(q, page)) {
+        return false;
+    }
+    return !quire_vm_harvest(q, page);
+}
+
+/* Once around, from the hand on, until enough is freed. */
+static void walk_frames(struct scan *scan, uint32_t first, uint32_t end, enum walk walk) {
+    struct quire *q = scan->q;
+    uint32_t *hand = &q->reclaim->hand;
+    for (uint32_t left = end - first; left > 0 && scan->freed < scan->target; left--) {
+        if (*hand < first || *hand >= end) {
+            *hand = first;
+        }
+        struct quire_page *page = quire_page_at(q, (quire_frame){(*hand)++});
+        if (is_wanted(q, page, walk)) {
+            count_scan(scan, quire_lru_kind_of(page), 1);
+            try_page(scan, page);
+        }
+    }
+}
+
+static void shrink_below(struct scan *scan, unsigned highest) {
+    uint32_t first, end;
+    quire_page_bounds(scan->q, highest, &first, &end);
+    for (enum walk walk = 0; walk < WALKS && scan->freed == 0; walk++) {
+        walk_frames(scan, first, end, walk);
+    }
+    if (scan->freed == 0) { /* which zone it helps only the caller's next try can tell */
+        scan->q->counters.slab_reclaim += quire_kmem_reclaim(scan->q, UINT64_MAX);
+    }
+}
+
+uint64_t quire_scan_shrink(struct quire *q, uint64_t target, unsigned highest, bool background) {
     struct scan scan = {.q = q, .target = target, .background = background};
     struct quire_aging *anon = quire_lru_aging(q, QUIRE_LRU_ANON);
     anon->evictable = quire_evict_anon_possible(q);
-    for (unsigned down = 0; down <= PRIORITY_FIRST && scan.freed < target; down++) {
-        scan.priority = PRIORITY_FIRST - down;
-        if (scan.priority == PRIORITY_SLABS) {
-            uint64_t reaped = quire_kmem_shrink(q);
-            q->counters.slab_reclaim += reaped;
-            scan.freed += reaped;
-        }
-        shrink_round(&scan);
-    }
-    for (enum quire_lru_kind kind = 0; kind < QUIRE_LRU_KINDS && scan.freed == 0; kind++) {
-        sweep_kind(&scan, kind);
+    if (highest >= quire_page_top_zone(q)) {
+        shrink_all(&scan);
+    } else {
+        shrink_below(&scan, highest);
     }
     uint64_t *scanned = background ? &q->counters.pgscan_kswapd : &q->counters.pgscan_direct;
     uint64_t *stolen = background ? &q->counters.pgsteal_kswapd : &q->counters.pgsteal_direct;

@@ -25,16 +25,17 @@ struct quire_reclaim {
     struct reclaim_compact compact[QUIRE_NZONES];
     unsigned compact_zone;                /* the background's */
     unsigned compact_skip, compact_defer; /* attempts to be spared, and how many next time, log2 */
-    unsigned swappiness;   /* 0 to 200 */
-    bool background;       /* kswapd is at work: free fell below low and has not reached high */
-    unsigned failures;     /* kswapd's batches in a row that freed nothing */
+    uint32_t hand;       /* scan.c: the frame where the next look at low zones begins */
+    unsigned swappiness; /* 0 to 200 */
+    bool background;     /* kswapd is at work: free fell below low and has not reached high */
+    unsigned failures;   /* kswapd's batches in a row that freed nothing */
     struct reclaim_psi psi;
     void *policy_state[2]; /* of the policy, for each kind of pages; NULL: it has none */
 };
 
-/* scan.c: who is old. Free target pages, or as many as can be had; returns how many frames were
- * freed. 0 means that a full forced scan of everything found nothing. */
-uint64_t quire_scan_shrink(struct quire *q, uint64_t target, bool background);
+/* scan.c: who is old. Free target pages of zones up to `highest`, or as many as can be had; returns
+ * how many frames were freed. 0 means that a full forced scan of everything found nothing. */
+uint64_t quire_scan_shrink(struct quire *q, uint64_t target, unsigned highest, bool background);
 
 /* psi.c */
 void quire_reclaim_psi_start(struct quire *q);

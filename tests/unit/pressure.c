@@ -2,6 +2,8 @@
  * waits of each program, the counters of reclaim; and caches dropped on request. */
 #include "rig.h"
 
+#include <quire/kmem.h>
+
 #include <math.h>
 
 #include "base/system.h"
@@ -306,11 +308,72 @@ static void slabs_are_reaped(void **state) {
     assert_true(reaped > 0);
 }
 
+/* Copies that somebody keeps in a cache as long as nobody needs the memory. */
+struct copies {
+    struct quire_cache *cache;
+    void *objects[2000];
+    unsigned n, asked;
+};
+
+static uint64_t give_up(void *context, uint64_t nobjects) {
+    struct copies *copies = context;
+    uint64_t given = 0;
+    copies->asked++;
+    for (; copies->n > 0 && given < nobjects; given++)
+        quire_cache_free(copies->cache, copies->objects[--copies->n]);
+    return given;
+}
+
+static void fill(struct rig *rig, struct copies *copies) {
+    const struct quire_cache_options options = {.name = "copies",
+                                                .object_bytes = 1000,
+                                                .flags = QUIRE_CACHE_RECLAIMABLE,
+                                                .reclaim = give_up,
+                                                .context = copies};
+    memset(copies, 0, sizeof *copies);
+    assert_int_equal(quire_cache_create_with(rig->q, &options, &copies->cache), QUIRE_OK);
+    for (; copies->n < 2000; copies->n++)
+        assert_non_null(copies->objects[copies->n] = quire_cache_alloc(copies->cache));
+}
+
+/* Kernel objects that can be had again: for drop_caches 2 all of them, for one who needs memory as
+ * many as he needs, and before anybody is killed the last. */
+static void copies_are_given_up(void **state) {
+    (void)state;
+    static struct copies copies;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    fill(&rig, &copies);
+    uint64_t free = rig_usage(&rig).free;
+    assert_int_equal(quire_drop_caches(rig.q, 1), QUIRE_OK);
+    assert_int_equal(copies.n, 2000);
+    assert_int_equal(quire_drop_caches(rig.q, 2), QUIRE_OK);
+    assert_int_equal(copies.n, 0);
+    assert_true(rig_usage(&rig).free >= free + 500);
+    assert_int_equal(quire_cache_destroy(copies.cache), QUIRE_OK);
+    fill(&rig, &copies);
+    rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, RAM, RIG_RW, 0), npages = 0, some = 0;
+    while (rig_store(&rig, 0, va + npages * RIG_PAGE, 1) == QUIRE_OK) {
+        npages++;
+        some += copies.n > 0 && copies.n < 2000;
+    }
+    assert_int_equal(copies.n, 0);
+    assert_true(some > 100); /* not all at once */
+    assert_true(quire_counters(rig.q)->slab_reclaim >= 500);
+    assert_int_equal(quire_cache_destroy(copies.cache), QUIRE_OK);
+    rig_down(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(averages),          cmocka_unit_test(text),
-        cmocka_unit_test(waits_are_charged), cmocka_unit_test(file_thrashing),
-        cmocka_unit_test(drop_caches),       cmocka_unit_test(slabs_are_reaped),
+        cmocka_unit_test(averages),
+        cmocka_unit_test(text),
+        cmocka_unit_test(waits_are_charged),
+        cmocka_unit_test(file_thrashing),
+        cmocka_unit_test(drop_caches),
+        cmocka_unit_test(slabs_are_reaped),
+        cmocka_unit_test(copies_are_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@
 /* NULL: the default. For tests that go through all of them. */
 static const struct quire_policy *rig_policy;
 static unsigned rig_swappiness = 60;
+static const uint64_t *rig_zone_ends; /* as struct quire_config has them; NULL: the usual */
 
 struct rig {
     struct quire_machine *machine;
@@ -34,7 +35,7 @@ struct rig {
     unsigned kills;
     int last_killed;
     char why[256];
-    char log[4096]; /* what the manager told the operator, a line each */
+    char log[4096];      /* what the manager told the operator, a line each */
     unsigned trespasses; /* accesses that were refused */
 };
 
@@ -71,6 +72,7 @@ static inline void rig_up_with(struct rig *rig, uint64_t ram_bytes, const uint64
     struct quire_config config = {.machine = rig->machine,
                                   .swappiness = rig_swappiness,
                                   .policy = rig_policy,
+                                  .zone_ends = rig_zone_ends,
                                   .overcommit = QUIRE_OVERCOMMIT_ALWAYS};
     assert_int_equal(quire_create(&config, &rig->q), QUIRE_OK);
     for (unsigned i = 0; i < nswaps; i++)
