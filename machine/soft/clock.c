@@ -41,14 +41,14 @@ void quire_soft_idle_until(struct quire_machine *machine, uint64_t ns) {
 }
 
 bool quire_soft_tick_if_due(struct quire_machine *machine, struct quire *q) {
-    uint64_t now = quire_mach_now_ns(machine);
-    if (now < machine->next_tick_ns && !quire_wants_tick(q))
+    if (machine->clock_ps < machine->next_tick_ps && !quire_wants_tick(q))
         return false;
+    uint64_t now_ps = machine->clock_ps;
     SOFT_CHECK(machine, !machine->in_tick); /* I2 */
     machine->in_tick = true;
     quire_tick(q);
     machine->in_tick = false;
     /* Ticks that were missed meanwhile are not made up for: one does the work of all. */
-    machine->next_tick_ns = now + TICK_NS;
+    machine->next_tick_ps = now_ps + TICK_NS * PS_PER_NS;
     return true;
 }

@@ -61,8 +61,8 @@ void quire_cpu_trap(struct op *o, struct run *r, enum quire_trap_kind kind) {
 void quire_cpu_fault(struct run *r, uint64_t pc, uint64_t va, enum quire_access access,
                      enum quire_status status) {
     r->cpu->pc = pc;
-    *r->trap = (struct quire_trap){
-        .kind = QUIRE_TRAP_FAULT, .va = va, .access = access, .status = status};
+    *r->trap =
+        (struct quire_trap){.kind = QUIRE_TRAP_FAULT, .va = va, .access = access, .status = status};
 }
 
 static bool refuse(struct op *o, struct run *r, uint64_t va, enum quire_access access,
@@ -81,31 +81,40 @@ static uint8_t *tlb_find(struct run *r, uint64_t va, enum quire_access access) {
     return tag == (va & ~QUIRE_PAGE_MASK) ? (uint8_t *)(uintptr_t)(va + entry->addend) : NULL;
 }
 
+/* Ask the memory unit, which may fault. */
+static bool translate(struct op *o, struct run *r, uint64_t va, enum quire_access access,
+                      uint8_t **host) {
+    quire_cpu_tell(r, o->cost);
+    enum quire_status status = quire_cpu_access(r, va, access, host);
+    return LIKELY(status == QUIRE_OK) || refuse(o, r, va, access, status);
+}
+
+/* An access that goes on in the next page. A fault for that one may take the first away: then
+ * again.
+ */
+static NOINLINE bool locate_two(struct op *o, struct run *r, uint64_t va, enum quire_access access,
+                                uint8_t **first, uint8_t **second) {
+    uint64_t next = (va | QUIRE_PAGE_MASK) + 1;
+    for (;;) {
+        uint8_t *host;
+        *first = tlb_find(r, va, access);
+        *second = tlb_find(r, next, access);
+        if (*first && *second)
+            return true;
+        if (!translate(o, r, *first ? next : va, access, &host))
+            return false;
+    }
+}
+
 /* The host's addresses of size bytes at va: first[] of the first page, second[] of the next one
- * (NULL if they all lie in the first). A fault for the second page may take the first away: then
- * again. */
+ * (NULL if they all lie in the first). */
 static bool locate(struct op *o, struct run *r, uint64_t va, unsigned size,
                    enum quire_access access, uint8_t **first, uint8_t **second) {
-    uint64_t next = (va | QUIRE_PAGE_MASK) + 1;
-    bool two = (va & QUIRE_PAGE_MASK) + size > QUIRE_PAGE_SIZE;
     *second = NULL;
-    for (;;) {
-        *first = tlb_find(r, va, access);
-        if (two)
-            *second = tlb_find(r, next, access);
-        if (*first && (*second || !two))
-            return true;
-        uint64_t missing = *first ? next : va;
-        uint8_t *host;
-        quire_cpu_tell(r, o->cost);
-        enum quire_status status = quire_cpu_access(r, missing, access, &host);
-        if (status != QUIRE_OK)
-            return refuse(o, r, missing, access, status);
-        if (!two) {
-            *first = host;
-            return true;
-        }
-    }
+    if (UNLIKELY((va & QUIRE_PAGE_MASK) + size > QUIRE_PAGE_SIZE))
+        return locate_two(o, r, va, access, first, second);
+    *first = tlb_find(r, va, access);
+    return *first || translate(o, r, va, access, first);
 }
 
 bool quire_cpu_load(struct op *o, struct run *r, uint64_t va, unsigned size) {
@@ -128,11 +137,26 @@ bool quire_cpu_store(struct op *o, struct run *r, uint64_t va, unsigned size, ui
     uint8_t *first, *second;
     if (!locate(o, r, va, size, QUIRE_ACCESS_WRITE, &first, &second))
         return false; /* I1: no byte is stored before all pages are there */
-    size_t head = second ? QUIRE_PAGE_SIZE - (va & QUIRE_PAGE_MASK) : size;
-    memcpy(first, &value, head);
-    if (second)
+    if (UNLIKELY(second)) {
+        size_t head = QUIRE_PAGE_SIZE - (va & QUIRE_PAGE_MASK);
+        memcpy(first, &value, head);
         memcpy(second, (uint8_t *)&value + head, size - head);
-    return true;
+        return true;
+    }
+    switch (size) { /* copies of known size are one store */
+    case 8:
+        memcpy(first, &value, 8);
+        return true;
+    case 4:
+        memcpy(first, &value, 4);
+        return true;
+    case 2:
+        memcpy(first, &value, 2);
+        return true;
+    default:
+        *first = (uint8_t)value;
+        return true;
+    }
 }
 
 void *quire_cpu_atomic(struct op *o, struct run *r, uint64_t va, unsigned size,

@@ -59,7 +59,7 @@ struct quire_machine {
 
     /* ---- clock.c. In picoseconds: 2^64 ps are 213 days of machine time. ---- */
     uint64_t clock_ps;
-    uint64_t next_tick_ns;
+    uint64_t next_tick_ps;
     bool in_tick; /* disk time is background time now */
 
     /* ---- disk.c ---- */
@@ -124,9 +124,15 @@ void quire_disk_destroy(struct quire_machine *machine);
 /* pmap.c: the entry that maps va or, in a leaf table, could; NULL where no leaf table is. *order:
  * 0, or SOFT_LARGE_ORDER for a valid entry that maps a whole block. => va is a user address. */
 #define SOFT_LARGE_ORDER ((unsigned)SOFT_LEAF_BITS)
-uint64_t *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va, unsigned *order);
-/* User addresses lie below this. */
-uint64_t quire_pmap_limit(void);
+uint64_t *quire_pmap_descend(struct quire_pmap *pmap, uint64_t va, unsigned *order);
+static inline uint64_t *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va, unsigned *order) {
+    if (__builtin_expect(!pmap->leaf || va >> TLB_LARGE_SHIFT != pmap->leaf_key, 0))
+        return quire_pmap_descend(pmap, va, order);
+    *order = 0;
+    return (uint64_t *)pmap->leaf + (va >> QUIRE_PAGE_SHIFT & ((1u << SOFT_LEAF_BITS) - 1));
+}
+/* User addresses lie below this: the lower half of Sv48. */
+#define SOFT_USER_LIMIT ((uint64_t)1 << (38 + SOFT_LEAF_BITS))
 
 /* inject.c: seed the streams; does it happen this time? draw: a random number below bound, from the
  * same stream. */

@@ -77,41 +77,42 @@ static bool large_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access ac
     return true;
 }
 
-/* The walk: where the byte lies, or NULL where the tables do not allow the access. */
-static uint8_t *walk(struct quire_pmap *pmap, uint64_t va, enum quire_access access) {
-    if (va >= quire_pmap_limit())
-        return NULL;
-    unsigned order;
+/* The entry's use: its bits are set, the TLB filled. => it allows the access */
+static uint8_t *use_entry(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
+                          uint64_t *entry, unsigned order) {
     uint64_t page = va & ~QUIRE_PAGE_MASK;
-    uint64_t *entry = quire_pmap_entry(pmap, va, &order);
-    uint64_t needed = needed_bits(access);
-    if (!entry || (*entry & needed) != needed)
-        return NULL;
-    *entry |= RADIX_ACCESSED | (access == QUIRE_ACCESS_WRITE ? RADIX_DIRTY : 0);
-    quire_frame frame = radix_frame(*entry);
+    uint64_t bits = *entry | RADIX_ACCESSED | (access == QUIRE_ACCESS_WRITE ? RADIX_DIRTY : 0);
+    quire_frame frame = radix_frame(bits);
+    *entry = bits;
     frame.number += (uint32_t)(va >> QUIRE_PAGE_SHIFT) & ((1u << order) - 1);
     uint8_t *host = soft_host(pmap->machine, frame);
     if (access != QUIRE_ACCESS_EXEC) {
-        fill_tlb(pmap, page, *entry, host);
+        fill_tlb(pmap, page, bits, host);
         if (order > 0)
-            fill_large(pmap, page, *entry, host);
+            fill_large(pmap, page, bits, host);
     }
     return host + (va & QUIRE_PAGE_MASK);
+}
+
+/* The walk: the entry of va, NULL where the tables do not allow the access. */
+static uint64_t *walk(struct quire_pmap *pmap, uint64_t va, uint64_t needed, unsigned *order) {
+    if (va >= SOFT_USER_LIMIT)
+        return NULL;
+    uint64_t *entry = quire_pmap_entry(pmap, va, order);
+    return entry && (*entry & needed) == needed ? entry : NULL;
 }
 
 enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                                    uint8_t **host) {
     struct quire_machine *machine = pmap->machine;
+    uint64_t *entry, needed = needed_bits(access);
+    unsigned order, attempts = 0;
     bool ticked = false;
     if (large_hit(pmap, va, access, host))
         return QUIRE_OK;
     machine->counters.tlb_misses++;
-    for (unsigned attempt = 0; attempt <= RETRIES_MAX; attempt++) {
-        uint8_t *found = walk(pmap, va, access);
-        if (found) {
-            *host = found;
-            return QUIRE_OK;
-        }
+    while (!(entry = walk(pmap, va, needed, &order))) {
+        SOFT_CHECK(machine, attempts++ <= RETRIES_MAX); /* I2: a resolved fault leaves a mapping */
         machine->counters.faults++;
         machine->counters.fault_ns += machine->config.fault_ns;
         quire_soft_charge(machine, machine->config.fault_ns);
@@ -121,5 +122,6 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
         if (!ticked)
             ticked = quire_soft_tick_if_due(machine, quire_space_system(pmap->space));
     }
-    quire_mach_panic(machine, __FILE__, __LINE__, "a resolved fault leaves a mapping"); /* I2 */
+    *host = use_entry(pmap, va, access, entry, order);
+    return QUIRE_OK;
 }

@@ -46,8 +46,7 @@ static const struct quire_radix_format small_leaves = {
     .user_bits = 38 + SOFT_LEAF_BITS,
     .leaf_levels = 0xC,
 };
-#define FORMAT     (SOFT_LEAF_BITS == 9 ? &quire_radix_sv48 : &small_leaves)
-#define USER_LIMIT ((uint64_t)1 << (38 + SOFT_LEAF_BITS))
+#define FORMAT (SOFT_LEAF_BITS == 9 ? &quire_radix_sv48 : &small_leaves)
 /* A leaf table covers 2^LEAF_SPAN bytes: 512 pages. */
 #define LEAF_SPAN    (QUIRE_PAGE_SHIFT + SOFT_LEAF_BITS)
 #define LEAF_ENTRIES (1u << SOFT_LEAF_BITS)
@@ -68,26 +67,20 @@ static void remember_leaf(struct quire_pmap *pmap, uint64_t va, void *leaf) {
     pmap->leaf_key = va >> LEAF_SPAN;
 }
 
-uint64_t quire_pmap_limit(void) {
-    return USER_LIMIT;
-}
-
-uint64_t *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va, unsigned *order) {
+uint64_t *quire_pmap_descend(struct quire_pmap *pmap, uint64_t va, unsigned *order) {
+    struct quire_radix radix = tree(pmap);
+    unsigned level;
+    void *table = quire_radix_walk(&radix, va, &level);
     *order = 0;
-    if (!pmap->leaf || va >> LEAF_SPAN != pmap->leaf_key) {
-        struct quire_radix radix = tree(pmap);
-        unsigned level;
-        void *table = quire_radix_walk(&radix, va, &level);
-        if (level == LARGE_LEVEL) {
-            uint64_t *entry = (uint64_t *)table + radix_index(FORMAT, level, va);
-            *order = SOFT_LARGE_ORDER;
-            return radix_maps(*entry) ? entry : NULL;
-        }
-        if (level != LEAF_LEVEL)
-            return NULL;
-        remember_leaf(pmap, va, table); /* I3 */
+    if (level == LARGE_LEVEL) {
+        uint64_t *entry = (uint64_t *)table + radix_index(FORMAT, level, va);
+        *order = SOFT_LARGE_ORDER;
+        return radix_maps(*entry) ? entry : NULL;
     }
-    return (uint64_t *)pmap->leaf + leaf_index(va);
+    if (level != LEAF_LEVEL)
+        return NULL;
+    remember_leaf(pmap, va, table); /* I3 */
+    return (uint64_t *)table + leaf_index(va);
 }
 
 /* ---- what follows a change ------------------------------------------------------------------- */
@@ -232,7 +225,7 @@ void quire_mach_pmap_enter(struct quire_pmap *pmap, quire_vaddr va, quire_frame 
     struct quire_machine *machine = pmap->machine;
     uint32_t inside = (1u << order) - 1;
     SOFT_CHECK(machine, order == 0 || order == SOFT_LARGE_ORDER);
-    SOFT_CHECK(machine, va.value < USER_LIMIT && (va.value & QUIRE_PAGE_MASK) == 0);
+    SOFT_CHECK(machine, va.value < SOFT_USER_LIMIT && (va.value & QUIRE_PAGE_MASK) == 0);
     SOFT_CHECK(machine, ((va.value >> QUIRE_PAGE_SHIFT | frame.number) & inside) == 0);
     SOFT_CHECK(machine, (frame.number | inside) < machine->nframes);
     SOFT_CHECK(machine, prot != 0 && (prot << RADIX_PROT_SHIFT & ~(unsigned)RADIX_PROT) == 0);
@@ -273,8 +266,8 @@ static void restrict_leaf(struct quire_pmap *pmap, uint64_t *leaf, uint64_t va, 
 static void restrict_range(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages,
                            uint64_t keep) {
     SOFT_CHECK(pmap->machine, (va.value & QUIRE_PAGE_MASK) == 0);
-    SOFT_CHECK(pmap->machine,
-               va.value <= USER_LIMIT && npages <= (USER_LIMIT - va.value) >> QUIRE_PAGE_SHIFT);
+    SOFT_CHECK(pmap->machine, va.value <= SOFT_USER_LIMIT &&
+                                  npages <= (SOFT_USER_LIMIT - va.value) >> QUIRE_PAGE_SHIFT);
     struct quire_radix radix = tree(pmap);
     uint64_t at = va.value, end = va.value + (npages << QUIRE_PAGE_SHIFT);
     uint64_t *table;
@@ -304,7 +297,7 @@ void quire_mach_pmap_protect(struct quire_pmap *pmap, quire_vaddr va, uint64_t n
 void quire_mach_pmap_query(struct quire_pmap *pmap, quire_vaddr va,
                            struct quire_pmap_entry *entry) {
     *entry = (struct quire_pmap_entry){.frame = QUIRE_FRAME_NONE};
-    if (va.value >= USER_LIMIT)
+    if (va.value >= SOFT_USER_LIMIT)
         return;
     unsigned order;
     const uint64_t *found = quire_pmap_entry(pmap, va.value, &order);
@@ -320,7 +313,7 @@ void quire_mach_pmap_query(struct quire_pmap *pmap, quire_vaddr va,
 }
 
 bool quire_mach_pmap_harvest(struct quire_pmap *pmap, quire_vaddr va) {
-    SOFT_CHECK(pmap->machine, va.value < USER_LIMIT && (va.value & QUIRE_PAGE_MASK) == 0);
+    SOFT_CHECK(pmap->machine, va.value < SOFT_USER_LIMIT && (va.value & QUIRE_PAGE_MASK) == 0);
     unsigned order;
     uint64_t *entry = quire_pmap_entry(pmap, va.value, &order);
     if (!entry || !(*entry & RADIX_VALID) || !(*entry & RADIX_ACCESSED))

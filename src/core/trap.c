@@ -65,12 +65,13 @@ static enum quire_status fault_once(struct quire_space *space, quire_vaddr va,
     return forced ? quire_vm_fault_force(space, va) : quire_vm_fault(space, va, access);
 }
 
-static enum quire_status fault_loop(struct quire_space *space, quire_vaddr va,
-                                    enum quire_access access, bool forced, bool may_kill) {
+/* Out of line: most faults need no second try. status: the first one's, RESTART or NOMEM. */
+static __attribute__((noinline)) enum quire_status
+try_again(struct quire_space *space, quire_vaddr va, enum quire_access access, bool forced,
+          bool may_kill, enum quire_status status) {
     struct quire *q = quire_space_system(space);
     struct retry retry = {.payer = space};
-    for (;;) {
-        enum quire_status status = fault_once(space, va, access, forced);
+    for (;; status = fault_once(space, va, access, forced)) {
         if (status == QUIRE_RESTART) {
             continue;
         }
@@ -91,6 +92,15 @@ static enum quire_status fault_loop(struct quire_space *space, quire_vaddr va,
         }
         retry = (struct retry){.payer = space};
     }
+}
+
+static inline enum quire_status fault_loop(struct quire_space *space, quire_vaddr va,
+                                           enum quire_access access, bool forced, bool may_kill) {
+    enum quire_status status = fault_once(space, va, access, forced);
+    if (__builtin_expect(status == QUIRE_RESTART || status == QUIRE_NOMEM, 0)) {
+        return try_again(space, va, access, forced, may_kill, status);
+    }
+    return status;
 }
 
 enum quire_status quire_fault(struct quire_space *space, quire_vaddr va, enum quire_access access) {

@@ -62,13 +62,13 @@ void quire_page_set_note(struct quire_page *page, unsigned note) {
 /* Off its list; the flag stays. */
 static void take_off(struct quire_aging *aging, struct quire_page *page) {
     unsigned queue = quire_page_queue(page);
-    page->link.prev->next = page->link.next;
-    page->link.next->prev = page->link.prev;
-    aging->length[queue] -= span_of(page);
-    aging->npages -= span_of(page);
-    if (aging->active >> queue & 1) {
-        aging->nactive -= span_of(page);
-    }
+    struct quire_list *next = page->link.next, *prev = page->link.prev;
+    uint64_t span = span_of(page);
+    prev->next = next;
+    next->prev = prev;
+    aging->length[queue] -= span;
+    aging->npages -= span;
+    aging->nactive -= aging->active >> queue & 1 ? span : 0;
 }
 
 void quire_aging_put(struct quire_aging *aging, struct quire_page *page, unsigned queue,
@@ -82,6 +82,7 @@ void quire_aging_put(struct quire_aging *aging, struct quire_page *page, unsigne
         aging->deactivated += was_active && !active;
         page->policy |= was_active && !active ? WORKINGSET : 0;
     }
+    uint64_t span = span_of(page);
     page->flags |= QUIRE_PAGE_LRU;
     page->policy = (uint16_t)((page->policy & ~QUEUE_BITS) | queue);
     if (newest) {
@@ -89,9 +90,9 @@ void quire_aging_put(struct quire_aging *aging, struct quire_page *page, unsigne
     } else {
         quire_list_add_before(&aging->queue[queue], &page->link);
     }
-    aging->length[queue] += span_of(page);
-    aging->npages += span_of(page);
-    aging->nactive += active ? span_of(page) : 0;
+    aging->length[queue] += span;
+    aging->npages += span;
+    aging->nactive += active ? span : 0;
 }
 
 struct quire_page *quire_aging_oldest(struct quire_aging *aging, unsigned queue) {

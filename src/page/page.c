@@ -272,6 +272,12 @@ uint64_t quire_page_count(const struct quire *q, enum quire_page_use use) {
     return phys->total - phys->reserved - sum;
 }
 
+uint64_t quire_page_count_programs(const struct quire *q) {
+    const struct quire_phys *phys = q->phys;
+    return phys->out[QUIRE_USE_ANON] + phys->out[QUIRE_USE_SHMEM] + phys->out[QUIRE_USE_TABLE] -
+           (phys->back[QUIRE_USE_ANON] + phys->back[QUIRE_USE_SHMEM] + phys->back[QUIRE_USE_TABLE]);
+}
+
 void quire_page_traffic(const struct quire *q, uint64_t *allocated, uint64_t *freed) {
     *allocated = *freed = 0;
     for (unsigned use = QUIRE_USE_FREE + 1; use < QUIRE_NUSES; use++) {

@@ -111,6 +111,8 @@ struct quire_page *quire_page_under(struct quire *q, const void *pointer);
 void quire_page_set_use(struct quire *q, struct quire_page *page, enum quire_page_use use);
 
 uint64_t quire_page_count(const struct quire *q, enum quire_page_use use); /* frames in that use */
+/* Frames that programs made dirty or that map them: the sum of ANON, SHMEM and TABLE. */
+uint64_t quire_page_count_programs(const struct quire *q);
 /* Frames of RAM, those taken at boot (RESERVED) included, holes between ranges not: the counts of
  * all uses add up to it. */
 uint64_t quire_page_total(const struct quire *q);

@@ -215,7 +215,12 @@ uint64_t quire_page_shortfall_below(const struct quire *q, enum quire_watermark 
 }
 
 uint64_t quire_page_shortfall(const struct quire *q, enum quire_watermark mark) {
-    return quire_page_shortfall_below(q, mark, q->phys->top);
+    const struct quire_phys *phys = q->phys;
+    const struct quire_zone *top = &phys->zones[phys->top];
+    if (top->nfree >= top->watermark[mark]) { /* mostly so, and asked after each fault */
+        return 0;
+    }
+    return quire_page_shortfall_below(q, mark, phys->top);
 }
 
 /* ---- allocation ------------------------------------------------------------------------------ */

@@ -212,6 +212,7 @@ static void audit_space(struct tally *t, struct quire_space *space) {
     t->resident = t->locked = 0;
     audit_regions(t, space);
     CHECK(q, t->resident == space->resident[0] + space->resident[1] + space->resident[2]);
+    CHECK(q, t->resident == space->resident_all && t->resident <= space->peak_resident);
     t->huges += quire_huge_audit(space);
     CHECK(q, t->rmaps >= t->resident);
     t->rmaps -= t->resident; /* every entry is some space's: none is left at the end */

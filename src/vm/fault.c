@@ -342,8 +342,8 @@ static enum quire_status map_shared(struct fault *f) {
 /* With one entry for 2 MiB, where that can be had: huge.c. */
 static bool resolve_block(struct fault *f) {
     struct quire_counters *counters = &f->q->counters;
-    if (f->anon ? quire_huge_at(f->space, f->va) && quire_huge_refill(f->region, f->va, f->write)
-                : f->write && quire_huge_fill(f->region, f->va)) {
+    if (f->anon ? quire_huge_refill(f->region, f->va, f->write)
+                : quire_huge_fill(f->region, f->va)) {
         ++*(f->anon ? &counters->fault_refill : &counters->fault_zero);
         f->which = CASE_HUGE;
         return true;
@@ -359,7 +359,9 @@ static enum quire_status resolve(struct fault *f) {
         return map_shared(f);
     }
     f->anon = quire_radix_get(&f->space->anons, vpn_of(f));
-    if (resolve_block(f)) {
+    bool block =
+        f->anon ? quire_huge_at(f->space, f->va) : f->write && quire_huge_wanted(f->region);
+    if (block && resolve_block(f)) {
         return QUIRE_OK;
     }
     if (f->anon) {

@@ -66,12 +66,8 @@ static uint64_t block_of(const struct quire *q, uint64_t va) {
 
 bool quire_huge_allowed(const struct quire_region *region, uint64_t va) {
     const struct quire *q = region->space->q;
-    const struct quire_vm *vm = q->vm;
     const uint32_t never = QUIRE_MAP_SHARED | QUIRE_MAP_GROWSDOWN | QUIRE_REGION_NOHUGEPAGE;
-    if (vm->thp == QUIRE_THP_NEVER || !vm->large_order) {
-        return false;
-    }
-    if (vm->thp == QUIRE_THP_MADVISE && !(region->flags & QUIRE_REGION_HUGEPAGE)) {
+    if (!quire_huge_wanted(region) || !q->vm->large_order) {
         return false;
     }
     return !region->object && !(region->flags & never) && (region->prot & QUIRE_PROT_WRITE) &&

@@ -43,6 +43,13 @@ static inline uint64_t quire_huge_va(const struct quire *q, uint64_t key) {
     return key << q->vm->large_order << QUIRE_PAGE_SHIFT;
 }
 
+/* Does the mode, or the region's advice, ask for blocks there? */
+static inline bool quire_huge_wanted(const struct quire_region *region) {
+    enum quire_thp mode = region->space->q->vm->thp;
+    return mode == QUIRE_THP_ALWAYS ||
+           (mode == QUIRE_THP_MADVISE && (region->flags & QUIRE_REGION_HUGEPAGE));
+}
+
 /* May there be a block at this (aligned) address, by the region, the mode and the machine? */
 bool quire_huge_allowed(const struct quire_region *region, uint64_t va);
 

@@ -43,21 +43,24 @@ bool quire_rmap_needs_record(struct quire_page *page, const struct quire_space *
 }
 
 /* I4 */
-static void count(struct quire_page *page, struct quire_space *space, bool mapped) {
-    struct quire_vm *vm = space->q->vm;
-    if (mapped) {
-        ++*quire_space_resident(space, page->use);
-        uint64_t all = space->resident[0] + space->resident[1] + space->resident[2];
-        if (all > space->peak_resident) {
-            space->peak_resident = all;
-        }
-        page->nmaps++;
-        vm->mapped_file += page->use == QUIRE_USE_FILE && page->nmaps == 1;
-    } else {
-        --*quire_space_resident(space, page->use);
-        page->nmaps--;
-        vm->mapped_file -= page->use == QUIRE_USE_FILE && page->nmaps == 0;
+static inline void count_mapped(struct quire_page *page, struct quire_space *space) {
+    enum quire_page_use use = page->use;
+    if (page->nmaps++ == 0 && use == QUIRE_USE_FILE) {
+        space->q->vm->mapped_file++;
     }
+    ++*quire_space_resident(space, use);
+    if (++space->resident_all > space->peak_resident) {
+        space->peak_resident = space->resident_all;
+    }
+}
+
+static inline void count_unmapped(struct quire_page *page, struct quire_space *space) {
+    enum quire_page_use use = page->use;
+    if (--page->nmaps == 0 && use == QUIRE_USE_FILE) {
+        space->q->vm->mapped_file--;
+    }
+    --*quire_space_resident(space, use);
+    space->resident_all--;
 }
 
 void quire_rmap_add(struct quire_page *page, struct quire_space *space, uint64_t va,
@@ -72,7 +75,7 @@ void quire_rmap_add(struct quire_page *page, struct quire_space *space, uint64_t
         page->rmap.next = *record;
         *record = NULL;
     }
-    count(page, space, true);
+    count_mapped(page, space);
 }
 
 void quire_rmap_remove(struct quire_page *page, struct quire_space *space, uint64_t va) {
@@ -90,7 +93,7 @@ void quire_rmap_remove(struct quire_page *page, struct quire_space *space, uint6
     if (space->huges.count) {
         quire_huge_split(space, va, true);
     }
-    count(page, space, false);
+    count_unmapped(page, space);
     struct quire_rmap *gone = entry;
     if (previous) {
         previous->next = entry->next;

@@ -39,7 +39,7 @@ static void stash_push(struct quire *q, struct quire_page *page) {
     vm->stash.frames[vm->stash.count++] = quire_page_frame(q, page);
 }
 
-enum quire_status quire_space_fill_stash(struct quire *q) {
+enum quire_status quire_space_refill_stash(struct quire *q) {
     struct quire_vm *vm = q->vm;
     while (vm->stash.count < vm->depth) {
         struct quire_page *page = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
@@ -108,8 +108,7 @@ static void release_table(void *context, quire_frame frame) {
 
 void quire_space_note_demand(struct quire *q) {
     struct quire_vm *vm = q->vm;
-    uint64_t demand = quire_page_count(q, QUIRE_USE_ANON) + quire_page_count(q, QUIRE_USE_SHMEM) +
-                      quire_page_count(q, QUIRE_USE_TABLE) + vm->mapped_file + vm->swapped;
+    uint64_t demand = quire_page_count_programs(q) + vm->mapped_file + vm->swapped;
     if (demand > vm->peak_demand) {
         vm->peak_demand = demand;
     }

@@ -73,7 +73,7 @@ struct quire_space {
     bool killed;
 
     /* Pages. resident counts rmap entries by what they map: see quire_space_resident. */
-    uint64_t resident[3], peak_resident;
+    uint64_t resident[3], resident_all, peak_resident; /* by use, their sum, the highest sum */
     uint64_t tables, virtual_pages, peak_virtual, data, stack, text, locked;
     uint64_t minor_faults, major_faults;
     uint64_t stalls, stall_ns; /* waits for memory */
@@ -93,7 +93,10 @@ static inline uint64_t quire_pages(uint64_t bytes) {
 void quire_space_account(struct quire_space *space, const struct quire_region *region, int sign);
 
 /* Fill the stash for one pmap_enter. QUIRE_NOMEM: what came stays for the next try. */
-enum quire_status quire_space_fill_stash(struct quire *q);
+enum quire_status quire_space_refill_stash(struct quire *q);
+static inline enum quire_status quire_space_fill_stash(struct quire *q) {
+    return q->vm->stash.count < q->vm->depth ? quire_space_refill_stash(q) : QUIRE_OK;
+}
 
 /* pmap_enter out of the stash, charging popped frames to the space.
  * => the stash is full enough: quire_space_fill_stash was OK and nothing was entered since. */

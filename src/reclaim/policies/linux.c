@@ -45,9 +45,14 @@ static void activate(struct quire_aging *aging, struct quire_page *page) {
     quire_aging_put(aging, page, ACTIVE, true);
 }
 
-static void insert(struct quire_aging *aging, struct quire_page *page, uint32_t shadow) {
+/* Would it have stayed, had all that is active now been inactive too? */
+static bool came_back_soon(struct quire_aging *aging, uint32_t shadow) {
     uint64_t competitors = quire_aging_active(aging) + quire_aging_rivals(aging);
-    if (shadow != 0 && ((age_of(aging) - shadow) & QUIRE_SHADOW_MAX) <= competitors) {
+    return ((age_of(aging) - shadow) & QUIRE_SHADOW_MAX) <= competitors;
+}
+
+static void insert(struct quire_aging *aging, struct quire_page *page, uint32_t shadow) {
+    if (shadow != 0 && came_back_soon(aging, shadow)) {
         activate(aging, page);
     } else {
         quire_aging_put(aging, page, INACTIVE, true);
