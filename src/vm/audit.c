@@ -138,6 +138,7 @@ static void audit_mapping(struct tally *t, struct quire_space *space,
     if (!entry.mapped) {
         return;
     }
+    CHECK(q, region->touched);                              /* region.c I7 */
     CHECK(q, entry.order == 0 || quire_huge_at(space, va)); /* huge.c I2 */
     unsigned allowed =
         region->prot & QUIRE_PROT_WRITE ? region->prot | QUIRE_PROT_READ : region->prot;
@@ -189,7 +190,7 @@ static void audit_regions(struct tally *t, struct quire_space *space) {
         t->locked += region->flags & QUIRE_MAP_LOCKED ? end - first : 0;
         CHECK(t->q, region->space == space);
         for (uint64_t i = first; quire_radix_next(&space->anons, &i) != NULL && i < end; i++) {
-            CHECK(t->q, !(region->flags & QUIRE_MAP_SHARED));
+            CHECK(t->q, !(region->flags & QUIRE_MAP_SHARED) && region->touched);
             entries++;
         }
         if (end - first > SWEEP_PAGES) {

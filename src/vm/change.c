@@ -50,6 +50,9 @@ static void forget_object(struct quire_space *space, const struct quire_region *
 
 void quire_change_drop(struct quire_space *space, struct quire_region *region, uint64_t start,
                        uint64_t end) {
+    if (!region->touched) {
+        return;
+    }
     quire_huge_leave(space, start, end);
     quire_mach_pmap_remove(space->pmap, quire_va(start), quire_pages(end - start)); /* I1 */
     if (region->object) {
@@ -89,13 +92,16 @@ enum quire_status quire_vm_unmap(struct quire_space *space, quire_vaddr va, uint
     if (!length_bytes || !quire_change_range(space, va.value, length_bytes, &end)) {
         return QUIRE_INVAL;
     }
-    enum quire_status status =
-        quire_spares_take(space, &spares, quire_region_cuts(space, va.value, end),
-                          quire_region_unmap_growth(space, va.value, end));
-    if (status == QUIRE_OK) {
-        quire_change_unmap(space, va.value, end, &spares);
+    unsigned cuts = quire_region_cuts(space, va.value, end);
+    if (cuts) {
+        enum quire_status status = quire_spares_take(
+            space, &spares, cuts, quire_region_unmap_growth(space, va.value, end));
+        if (status != QUIRE_OK) {
+            return status;
+        }
     }
-    return status;
+    quire_change_unmap(space, va.value, end, &spares);
+    return QUIRE_OK;
 }
 
 /* ---- protect ------------------------------------------------------------------------------- */
@@ -140,7 +146,7 @@ static struct quire_region *protect_region(struct quire_space *space, struct qui
     quire_space_account(space, region, -1);
     region->prot = prot;
     quire_space_account(space, region, 1);
-    if (lost) { /* I2 */
+    if (lost && region->touched) { /* I2 */
         unsigned left = prot & QUIRE_PROT_WRITE ? prot | QUIRE_PROT_READ : prot;
         quire_mach_pmap_protect(space->pmap, quire_va(region->start),
                                 quire_pages(region->end - region->start), left);

@@ -99,14 +99,6 @@ enum quire_status quire_space_set_limit(struct quire_space *space, enum quire_sp
 
 /* ---- claims -------------------------------------------------------------------------------- */
 
-void quire_claim_add(struct quire_claim *claim, unsigned prot, unsigned flags, uint64_t npages,
-                     int sign) {
-    uint64_t change = sign > 0 ? npages : 0 - npages;
-    claim->pages += change;
-    claim->data += quire_region_is_data(prot, flags) ? change : 0;
-    claim->committed += quire_region_commits(prot, flags) ? change : 0;
-}
-
 void quire_claim_less_range(struct quire_claim *claim, const struct quire_space *space,
                             uint64_t start, uint64_t end) {
     const struct quire_region *region = quire_region_above(space, start);

@@ -9,9 +9,6 @@ struct quire_claim {
     uint64_t pages, data, committed;
 };
 
-/* npages of this kind come (sign 1) or go (-1). */
-void quire_claim_add(struct quire_claim *claim, unsigned prot, unsigned flags, uint64_t npages,
-                     int sign);
 /* What lies in the range goes. O(regions in it). */
 void quire_claim_less_range(struct quire_claim *claim, const struct quire_space *space,
                             uint64_t start, uint64_t end);
@@ -30,6 +27,15 @@ static inline bool quire_region_is_data(unsigned prot, unsigned flags) {
 }
 static inline bool quire_region_commits(unsigned prot, unsigned flags) {
     return (prot & QUIRE_PROT_WRITE) && !(flags & (QUIRE_MAP_SHARED | QUIRE_MAP_NORESERVE));
+}
+
+/* npages of this kind come (sign 1) or go (-1). */
+static inline void quire_claim_add(struct quire_claim *claim, unsigned prot, unsigned flags,
+                                   uint64_t npages, int sign) {
+    uint64_t change = sign > 0 ? npages : 0 - npages;
+    claim->pages += change;
+    claim->data += quire_region_is_data(prot, flags) ? change : 0;
+    claim->committed += quire_region_commits(prot, flags) ? change : 0;
 }
 
 #endif

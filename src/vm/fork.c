@@ -61,7 +61,7 @@ static enum quire_status copy_region(struct quire_space *parent, struct quire_sp
 static void write_protect(struct quire_space *space) {
     const struct quire_region *region = quire_region_above(space, 0);
     for (; region; region = quire_region_next(region)) {
-        if ((region->prot & QUIRE_PROT_WRITE) &&
+        if ((region->prot & QUIRE_PROT_WRITE) && region->touched &&
             !(region->flags & (QUIRE_MAP_SHARED | QUIRE_REGION_DONTFORK))) {
             quire_mach_pmap_protect(space->pmap, quire_va(region->start),
                                     quire_pages(region->end - region->start),

@@ -45,7 +45,7 @@ static enum quire_status validate(const struct quire_space *space, uint64_t va, 
     return QUIRE_OK;
 }
 
-static enum quire_status place(const struct quire_space *space, uint64_t va, unsigned flags,
+static enum quire_status place(struct quire_space *space, uint64_t va, unsigned flags,
                                struct placement *out) {
     bool exact = flags & (QUIRE_MAP_FIXED | QUIRE_MAP_NOREPLACE);
     out->fixed = exact && !(flags & QUIRE_MAP_NOREPLACE);

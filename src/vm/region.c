@@ -13,10 +13,16 @@
  * Invariants:
  *   I1  regions are page-aligned, not empty, inside [low, high), ascending, and do not overlap
  *   I2  gap = room between the region before (or low) and start; a stack keeps its guard of it
- *   I3  largest_gap is the greatest gap of the subtree
+ *   I3  largest_gap is no less than the greatest gap of the subtree: it promises, and may promise
+ *       too much. A gap that shrinks (whenever something is mapped) would have to be told all the
+ *       way up the tree; instead the search that believed a promise in vain corrects it. Each
+ *       change spoils no more than one way up, and each correction ends one lie: O(log regions) for
+ *       a search in the long run, and a map and its unmap side by side tell nobody anything
  *   I4  a region with an object holds one reference and is on the object's list
  *   I5  nregions counts them; last is NULL or one of them; highest is the one with none above
  *   I6  prev and next are the neighbours in order: the way to them through the tree is long
+ *   I7  where touched is false no fault ever came to the region: it has no anons, and the machine
+ *       maps nothing of it
  *
  * What may fail: only quire_spares_take. All callers are in vm/. Audited by quire_regions_audit.
  */
@@ -31,18 +37,27 @@ static struct quire_region *region_of(const struct quire_rbnode *node) {
     return node ? QUIRE_CONTAINER(node, struct quire_region, node) : NULL;
 }
 
-/* I3, from the children: called by the tree. */
-static bool augment(struct quire_rbnode *node) {
-    struct quire_region *region = region_of(node);
-    uint64_t largest = region->gap, was = region->largest_gap;
+/* What the node can promise by itself and its children's promises. */
+static uint64_t largest_gap(const struct quire_region *region) {
+    uint64_t largest = region->gap;
     for (unsigned side = 0; side < 2; side++) {
-        const struct quire_region *child = region_of(node->child[side]);
+        const struct quire_region *child = region_of(region->node.child[side]);
         if (child && child->largest_gap > largest) {
             largest = child->largest_gap;
         }
     }
+    return largest;
+}
+
+/* I3: called by the tree. Only ever promises more. */
+static bool augment(struct quire_rbnode *node) {
+    struct quire_region *region = region_of(node);
+    uint64_t largest = largest_gap(region);
+    if (largest <= region->largest_gap) {
+        return false;
+    }
     region->largest_gap = largest;
-    return largest != was;
+    return true;
 }
 
 void quire_regions_init(struct quire_space *space) {
@@ -188,6 +203,7 @@ static void link_region(struct quire_space *space, struct quire_region *region,
         space->highest = region;
     }
     region->gap = gap_of(space, region, prev);
+    region->largest_gap = 0; /* nothing is promised yet */
     quire_rbtree_insert(&space->regions, &region->node, parent, side);
 }
 
@@ -284,7 +300,7 @@ static void split(struct quire_space *space, struct quire_region *region, uint64
                   struct quire_region *upper) {
     quire_huge_cut(space, va);
     *upper = *region;
-    upper->start = va;
+    upper->start = va; /* touched, too, if region is: nobody knows where */
     if (region->object) {
         upper->page_offset += quire_pages(va - region->start);
         quire_object_ref(region->object);
@@ -318,6 +334,7 @@ static bool matches(const struct quire_region *left, const struct quire_region *
 static void absorb(struct quire_space *space, struct quire_region *left,
                    struct quire_region *right) {
     uint64_t end = right->end;
+    left->touched |= right->touched;    /* I7 */
     quire_region_destroy(space, right); /* left holds a reference of its own: not the last */
     quire_region_resize(space, left, left->start, end);
 }
@@ -341,42 +358,48 @@ struct quire_region *quire_region_merge(struct quire_space *space, struct quire_
  */
 
 /* The highest start of length free bytes that end at or below top, in the holes below the regions
- * of this subtree. Recursion is as deep as the tree: 2 log2(max_regions): 32 for 65530. A right
- * subtree that has a gap of the size can only disappoint at the border of top, so one path is gone
- * down. */
-static bool search_tree(const struct quire_rbnode *node, uint64_t guard, uint64_t top,
+ * of this subtree. Recursion is as deep as the tree: 2 log2(max_regions): 32 for 65530. A subtree
+ * that promises a gap of the size disappoints at the border of top, or if it lied: then it is
+ * corrected (I3). So one path is gone down, and what was changed since. */
+static bool search_tree(struct quire_space *space, const struct quire_rbnode *node, uint64_t top,
                         uint64_t length, uint64_t *start) {
-    const struct quire_region *region = region_of(node);
+    struct quire_region *region = region_of(node);
     if (!region || region->largest_gap < length) {
         return false;
     }
-    if (region->end + length <= top && search_tree(node->child[1], guard, top, length, start)) {
+    if (region->end + length <= top && search_tree(space, node->child[1], top, length, start)) {
         return true;
     }
     if (region->gap >= length) {
-        uint64_t kept = region->flags & QUIRE_MAP_GROWSDOWN ? guard : 0;
-        uint64_t gap_end = region->start - kept, gap_start = gap_end - region->gap;
+        uint64_t guard = region->flags & QUIRE_MAP_GROWSDOWN ? space->config.stack_gap_bytes : 0;
+        uint64_t gap_end = region->start - guard, gap_start = gap_end - region->gap;
         uint64_t end = gap_end < top ? gap_end : top;
         if (end >= gap_start && end - gap_start >= length) {
             *start = end - length;
+            space->last = region; /* whoever maps there is its neighbour */
             return true;
         }
     }
-    return search_tree(node->child[0], guard, top, length, start);
+    if (search_tree(space, node->child[0], top, length, start)) {
+        return true;
+    }
+    region->largest_gap = largest_gap(region);
+    return false;
 }
 
-static bool search_below(const struct quire_space *space, uint64_t top, uint64_t length,
+static bool search_below(struct quire_space *space, uint64_t top, uint64_t length,
                          uint64_t *start) {
-    const struct quire_region *last = space->highest;
+    struct quire_region *last = space->highest;
     uint64_t free_from = last ? last->end : space->config.low.value;
     if (top >= free_from && top - free_from >= length) { /* the hole above all regions */
         *start = top - length;
+        space->last = last;
         return true;
     }
-    return search_tree(space->regions.root, space->config.stack_gap_bytes, top, length, start);
+    return search_tree(space, space->regions.root, top, length, start);
 }
 
-bool quire_region_search(const struct quire_space *space, uint64_t length, uint64_t hint,
+bool quire_region_search(struct quire_space *space, uint64_t length, uint64_t hint,
                          uint64_t *start) {
     if (length > space->config.high.value - space->config.low.value) {
         return false;
@@ -416,10 +439,8 @@ void quire_regions_audit(struct quire_space *space) {
         CHECK(space->q, region->start >= (prev ? prev->end : space->config.low.value)); /* I1 */
         CHECK(space->q, region->end <= space->config.high.value);                       /* I1 */
         CHECK(space->q, region->gap == gap_of(space, region, prev));                    /* I2 */
-        uint64_t summary = region->largest_gap;
-        augment(&region->node);
-        CHECK(space->q, region->largest_gap == summary);                             /* I3 */
-        CHECK(space->q, !region->object || !quire_list_empty(&region->object_link)); /* I4 */
+        CHECK(space->q, region->largest_gap >= largest_gap(region));                    /* I3 */
+        CHECK(space->q, !region->object || !quire_list_empty(&region->object_link));    /* I4 */
         last_seen = last_seen || space->last == region;
         count++;
         prev = region;

@@ -25,8 +25,9 @@ struct quire_region {
     uint64_t start, end;
     struct quire_region *prev, *next; /* by address */
     uint64_t gap;                     /* free bytes just below start that a mapping may take */
-    uint64_t largest_gap;             /* of this node's subtree */
+    uint64_t largest_gap;             /* what this node's subtree promises: none is larger */
     uint32_t prot, flags;
+    bool touched; /* a fault came here: there may be pages and mappings. Else there are none */
     struct quire_object *object;   /* NULL: anonymous; else one reference */
     uint64_t page_offset;          /* page of the object at start; 0 if anonymous */
     struct quire_list object_link; /* object's list of regions */
@@ -88,8 +89,8 @@ void quire_region_cut(struct quire_space *space, uint64_t start, uint64_t end,
 struct quire_region *quire_region_merge(struct quire_space *space, struct quire_region *region);
 
 /* Room for length bytes: at hint if that is free (0: no hint), else as high as possible below
- * map_top, else anywhere. False: none. O(log regions). */
-bool quire_region_search(const struct quire_space *space, uint64_t length, uint64_t hint,
+ * map_top, else anywhere. False: none. O(log regions), in the long run. Moves space->last there. */
+bool quire_region_search(struct quire_space *space, uint64_t length, uint64_t hint,
                          uint64_t *start);
 
 /* Order, alignment, gaps, summaries, tree. Panics. O(regions). */
