@@ -253,12 +253,15 @@ static void restrict_block(struct quire_pmap *pmap, uint64_t *entry, uint64_t va
 
 static void restrict_leaf(struct quire_pmap *pmap, uint64_t *leaf, uint64_t va, uint64_t stop,
                           uint64_t keep) {
-    for (; va < stop; va += QUIRE_PAGE_SIZE) {
-        uint64_t old = leaf[leaf_index(va)];
-        if (!(old & RADIX_VALID) || (old & RADIX_PROT & ~keep) == 0)
+    uint64_t lost = RADIX_PROT & ~keep, *entry = leaf + leaf_index(va);
+    for (; va < stop; va += QUIRE_PAGE_SIZE, entry++) {
+        uint64_t old = *entry;
+        if ((old & lost) == 0) /* nor has it if it is not valid: then it is 0 */
             continue;
-        leaf[leaf_index(va)] = old & RADIX_PROT & keep ? old & ~(RADIX_PROT & ~keep) : 0;
-        forget_translation(pmap, va, old);
+        uint64_t left = old & ~lost;
+        *entry = left & RADIX_PROT ? left : 0;
+        if (old & RADIX_ACCESSED) /* fork comes by here: most calls would do nothing */
+            forget_translation(pmap, va, old);
     }
 }
 

@@ -313,7 +313,8 @@ void quire_radix_clear(struct quire_radix *tree, uint64_t first, uint64_t last,
 }
 
 enum quire_status quire_radix_copy(struct quire_radix *to, struct quire_radix *from, uint64_t first,
-                                   uint64_t last, void (*share)(void *value)) {
+                                   uint64_t last,
+                                   void (*share)(void *const *values, uint64_t present)) {
     uint64_t at = first;
     do {
         const struct quire_radix_node *source = leaf_from(from, &at);
@@ -333,15 +334,18 @@ enum quire_status quire_radix_copy(struct quire_radix *to, struct quire_radix *f
             return QUIRE_NOMEM;
         }
         leaf->present |= rest;
-        for (uint64_t ahead = rest; ahead != 0; ahead &= ahead - 1) {
-            __builtin_prefetch(source->slots[lowest(ahead)], 1);
+        uint64_t copied = 0;
+        void *const *value = source->slots;
+        void **copy = leaf->slots;
+        for (uint64_t left = rest; left != 0; left >>= 1, value++, copy++) {
+            if (left & 1) {
+                *copy = *value;
+                __builtin_prefetch(*value, 1); /* share will write there */
+                copied++;
+            }
         }
-        for (; rest != 0; rest &= rest - 1) {
-            unsigned slot = lowest(rest);
-            leaf->slots[slot] = source->slots[slot];
-            to->count++;
-            share(leaf->slots[slot]);
-        }
+        to->count += copied;
+        share(source->slots, rest);
     } while (to_next_leaf(&at));
     return QUIRE_OK;
 }

@@ -79,10 +79,12 @@ void quire_radix_clear(struct quire_radix *tree, uint64_t first, uint64_t last,
                        void (*drop)(void *context, uint64_t index, void *value), void *context);
 
 /* Put all values of from with first <= index <= last at the same places of to, which are empty
- * there, and hand each to share. Leaf by leaf: one look-up for 64 neighbours. QUIRE_NOMEM: those
- * below some index have been copied and shared, the others have not. O(values + nodes). */
+ * there. Leaf by leaf: one look-up, and one call of share, for 64 neighbours; share is told where
+ * they lie, and bit i of present says that values[i] is one of them. QUIRE_NOMEM: those below some
+ * index have been copied and shared, the others have not. O(values + nodes). */
 enum quire_status quire_radix_copy(struct quire_radix *to, struct quire_radix *from, uint64_t first,
-                                   uint64_t last, void (*share)(void *value));
+                                   uint64_t last,
+                                   void (*share)(void *const *values, uint64_t present));
 
 /* Recount: presence bits, levels, parents, count, nodes, the hint. False at the first lie. */
 bool quire_radix_check(struct quire_radix *tree);

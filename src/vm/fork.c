@@ -21,10 +21,13 @@
 #include "vm/object.h"
 #include "vm/space.h"
 
-/* Another place refers to the page. */
-static void share(void *value) {
-    struct quire_anon *anon = value;
-    anon->refs++;
+/* Another place refers to each of these pages. */
+static void share(void *const *anons, uint64_t present) {
+    for (; present != 0; present >>= 1, anons++) {
+        if (present & 1) {
+            ((struct quire_anon *)*anons)->refs++;
+        }
+    }
 }
 
 static enum quire_status copy_region(struct quire_space *parent, struct quire_space *child,
