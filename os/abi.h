@@ -30,7 +30,8 @@ enum os_errno {
     OS_EPROTONOSUPPORT = 93, OS_ESOCKTNOSUPPORT = 94, OS_EOPNOTSUPP = 95, OS_EPFNOSUPPORT = 96,
     OS_EAFNOSUPPORT = 97, OS_EADDRINUSE = 98, OS_EADDRNOTAVAIL = 99, OS_ENETDOWN = 100,
     OS_ENETUNREACH = 101, OS_ENETRESET = 102, OS_ECONNABORTED = 103, OS_ECONNRESET = 104,
-    OS_ENOBUFS = 105, OS_EISCONN = 106, OS_ENOTCONN = 107, OS_ETIMEDOUT = 110,
+    OS_ENOBUFS = 105, OS_EISCONN = 106, OS_ENOTCONN = 107,
+    OS_ETOOMANYREFS = 109, OS_ETIMEDOUT = 110,
     OS_ECONNREFUSED = 111, OS_EHOSTDOWN = 112, OS_EHOSTUNREACH = 113, OS_EALREADY = 114,
     OS_EINPROGRESS = 115, OS_ESTALE = 116, OS_EDQUOT = 122, OS_ECANCELED = 125,
     OS_EOWNERDEAD = 130, OS_ENOTRECOVERABLE = 131,
@@ -44,6 +45,10 @@ enum os_errno {
 
 enum os_syscall_number {
     OS_SYS_timerfd_create = 85, OS_SYS_timerfd_settime = 86, OS_SYS_timerfd_gettime = 87,
+    OS_SYS_bind = 200, OS_SYS_listen = 201, OS_SYS_accept = 202, OS_SYS_connect = 203,
+    OS_SYS_sendto = 206, OS_SYS_recvfrom = 207, OS_SYS_setsockopt = 208, OS_SYS_getsockopt = 209,
+    OS_SYS_shutdown = 210, OS_SYS_sendmsg = 211, OS_SYS_recvmsg = 212, OS_SYS_accept4 = 242,
+    OS_SYS_recvmmsg = 243, OS_SYS_sendmmsg = 269,
     OS_SYS_getsockname = 204, OS_SYS_getpeername = 205, OS_SYS_fchmodat2 = 452,
     OS_SYS_setxattr = 5, OS_SYS_lsetxattr = 6, OS_SYS_fsetxattr = 7, OS_SYS_llistxattr = 12,
     OS_SYS_flistxattr = 13, OS_SYS_removexattr = 14, OS_SYS_lremovexattr = 15,

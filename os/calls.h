@@ -64,13 +64,17 @@ OS_CALL(mknodat);
 OS_CALL(fchmod); OS_CALL(fchmodat); OS_CALL(fchown); OS_CALL(fchownat); OS_CALL(utimensat);
 OS_CALL(pipe2); OS_CALL(ppoll); OS_CALL(pselect6); OS_CALL(ioctl); OS_CALL(memfd_create);
 OS_CALL(eventfd2);
-OS_CALL(epoll_create1); OS_CALL(epoll_ctl); OS_CALL(epoll_pwait); OS_CALL(socket);
-OS_CALL(socketpair);
+OS_CALL(epoll_create1); OS_CALL(epoll_ctl); OS_CALL(epoll_pwait);
 OS_CALL(getxattr); OS_CALL(lgetxattr); OS_CALL(fgetxattr); OS_CALL(listxattr);
 OS_CALL(timerfd_create); OS_CALL(timerfd_settime); OS_CALL(timerfd_gettime);
-OS_CALL(getsockname); OS_CALL(getpeername); OS_CALL(fchmodat2);
+OS_CALL(fchmodat2);
 OS_CALL(llistxattr); OS_CALL(flistxattr); OS_CALL(setxattr); OS_CALL(lsetxattr);
 OS_CALL(fsetxattr); OS_CALL(removexattr); OS_CALL(lremovexattr); OS_CALL(fremovexattr);
+/* sock_*.c */
+OS_CALL(socket); OS_CALL(socketpair); OS_CALL(bind); OS_CALL(listen); OS_CALL(accept);
+OS_CALL(accept4); OS_CALL(connect); OS_CALL(shutdown); OS_CALL(getsockname); OS_CALL(getpeername);
+OS_CALL(sendto); OS_CALL(sendmsg); OS_CALL(sendmmsg); OS_CALL(recvfrom); OS_CALL(recvmsg);
+OS_CALL(recvmmsg); OS_CALL(getsockopt); OS_CALL(setsockopt);
 /* clang-format on */
 
 #endif

@@ -119,7 +119,7 @@ struct os_file_ops {
     const char *name; /* for /proc/PID/fd: "pipe", "[eventfd]" ... */
     bool seekable;    /* has an offset: read and write are given it, else it is 0 */
     bool waits_on_host;
-    bool message; /* eventfd: one transfer is one operation */
+    bool message; /* each write is one message: it goes whole or not at all */
     int64_t (*read)(struct os_file *file, void *to, size_t nbytes, uint64_t offset);
     int64_t (*write)(struct os_file *file, const void *from, size_t nbytes, uint64_t offset);
     unsigned (*poll)(struct os_file *file); /* enum os_poll_events that hold now */
@@ -149,12 +149,15 @@ struct os_file {
     bool text_made;
     struct os_listing listing; /* directory: as read at its beginning */
     bool listed;
-    struct os_pipe *rx, *tx;    /* pipe, socket pair */
+    struct os_pipe *rx, *tx;    /* pipe */
     uint64_t counter, activity; /* eventfd; activity: how often something happened (EPOLLET) */
     bool event_semaphore;
     uint64_t timer_next_ns, timer_interval_ns; /* timerfd: on os_now_ns; 0: not armed */
     bool timer_realtime;
     struct os_epoll *epoll;
+    struct os_socket *socket;
+    unsigned in_flight; /* sock_rights.c, while it looks for circles */
+    bool reachable;
     int lock;                        /* flock: OS_LOCK_SH, OS_LOCK_EX, or 0 */
     struct os_file *next, *previous; /* all open files of the system */
 };
@@ -171,6 +174,8 @@ struct os_fs {
     unsigned nmounts;
     struct os_file *files;     /* every open file */
     unsigned ntimers;          /* of them timerfds */
+    unsigned in_flight;        /* references that lie in queues of sockets */
+    uint16_t last_port;        /* given to a socket that had none */
     struct os_object *objects; /* every mapped host file */
     struct os_lock *locks;     /* fcntl */
     uint8_t *bounce;           /* OS_BOUNCE_BYTES, for the call in progress */
@@ -196,6 +201,25 @@ int64_t os_fd_install(struct os_process *process, struct os_file *file, bool clo
 bool os_fd_cloexec(const struct os_process *process, int fd);
 int64_t os_fd_set_cloexec(struct os_process *process, int fd, bool cloexec);
 int os_files_count(const struct os_process *process);
+
+/* Two at once: their numbers go to va, or nothing has happened. */
+int64_t os_fd_install_pair(struct os_task *task, struct os_file *ends[2], bool cloexec,
+                           uint64_t va);
+
+/* ---- bytes from and to several places of a program (fs_io.c) --------------------------------- */
+
+struct os_vectors {
+    struct os_iovec items[OS_IOV_MAX];
+    unsigned count;
+    uint64_t total; /* bytes, at most OS_RW_MAX */
+};
+int64_t os_vectors_one(struct os_vectors *vectors, uint64_t base, uint64_t length);
+int64_t os_vectors_get(struct os_task *task, struct os_vectors *vectors, uint64_t va,
+                       uint64_t count);
+/* Copy from byte `at` of the vectors on. Returns how much could be copied: page by page once
+ * something fails, so that what is counted is what was copied. */
+uint64_t os_vectors_copy(struct os_task *task, const struct os_vectors *vectors, uint64_t at,
+                         uint8_t *bytes, uint64_t nbytes, bool to_program);
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
@@ -246,6 +270,9 @@ void os_mount_list(const struct os_fs *fs, const char *directory, struct os_list
 
 /* ---- host files (fs_host.c) ------------------------------------------------------------------ */
 
+/* Who runs the machine: every program in it is that user. */
+uint32_t os_host_user(void);
+uint32_t os_host_group(void);
 /* -errno of the last failed host call, in Linux's numbers. */
 int64_t os_host_error(void);
 /* An open file for a host descriptor, which it takes over (also on failure, when it is closed). */

@@ -31,6 +31,14 @@
 
 /* ---- errors and small translations ----------------------------------------------------------- */
 
+uint32_t os_host_user(void) {
+    return geteuid();
+}
+
+uint32_t os_host_group(void) {
+    return getegid();
+}
+
 int64_t os_host_error(void) {
 #define SAME(name) \
     { name, OS_##name }

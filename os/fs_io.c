@@ -28,9 +28,8 @@
 struct transfer {
     struct os_task *task;
     struct os_file *file;
-    struct os_iovec vectors[OS_IOV_MAX];
-    unsigned count;
-    uint64_t total, done;
+    struct os_vectors vectors;
+    uint64_t done;
     bool positioned; /* pread, pwrite: at `position`, the file's offset stays */
     uint64_t position;
 };
@@ -41,41 +40,39 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
 
 /* ---- vectors --------------------------------------------------------------------------------- */
 
-static int64_t one_vector(struct transfer *transfer, uint64_t base, uint64_t length) {
+int64_t os_vectors_one(struct os_vectors *vectors, uint64_t base, uint64_t length) {
     if (length > INT64_MAX)
         return -OS_EINVAL;
-    transfer->vectors[0] = (struct os_iovec){base, smaller(length, OS_RW_MAX)};
-    transfer->count = 1;
-    transfer->total = transfer->vectors[0].length;
+    vectors->items[0] = (struct os_iovec){base, smaller(length, OS_RW_MAX)};
+    vectors->count = 1;
+    vectors->total = vectors->items[0].length;
     return 0;
 }
 
-static int64_t get_vectors(struct transfer *transfer, uint64_t va, uint64_t count) {
+int64_t os_vectors_get(struct os_task *task, struct os_vectors *vectors, uint64_t va,
+                       uint64_t count) {
+    vectors->count = 0;
+    vectors->total = 0;
     if (count > OS_IOV_MAX)
         return -OS_EINVAL;
-    int64_t result =
-        os_get(transfer->task, transfer->vectors, va, count * sizeof transfer->vectors[0]);
+    int64_t result = os_get(task, vectors->items, va, count * sizeof vectors->items[0]);
     if (result < 0)
         return result;
-    transfer->count = (unsigned)count;
+    vectors->count = (unsigned)count;
     for (unsigned i = 0; i < count; i++) {
-        if (transfer->vectors[i].length > INT64_MAX)
+        if (vectors->items[i].length > INT64_MAX)
             return -OS_EINVAL;
-        transfer->vectors[i].length =
-            smaller(transfer->vectors[i].length, OS_RW_MAX - transfer->total);
-        transfer->total += transfer->vectors[i].length;
+        vectors->items[i].length = smaller(vectors->items[i].length, OS_RW_MAX - vectors->total);
+        vectors->total += vectors->items[i].length;
     }
     return 0;
 }
 
-/* Copy between the bounce buffer and the vectors, from byte `at` of the transfer on. Returns how
- * much could be copied: page by page once something fails, so that what is counted is what was
- * copied. */
-static uint64_t copy(struct transfer *transfer, uint64_t at, uint8_t *bytes, uint64_t nbytes,
-                     bool to_program) {
+uint64_t os_vectors_copy(struct os_task *task, const struct os_vectors *vectors, uint64_t at,
+                         uint8_t *bytes, uint64_t nbytes, bool to_program) {
     uint64_t done = 0, skipped = 0;
-    for (unsigned i = 0; i < transfer->count && done < nbytes; i++) {
-        const struct os_iovec *vector = &transfer->vectors[i];
+    for (unsigned i = 0; i < vectors->count && done < nbytes; i++) {
+        const struct os_iovec *vector = &vectors->items[i];
         uint64_t from = at + done - skipped;
         skipped += vector->length;
         if (from >= vector->length)
@@ -83,8 +80,8 @@ static uint64_t copy(struct transfer *transfer, uint64_t at, uint8_t *bytes, uin
         uint64_t va = vector->base + from, left = smaller(vector->length - from, nbytes - done);
         while (left > 0) {
             uint64_t part = smaller(left, QUIRE_PAGE_SIZE - (va & QUIRE_PAGE_MASK));
-            int64_t result = to_program ? os_put(transfer->task, va, bytes + done, part)
-                                        : os_get(transfer->task, bytes + done, va, part);
+            int64_t result = to_program ? os_put(task, va, bytes + done, part)
+                                        : os_get(task, bytes + done, va, part);
             if (result < 0)
                 return done;
             done += part;
@@ -122,14 +119,15 @@ static int64_t read_loop(struct transfer *transfer) {
     struct os_file *file = transfer->file;
     uint8_t *bounce = os_fs(file->os)->bounce;
     uint64_t start = transfer->positioned ? transfer->position : file->offset;
-    while (transfer->done < transfer->total) {
-        uint64_t chunk = smaller(transfer->total - transfer->done, OS_BOUNCE_BYTES);
+    while (transfer->done < transfer->vectors.total) {
+        uint64_t chunk = smaller(transfer->vectors.total - transfer->done, OS_BOUNCE_BYTES);
         int64_t got = file->ops->read(file, bounce, chunk, start + transfer->done);
         if (got == -OS_EAGAIN && transfer->done == 0)
             return wait_for(transfer, POLLIN);
         if (got < 0)
             return transfer->done ? (int64_t)transfer->done : got;
-        uint64_t copied = copy(transfer, transfer->done, bounce, (uint64_t)got, true);
+        uint64_t copied = os_vectors_copy(transfer->task, &transfer->vectors, transfer->done,
+                                          bounce, (uint64_t)got, true);
         transfer->done += copied;
         if (copied < (uint64_t)got && transfer->done == 0)
             return -OS_EFAULT;
@@ -150,7 +148,7 @@ static int64_t read_file(struct transfer *transfer) {
         return -OS_EINVAL;
     if (transfer->positioned && !file->ops->seekable && !file->ops->seek)
         return -OS_ESPIPE;
-    if (transfer->total == 0)
+    if (transfer->vectors.total == 0)
         return 0;
     os_file_ref(file); /* I3 */
     int64_t result = read_loop(transfer);
@@ -180,13 +178,14 @@ static uint64_t limit_chunk(const struct transfer *transfer, uint64_t at, uint64
 static int64_t write_loop(struct transfer *transfer, uint64_t start) {
     struct os_file *file = transfer->file;
     uint8_t *bounce = os_fs(file->os)->bounce;
-    while (transfer->done < transfer->total) {
+    while (transfer->done < transfer->vectors.total) {
         uint64_t at = start + transfer->done;
-        uint64_t chunk = smaller(transfer->total - transfer->done, OS_BOUNCE_BYTES);
+        uint64_t chunk = smaller(transfer->vectors.total - transfer->done, OS_BOUNCE_BYTES);
         chunk = limit_chunk(transfer, at, chunk);
         if (chunk == 0)
             return transfer->done ? (int64_t)transfer->done : -OS_EFBIG;
-        uint64_t copied = copy(transfer, transfer->done, bounce, chunk, false);
+        uint64_t copied = os_vectors_copy(transfer->task, &transfer->vectors, transfer->done,
+                                          bounce, chunk, false);
         if (copied == 0)
             return transfer->done ? (int64_t)transfer->done : -OS_EFAULT;
         int64_t put = file->ops->write(file, bounce, copied, at);
@@ -211,8 +210,10 @@ static int64_t write_file(struct transfer *transfer) {
         return -OS_EINVAL;
     if (transfer->positioned && !file->ops->seekable && !file->ops->seek)
         return -OS_ESPIPE;
-    if (transfer->total == 0)
+    if (transfer->vectors.total == 0)
         return 0;
+    if (file->ops->message && transfer->vectors.total > OS_BOUNCE_BYTES)
+        return -OS_EMSGSIZE;
     uint64_t start = transfer->positioned ? transfer->position : file->offset;
     if ((file->flags & OS_O_APPEND) && file->ops->seekable) {
         struct os_stat stat;
@@ -240,16 +241,15 @@ static int64_t move(struct os_task *task, const uint64_t args[6], unsigned form)
     struct transfer transfer;
     transfer.task = task;
     transfer.file = os_file_of(task->process, (int)args[0]);
-    transfer.count = 0;
-    transfer.total = transfer.done = 0;
+    transfer.done = 0;
     transfer.positioned = (form & FORM_POSITIONED) != 0;
     transfer.position = args[3];
     if (!transfer.file)
         return -OS_EBADF;
     if (transfer.positioned && args[3] > INT64_MAX)
         return -OS_EINVAL;
-    int64_t result = form & FORM_VECTORS ? get_vectors(&transfer, args[1], args[2])
-                                         : one_vector(&transfer, args[1], args[2]);
+    int64_t result = form & FORM_VECTORS ? os_vectors_get(task, &transfer.vectors, args[1], args[2])
+                                         : os_vectors_one(&transfer.vectors, args[1], args[2]);
     if (result < 0)
         return result;
     return form & FORM_WRITE ? write_file(&transfer) : read_file(&transfer);
@@ -292,8 +292,8 @@ OS_CALL(pwritev) {
 /* Move bytes inside the kernel. in is seekable; out may make us wait. */
 static int64_t pump(struct transfer *out, struct os_file *in, uint64_t in_at, uint64_t out_at) {
     uint8_t *bounce = os_fs(in->os)->bounce;
-    while (out->done < out->total) {
-        uint64_t chunk = smaller(out->total - out->done, OS_BOUNCE_BYTES);
+    while (out->done < out->vectors.total) {
+        uint64_t chunk = smaller(out->vectors.total - out->done, OS_BOUNCE_BYTES);
         int64_t got = in->ops->read(in, bounce, chunk, in_at + out->done);
         if (got <= 0)
             return out->done ? (int64_t)out->done : got;
@@ -333,7 +333,10 @@ static int64_t put_offset(struct os_task *task, uint64_t va, struct os_file *fil
 static int64_t between(struct os_task *task, int out_fd, uint64_t out_va, int in_fd, uint64_t in_va,
                        uint64_t nbytes) {
     struct os_file *in = os_file_of(task->process, in_fd);
-    struct transfer out = {.task = task, .file = os_file_of(task->process, out_fd)};
+    struct transfer out;
+    out.task = task;
+    out.file = os_file_of(task->process, out_fd);
+    out.done = 0;
     if (!in || !out.file || !os_file_readable(in) || !os_file_writable(out.file))
         return -OS_EBADF;
     if (!in->ops->read || !in->ops->seekable || !out.file->ops->write)
@@ -346,7 +349,7 @@ static int64_t between(struct os_task *task, int out_fd, uint64_t out_va, int in
         return result;
     if (task->restarted)
         out.done = task->progress;
-    out.total = smaller(nbytes, OS_RW_MAX);
+    out.vectors.total = smaller(nbytes, OS_RW_MAX);
     result = pump(&out, in, in_at, out_at);
     if (result <= 0) /* an error, nothing, or OS_WAIT */
         return result;

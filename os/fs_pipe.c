@@ -1,6 +1,6 @@
-/* fs_pipe.c: pipes, named pipes, socket pairs: bytes between programs of this machine.
+/* fs_pipe.c: pipes and named pipes: bytes between programs of this machine.
  *
- *   writers ──> ring of 64 KiB ──> readers          a socket pair is two rings, crossed
+ *   writers ──> ring of 64 KiB ──> readers
  *
  * Pipes are ours and not the host's, because who runs next when a pipe is full or empty decides the
  * order of everything that follows: with the ring here that order is a function of the programs
@@ -91,17 +91,16 @@ static int64_t pipe_write(struct os_file *file, const void *from, size_t nbytes,
 
 static unsigned pipe_poll(struct os_file *file) {
     unsigned events = 0;
-    bool socket = file->rx && file->tx;
     if (file->rx && os_file_readable(file)) {
         if (file->rx->count > 0)
             events |= OS_POLLIN | OS_POLLRDNORM;
-        if (file->rx->writers == 0 && (socket || file->rx->writer_opens > 0))
-            events |= socket ? OS_POLLHUP | OS_POLLIN | OS_POLLRDHUP : OS_POLLHUP;
+        if (file->rx->writers == 0 && file->rx->writer_opens > 0)
+            events |= OS_POLLHUP;
     }
     if (file->tx && os_file_writable(file)) {
         if (OS_PIPE_BYTES - file->tx->count >= OS_PIPE_ATOMIC)
             events |= OS_POLLOUT | OS_POLLWRNORM;
-        if (file->tx->readers == 0 && !socket)
+        if (file->tx->readers == 0)
             events |= OS_POLLERR;
     }
     return events;
@@ -173,44 +172,28 @@ static struct os_file *end_new(struct os *os, struct os_pipe *rx, struct os_pipe
     return file;
 }
 
-static int64_t pair_new(struct os *os, bool socket, uint32_t flags, struct os_file *ends[2]) {
+static int64_t pair_new(struct os *os, uint32_t flags, struct os_file *ends[2]) {
     uint64_t inode = os_fs(os)->next_inode++;
-    struct os_pipe *there = pipe_new(), *back = socket ? pipe_new() : NULL;
+    struct os_pipe *pipe = pipe_new();
     char path[48];
-    snprintf(path, sizeof path, "%s:[%llu]", socket ? "socket" : "pipe", (unsigned long long)inode);
-    uint32_t mode = socket ? OS_S_IFSOCK | 0777 : OS_S_IFIFO | 0600;
-    uint32_t first = socket ? OS_O_RDWR : OS_O_RDONLY, second = socket ? OS_O_RDWR : OS_O_WRONLY;
-    ends[0] = ends[1] = NULL;
-    if (!there || (socket && !back))
-        goto undo;
-    there->refs = 1; /* ours until both ends stand */
-    if (back)
-        back->refs = 1;
-    ends[0] = end_new(os, there, back, flags | first, mode, path);
-    ends[1] = end_new(os, back, there, flags | second, mode, path);
-    if (!ends[0] || !ends[1])
-        goto undo_ends;
-    ends[0]->inode = ends[1]->inode = inode;
-    pipe_drop(there);
-    pipe_drop(back);
-    return 0;
-undo_ends:
-    if (ends[0])
-        os_file_release(ends[0]);
-    if (ends[1])
-        os_file_release(ends[1]);
-    pipe_drop(there);
-    pipe_drop(back);
-    return -OS_ENOMEM;
-undo:
-    free(there);
-    free(back);
-    return -OS_ENOMEM;
+    snprintf(path, sizeof path, "pipe:[%llu]", (unsigned long long)inode);
+    if (!pipe)
+        return -OS_ENOMEM;
+    pipe->refs = 1; /* ours until both ends stand */
+    ends[0] = end_new(os, pipe, NULL, flags | OS_O_RDONLY, OS_S_IFIFO | 0600, path);
+    ends[1] = end_new(os, NULL, pipe, flags | OS_O_WRONLY, OS_S_IFIFO | 0600, path);
+    for (unsigned i = 0; i < 2 && !(ends[0] && ends[1]); i++)
+        if (ends[i])
+            os_file_release(ends[i]);
+    bool good = ends[0] && ends[1];
+    if (good)
+        ends[0]->inode = ends[1]->inode = inode;
+    pipe_drop(pipe);
+    return good ? 0 : -OS_ENOMEM;
 }
 
-/* Both ends get descriptors, and the program their numbers; or nothing has happened. */
-static int64_t install_pair(struct os_task *task, struct os_file *ends[2], bool cloexec,
-                            uint64_t va) {
+int64_t os_fd_install_pair(struct os_task *task, struct os_file *ends[2], bool cloexec,
+                           uint64_t va) {
     int64_t first = os_fd_install(task->process, ends[0], cloexec, 0);
     if (first < 0) {
         os_file_release(ends[1]);
@@ -231,58 +214,9 @@ OS_CALL(pipe2) {
     struct os_file *ends[2];
     if (args[1] & ~(uint64_t)(OS_O_CLOEXEC | OS_O_NONBLOCK | OS_O_DIRECT))
         return -OS_EINVAL;
-    int64_t result = pair_new(task->os, false, args[1] & OS_O_NONBLOCK, ends);
-    return result < 0 ? result : install_pair(task, ends, (args[1] & OS_O_CLOEXEC) != 0, args[0]);
-}
-
-#define AF_OF_UNIX        1
-#define SOCK_TYPE_MASK    0xf
-#define SOCK_OF_STREAM    1
-#define SOCK_OF_SEQPACKET 5
-
-OS_CALL(socketpair) {
-    struct os_file *ends[2];
-    unsigned type = args[1] & SOCK_TYPE_MASK;
-    if ((int)args[0] != AF_OF_UNIX)
-        return -OS_EAFNOSUPPORT;
-    if (type == 0 || type > SOCK_OF_SEQPACKET)
-        return -OS_EINVAL;
-    if (type != SOCK_OF_STREAM) /* datagrams would need boundaries */
-        return -OS_ESOCKTNOSUPPORT;
-    int64_t result = pair_new(task->os, true, args[1] & OS_O_NONBLOCK, ends);
-    return result < 0 ? result : install_pair(task, ends, (args[1] & OS_O_CLOEXEC) != 0, args[3]);
-}
-
-OS_CALL(socket) {
-    (void)task;
-    (void)args;
-    return -OS_EAFNOSUPPORT; /* no network in this machine */
-}
-
-/* The ends of a pair have no names: both sides answer the family alone. */
-static int64_t put_name(struct os_task *task, const uint64_t args[6]) {
-    const struct os_file *file = os_file_of(task->process, (int)args[0]);
-    const uint16_t family = AF_OF_UNIX;
-    int32_t room, length = sizeof family;
-    if (!file)
-        return -OS_EBADF;
-    if ((file->mode & OS_S_IFMT) != OS_S_IFSOCK)
-        return -OS_ENOTSOCK;
-    if (os_get(task, &room, args[2], sizeof room) != 0)
-        return -OS_EFAULT;
-    if (room < 0)
-        return -OS_EINVAL;
-    if (os_put(task, args[1], &family, room < length ? (size_t)room : sizeof family) != 0)
-        return -OS_EFAULT;
-    return os_put(task, args[2], &length, sizeof length);
-}
-
-OS_CALL(getsockname) {
-    return put_name(task, args);
-}
-
-OS_CALL(getpeername) {
-    return put_name(task, args);
+    int64_t result = pair_new(task->os, args[1] & OS_O_NONBLOCK, ends);
+    return result < 0 ? result
+                      : os_fd_install_pair(task, ends, (args[1] & OS_O_CLOEXEC) != 0, args[0]);
 }
 
 /* ---- named pipes ----------------------------------------------------------------------------- */

@@ -11,12 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -81,6 +83,20 @@ static const int calls[] = {
     SYS_epoll_create1,
     SYS_epoll_ctl,
     SYS_socketpair,
+    SYS_socket,
+    SYS_bind,
+    SYS_listen,
+    SYS_accept4,
+    SYS_connect,
+    SYS_shutdown,
+    SYS_sendto,
+    SYS_sendmsg,
+    SYS_sendmmsg,
+    SYS_recvfrom,
+    SYS_recvmsg,
+    SYS_recvmmsg,
+    SYS_getsockopt,
+    SYS_setsockopt,
     SYS_getxattr,
     SYS_mmap,
     SYS_llistxattr,
@@ -192,7 +208,13 @@ int main(int argc, char **argv) {
             a[2] |= O_NONBLOCK; /* a named pipe would wait */
         if (call == SYS_pipe2 || call == SYS_socketpair)
             a[1] |= O_NONBLOCK;
-        if (call == SYS_write || call == SYS_writev || call == SYS_sendfile)
+        if (call == SYS_socket)
+            a[0] = draw() % 12, a[1] = draw() % 6 | SOCK_NONBLOCK, a[2] = draw() % 2 * a[2];
+        bool talks = call >= SYS_bind && call <= SYS_recvmsg;
+        if (talks || call == SYS_accept4 || call == SYS_recvmmsg || call == SYS_sendmmsg)
+            a[0] = 3 + draw() % 20;
+        if (call == SYS_write || call == SYS_writev || call == SYS_sendfile || talks ||
+            call == SYS_accept4 || call == SYS_recvmmsg || call == SYS_sendmmsg)
             fcntl((int)a[0], F_SETFL, O_NONBLOCK);
         if (call == SYS_fcntl && a[1] != 1 && a[1] != 3 && a[1] > 4 && a[1] != 6)
             continue;
