@@ -92,6 +92,7 @@ void quire_slab_release(struct quire_cache *cache, struct slab *slab) {
     for (uint32_t i = 0; i < 1u << cache->order; i++) {
         page[i].owner = NULL; /* a late kfree of an object from here is found out */
         page[i].index = 0;
+        page[i].use = i > 0 ? QUIRE_USE_RESERVED : QUIRE_USE_SLAB; /* the head's is for page/ */
     }
     quire_list_remove(&slab->link);
     cache->nslabs--;

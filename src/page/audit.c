@@ -1,9 +1,9 @@
-/* audit.c: the slow truth about frames, against the fast counters and lists.
+/* audit.c: the slow truth about frames, against the fast counters and sets.
  *
- * One walk over the frame table, block by block, recounts uses, free blocks and list members from
- * nothing but the frames' own fields; then each list is walked and must hold exactly those.
- * O(frames). Holds the invariants of phys.c (P), zone.c (Z), buddy.c (B) and pcp.c; the queues of
- * pages are lru_audit.c's. Panics at the first difference.
+ * One walk over the frames, block by block, recounts uses, free blocks and members of lists from
+ * nothing but the frames' own tags and structs; then each set and stack must hold exactly those.
+ * O(frames). Holds the invariants of phys.c (P), zone.c (Z), buddy.c (B), page.c and pcp.c; the
+ * queues of pages are lru_audit.c's. Panics at the first difference.
  */
 #include "base/check.h"
 #include "page/zone.h"
@@ -17,32 +17,49 @@ struct recount {
 };
 
 /* A free block's head, or a block on a processor's stack. */
-static void audit_free(struct quire *q, const struct quire_zone *zone,
-                       const struct quire_page *page, uint32_t frame, struct recount *sum) {
-    if (!(page->flags & QUIRE_PAGE_HEAD)) {
-        sum->hot[page->order]++;
+static void audit_free(struct quire *q, const struct quire_zone *zone, uint32_t frame,
+                       struct recount *sum) {
+    uint8_t tag = *quire_zone_tag(q->phys, frame);
+    unsigned order = quire_tag_order(tag), type = quire_zone_type(q->phys, frame);
+    if (!(tag & QUIRE_TAG_HEAD)) {
+        sum->hot[order]++;
         return;
     }
-    unsigned type = quire_zone_type(q->phys, frame);
     CHECK(q, type < QUIRE_NMIGRATE && (type & ~q->phys->type_mask) == 0);
     CHECK(q, *quire_zone_class(q->phys, frame) == QUIRE_CLASS(zone - q->phys->zones, type));
-    sum->blocks[page->order][type]++;
-    if (page->order + 1 < QUIRE_NORDERS) {
-        uint32_t buddy = frame ^ 1u << page->order;
+    CHECK(q,
+          quire_blockset_has(&zone->free[order][type], (frame - zone->base) >> order)); /* B I1 */
+    sum->blocks[order][type]++;
+    if (order + 1 < QUIRE_NORDERS) {
+        uint32_t buddy = frame ^ 1u << order;
         if (buddy >= zone->first && buddy < zone->end) { /* B I2 */
-            CHECK(q,
-                  !quire_zone_is_free_head(page + ((int64_t)buddy - (int64_t)frame), page->order));
+            CHECK(q, *quire_zone_tag(q->phys, buddy) != tag);
         }
     }
 }
 
-static void audit_used(struct quire *q, const struct quire_page *page, struct recount *sum) {
-    CHECK(q, page->flags & QUIRE_PAGE_HEAD);
-    if (!(page->flags & QUIRE_PAGE_LRU)) {
-        return;
+/* page.c I2: the struct says the same as the tag, or nothing. */
+static void audit_used(struct quire *q, uint32_t frame, struct recount *sum) {
+    const struct quire_page *page = quire_zone_page(q->phys, frame);
+    uint8_t tag = *quire_zone_tag(q->phys, frame);
+    CHECK(q, tag & QUIRE_TAG_HEAD);
+    if (page->use == QUIRE_USE_RESERVED) { /* quire_frames_alloc */
+        CHECK(q, quire_tag_use(tag) == QUIRE_USE_KERNEL);
+    } else {
+        CHECK(q, tag == QUIRE_TAG_OF(page->use, page->order));
     }
-    CHECK(q, page->use >= QUIRE_USE_ANON); /* L I2 */
-    sum->lru[quire_lru_kind_of(page)] += (uint64_t)1 << page->order;
+    if (page->flags & QUIRE_PAGE_LRU) {
+        CHECK(q, page->use >= QUIRE_USE_ANON); /* L I2 */
+        sum->lru[quire_lru_kind_of(page)] += (uint64_t)1 << page->order;
+    }
+}
+
+/* ... and that of a frame that is nobody's page is zero. */
+static void audit_struct(struct quire *q, uint32_t frame) {
+    const struct quire_page *page = quire_zone_page(q->phys, frame);
+    CHECK(q, page->use == QUIRE_USE_RESERVED && page->order == 0 && page->flags == 0);
+    CHECK(q, !page->owner && page->index == 0 && page->policy == 0);
+    CHECK(q, !page->rmap.space && page->nmaps == 0 && page->pins == 0);
 }
 
 /* The frames of one range of RAM in one zone, block by block. */
@@ -50,18 +67,21 @@ static void audit_range(struct quire *q, const struct quire_zone *zone, uint32_t
                         uint32_t end, struct recount *sum) {
     const struct quire_phys *phys = q->phys;
     for (uint32_t frame = first; frame < end;) {
-        const struct quire_page *page = &phys->table[frame - phys->first];
-        CHECK(q, page->use < QUIRE_NUSES && page->order < QUIRE_NORDERS);
-        uint32_t nframes = 1u << page->order;
+        uint8_t tag = *quire_zone_tag(phys, frame);
+        uint32_t nframes = quire_tag_frames(tag);
+        CHECK(q, quire_tag_order(tag) < QUIRE_NORDERS);
         CHECK(q, (frame & (nframes - 1)) == 0 && end - frame >= nframes); /* B I1 */
-        sum->uses[page->use] += nframes;
+        sum->uses[quire_tag_use(tag)] += nframes;
         for (uint32_t tail = 1; tail < nframes; tail++) {
-            CHECK(q, !(page[tail].flags & QUIRE_PAGE_HEAD)); /* B I1 */
+            CHECK(q, !(*quire_zone_tag(phys, frame + tail) & QUIRE_TAG_HEAD)); /* B I1 */
         }
-        if (page->use == QUIRE_USE_FREE) {
-            audit_free(q, zone, page, frame, sum);
-        } else if (page->use != QUIRE_USE_RESERVED) {
-            audit_used(q, page, sum);
+        if (quire_tag_use(tag) == QUIRE_USE_FREE) {
+            audit_free(q, zone, frame, sum);
+        } else if (tag != QUIRE_TAG(QUIRE_USE_RESERVED, 0)) {
+            audit_used(q, frame, sum);
+        }
+        for (uint32_t i = 0; quire_tag_use(tag) <= QUIRE_USE_FREE && i < nframes; i++) {
+            audit_struct(q, frame + i);
         }
         frame += nframes;
     }
@@ -69,28 +89,20 @@ static void audit_range(struct quire *q, const struct quire_zone *zone, uint32_t
 
 static void audit_hole(struct quire *q, uint32_t first, uint32_t end) {
     for (uint32_t frame = first; frame < end; frame++) {
-        CHECK(q, q->phys->table[frame - q->phys->first].use == QUIRE_USE_RESERVED); /* P I2 */
+        CHECK(q, *quire_zone_tag(q->phys, frame) == QUIRE_TAG(QUIRE_USE_RESERVED, 0)); /* P I2 */
     }
 }
 
-/* The buddy lists of one order and type; returns their blocks. */
-static uint64_t audit_list(struct quire *q, const struct quire_zone *zone, unsigned order,
-                           unsigned type) {
-    const struct quire_blocks *blocks = &zone->free[order][type];
-    const struct quire_list *head = &blocks->list;
-    uint64_t listed = 0;
-    for (const struct quire_list *link = head->next; link != head; link = link->next) {
-        const struct quire_page *page = QUIRE_CONTAINER(link, struct quire_page, link);
-        uint32_t frame = quire_zone_frame(q->phys, page);
-        CHECK(q, link->next->prev == link);
-        CHECK(q, quire_zone_is_free_head(page, order)); /* B I1 */
-        CHECK(q, frame >= zone->first && frame < zone->end);
-        CHECK(q, quire_zone_type(q->phys, frame) == type);
-        listed++;
-    }
-    CHECK(q, listed == blocks->count); /* B I3 */
-    CHECK(q, (zone->nonempty[type] >> order & 1) == (listed > 0));
-    return listed;
+/* The set of one order and type, whose members were found: no others are in it. Returns their
+ * number. */
+static uint64_t audit_set(struct quire *q, const struct quire_zone *zone, unsigned order,
+                          unsigned type, uint64_t found) {
+    const struct quire_blockset *set = &zone->free[order][type];
+    CHECK(q, zone->first == zone->end ||
+                 quire_blockset_is_sound(set, quire_zone_numbers(zone, order)));
+    CHECK(q, set->count == found);
+    CHECK(q, (zone->nonempty[type] >> order & 1) == (found > 0)); /* B I3 */
+    return found;
 }
 
 /* Blocks of that order on the stacks of all processors. */
@@ -102,10 +114,10 @@ static uint64_t audit_stacks(struct quire *q, const struct quire_zone *zone, uns
             const struct quire_hot *hot = &q->phys->pcps[cpu].hot[order][class];
             CHECK(q, quire_hot_count(hot) <= hot->max); /* pcp I3 */
             for (uint32_t i = 0; i < quire_hot_count(hot); i++) {
-                const struct quire_page *page = hot->pages[i];
-                uint32_t frame = quire_zone_frame(q->phys, page);
-                CHECK(q, page->use == QUIRE_USE_FREE && page->flags == 0); /* pcp I1 */
-                CHECK(q, page->order == order && frame >= zone->first && frame < zone->end);
+                uint32_t frame = hot->frames[i];
+                CHECK(q, frame >= zone->first && frame < zone->end);
+                CHECK(q, *quire_zone_tag(q->phys, frame) ==
+                             QUIRE_TAG(QUIRE_USE_FREE, order)); /* pcp I1 */
             }
             blocks += quire_hot_count(hot);
         }
@@ -126,9 +138,7 @@ static void audit_zone(struct quire *q, const struct quire_zone *zone, struct re
     }
     for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
         for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
-            uint64_t blocks = audit_list(q, zone, order, type);
-            CHECK(q, blocks == sum->blocks[order][type]);
-            listed += blocks << order;
+            listed += audit_set(q, zone, order, type, sum->blocks[order][type]) << order;
         }
         CHECK(q, sum->hot[order] == audit_stacks(q, zone, order));
     }

@@ -1,4 +1,4 @@
-/* isolate.c: what compaction wants from the free lists: just these frames, and merged at once.
+/* isolate.c: what compaction wants from the free blocks: just these frames, and merged at once.
  *
  * An allocation takes any frame and a free may leave it on a processor's stack. Compaction chooses
  * by place: the free frames of one stretch as targets, and what it emptied must merge now, because
@@ -9,28 +9,29 @@
 #include "base/check.h"
 #include "page/zone.h"
 
-void quire_page_isolate(struct quire *q, struct quire_page *head, struct quire_list *list) {
+void quire_page_isolate(struct quire *q, quire_frame head, struct quire_list *list) {
     struct quire_phys *phys = q->phys;
-    struct quire_zone *zone = quire_zone_of(phys, quire_zone_frame(phys, head));
-    uint32_t nframes = 1u << head->order;
-    CHECK(q, quire_zone_is_free_head(head, head->order));
-    quire_buddy_unlist(phys, zone, head, head->order);
-    zone->nfree -= nframes;
-    phys->out[QUIRE_USE_KERNEL] += nframes;
-    for (uint32_t i = 0; i < nframes; i++) {
-        head[i] = (struct quire_page){.use = QUIRE_USE_KERNEL, .flags = QUIRE_PAGE_HEAD};
-        quire_list_add_before(list, &head[i].link);
+    struct quire_zone *zone = quire_zone_of(phys, head.number);
+    unsigned order = quire_page_state(q, head).order;
+    struct quire_page *page = quire_zone_page(phys, head.number);
+    CHECK(q, *quire_zone_tag(phys, head.number) == QUIRE_TAG_OF(QUIRE_USE_FREE, order));
+    quire_buddy_carve(phys, zone, head.number, order, order);
+    phys->out[QUIRE_USE_KERNEL] += (uint64_t)1 << order;
+    for (uint32_t i = 0; i < 1u << order; i++) {
+        *quire_zone_tag(phys, head.number + i) = QUIRE_TAG_OF(QUIRE_USE_KERNEL, 0);
+        page[i] = (struct quire_page){.use = QUIRE_USE_KERNEL};
+        quire_list_add_before(list, &page[i].link);
     }
     quire_pcp_set_floor(phys);
 }
 
 void quire_page_free_home(struct quire *q, struct quire_page *page) {
     struct quire_phys *phys = q->phys;
-    CHECK(q, page->use > QUIRE_USE_FREE && page->order == 0);
-    CHECK(q, (page->flags & (QUIRE_PAGE_HEAD | QUIRE_PAGE_LRU)) == QUIRE_PAGE_HEAD);
-    CHECK(q, page->nmaps == 0 && page->pins == 0 && !page->rmap.space);
-    phys->back[page->use]++;
-    quire_buddy_give(phys, quire_zone_of(phys, quire_zone_frame(phys, page)), page, 0);
+    uint32_t frame = quire_page_frame(q, page).number;
+    CHECK(q, page->order == 0);
+    enum quire_page_use use = quire_zone_retire(q, page, frame);
+    phys->back[use]++;
+    quire_buddy_give(phys, quire_zone_of(phys, frame), frame, 0);
     quire_pcp_set_floor(phys);
 }
 

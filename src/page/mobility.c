@@ -18,11 +18,11 @@
  * On a machine of a few page blocks types would only be in each other's way: all is UNMOVABLE there
  * (phys->type_mask, as Linux's page_group_by_mobility_disabled).
  *
- * I1  a free block is on the list of its head's page block's type (buddy.c I1): whoever changes a
+ * I1  a free block is in the set of its head's page block's type (buddy.c I1): whoever changes a
  *     type moves the free blocks of that page block
  *
- * What may fail: nothing is left of any type: NULL. Changing a type costs a walk over 512 structs;
- * it happens once for hundreds of allocations. Called by pcp.c. Audit: audit.c.
+ * What may fail: nothing is left of any type: QUIRE_NO_FRAME. Changing a type costs a walk over 512
+ * tags; it happens once for hundreds of allocations. Called by pcp.c. Audit: audit.c.
  */
 #include "page/zone.h"
 
@@ -54,10 +54,11 @@ static bool is_worth_it(const struct quire_phys *phys, const struct quire_zone *
     uint32_t at = block_first(zone, frame), end = block_end(zone, frame);
     uint32_t good = 0, all = 0;
     while (at < end) {
-        const struct quire_page *page = quire_zone_page(phys, at);
-        uint32_t nframes = page->use == QUIRE_USE_RESERVED ? 1 : 1u << page->order;
-        if (page->use != QUIRE_USE_RESERVED) {
-            bool fits = page->use == QUIRE_USE_FREE || (page->use >= QUIRE_USE_ANON) == movable;
+        uint8_t tag = *quire_zone_tag(phys, at);
+        unsigned use = quire_tag_use(tag);
+        uint32_t nframes = quire_tag_frames(tag);
+        if (use != QUIRE_USE_RESERVED) {
+            bool fits = use == QUIRE_USE_FREE || (use >= QUIRE_USE_ANON) == movable;
             good += fits ? nframes : 0;
             all += nframes;
         }
@@ -73,13 +74,13 @@ static void change_type(struct quire_phys *phys, struct quire_zone *zone, uint32
     uint8_t *now = quire_zone_class(phys, frame);
     uint8_t before = *now, after = (uint8_t)((before & ~QUIRE_MIGRATE_MASK) | type);
     for (uint32_t at = first; at < end;) {
-        struct quire_page *page = quire_zone_page(phys, at);
-        unsigned order = page->use == QUIRE_USE_RESERVED ? 0 : page->order;
-        if (quire_zone_is_free_head(page, order)) {
+        uint8_t tag = *quire_zone_tag(phys, at);
+        unsigned order = quire_tag_order(tag);
+        if (tag == QUIRE_TAG_OF(QUIRE_USE_FREE, order)) {
             *now = before;
-            quire_buddy_unlist(phys, zone, page, order);
+            quire_buddy_unlist(phys, zone, at, order);
             *now = after;
-            quire_buddy_list(phys, zone, page, order);
+            quire_buddy_list(phys, zone, at, order);
         }
         at += 1u << order;
     }
@@ -87,16 +88,15 @@ static void change_type(struct quire_phys *phys, struct quire_zone *zone, uint32
 }
 
 /* The taker of this block may want all of its page block. */
-static void claim(struct quire_phys *phys, struct quire_zone *zone, struct quire_page *page,
-                  unsigned order, enum quire_migrate_type type) {
-    uint32_t frame = quire_zone_frame(phys, page);
+static void claim(struct quire_phys *phys, struct quire_zone *zone, uint32_t frame, unsigned order,
+                  enum quire_migrate_type type) {
     if (order >= QUIRE_PAGEBLOCK_ORDER) {
-        quire_buddy_unlist(phys, zone, page, order);
+        quire_buddy_unlist(phys, zone, frame, order);
         for (uint32_t at = 0; at < 1u << order; at += PAGEBLOCK_FRAMES) {
             uint8_t *now = quire_zone_class(phys, frame + at);
             *now = (uint8_t)((*now & ~QUIRE_MIGRATE_MASK) | type);
         }
-        quire_buddy_list(phys, zone, page, order);
+        quire_buddy_list(phys, zone, frame, order);
         return;
     }
     if (is_worth_it(phys, zone, frame, type)) {
@@ -115,27 +115,24 @@ static unsigned donor_at(const struct quire_zone *zone, unsigned order,
     return QUIRE_NMIGRATE;
 }
 
-struct quire_page *quire_mobility_steal(struct quire_phys *phys, struct quire_zone *zone,
-                                        unsigned order, enum quire_migrate_type type) {
+uint32_t quire_mobility_steal(struct quire_phys *phys, struct quire_zone *zone, unsigned order,
+                              enum quire_migrate_type type) {
     uint32_t there = 0;
     for (unsigned i = 0; i < QUIRE_NMIGRATE - 1; i++) {
         there |= zone->nonempty[donors[type][i]];
     }
     if (there >> order == 0) {
-        return NULL;
+        return QUIRE_NO_FRAME;
     }
     unsigned have = 31 - (unsigned)__builtin_clz(there); /* the largest */
     bool whole = type != QUIRE_MIGRATE_MOVABLE || have >= QUIRE_PAGEBLOCK_ORDER / 2;
     if (!whole) { /* the smallest that serves */
         have = order + (unsigned)__builtin_ctz(there >> order);
     }
-    struct quire_list *first = zone->free[have][donor_at(zone, have, type)].list.next;
-    struct quire_page *page = QUIRE_CONTAINER(first, struct quire_page, link);
+    uint32_t frame = quire_buddy_lowest(zone, have, donor_at(zone, have, type));
     if (whole) {
-        claim(phys, zone, page, have, type);
+        claim(phys, zone, frame, have, type);
     }
-    quire_buddy_unlist(phys, zone, page, have);
-    quire_buddy_split(phys, zone, page, have, order);
-    zone->nfree -= (uint64_t)1 << order;
-    return page;
+    quire_buddy_carve(phys, zone, frame, have, order);
+    return frame;
 }

@@ -1,19 +1,27 @@
 /* page.c: the frame table's doors: a frame out, a frame back; page to frame to window; counts.
  *
- * The two fast paths are here: a block from the working processor's stack in the zone that serves,
- * and back onto one. They touch the page's struct, which is one cache line, the stack, and one
- * count; everything else waits for the moments when a stack is empty or full (pcp.c):
+ * The fast paths are here: a block from the working processor's stack in the zone that serves, and
+ * back onto one. Everything else waits for the moments when a stack is empty or full (pcp.c):
  *
- *     quire_page_alloc ─▶ stack has more than its floor? ── yes ─▶ pop, 3 stores
- *                               └── no ─▶ zone.c: which zone ─▶ pcp.c: refill ─▶ buddy.c
+ *     quire_page_alloc ─┐
+ *                       ├▶ stack has more than its floor? ── yes ─▶ pop, set the tag
+ *     quire_frames_alloc┘        └── no ─▶ zone.c: which zone ─▶ pcp.c: refill ─▶ buddy.c
  *
- * An allocation stores only what the last user may have left: his owner and index. Mappings and
- * pins were zero when he gave it back (checked), so they are not cleared again.
+ * There are two pairs of doors. Rooms of the manager have pages: quire_page_alloc fills the frame's
+ * struct and quire_page_free finds it free of mappings and pins and clears it again. Others have
+ * frames: quire_frames_alloc and _free touch the tag, the stack and one count, and no struct. What
+ * came by one pair goes back by the same: the tag alone can't tell them apart, the struct can.
  *
  * Windows are worked out from the bases that boot stored, not asked from the machine: the port
  * promises that they are linear in a range.
  *
- * Invariants: those of phys.c. What may fail: quire_page_alloc, quire_frames_alloc. Called by all
+ * Invariants: those of phys.c, and
+ *   I1  a frame that is out has the tag HEAD, its use and its order; a block's other frames are no
+ *       heads
+ *   I2  the struct of a page says the same as its tag; that of any other frame is zero, but for the
+ *       link (and the index, in which kmem/dma.c keeps a length while it has the frame)
+ *
+ * What may fail: quire_page_alloc, quire_frames_alloc. Called by all
  * rooms above. Audit: audit.c.
  */
 #include <quire/kmem.h>
@@ -26,148 +34,169 @@
 
 /* ---- out ------------------------------------------------------------------------------------- */
 
-/* What `from` says of a block: pins, mappings, flags, use and order, the last eight bytes of the
- * struct. Written and compared as one word by those who know all of it. */
-static inline uint64_t state_of(const struct quire_page *from) {
-    uint64_t state;
+/* A page's state: pins, mappings, flags, use and order, the last eight bytes of the struct, written
+ * as one word. A constant and a multiplication by one, whatever the byte order. */
+static inline void set_state(struct quire_page *page, unsigned order, enum quire_page_use use) {
+    const struct quire_page plain = {.use = (uint8_t)(use & 15)}, one = {.order = 1};
+    uint64_t state, unit;
     _Static_assert(offsetof(struct quire_page, flags) - offsetof(struct quire_page, nmaps) == 6,
                    "nmaps, pins, flags, use and order are eight bytes");
-    __builtin_memcpy(&state, &from->nmaps, sizeof state);
-    return state;
+    __builtin_memcpy(&state, &plain.nmaps, sizeof state);
+    __builtin_memcpy(&unit, &one.nmaps, sizeof unit);
+    state += order * unit;
+    __builtin_memcpy(&page->nmaps, &state, sizeof state);
 }
 
-/* The state of a block's head; a constant and a multiplication by one, whatever the byte order. */
-static inline uint64_t head_state(unsigned order, enum quire_page_use use) {
-    const struct quire_page head = {.flags = QUIRE_PAGE_HEAD, .use = (uint8_t)(use & 15)};
-    const struct quire_page one = {.order = 1};
-    return state_of(&head) + order * state_of(&one);
-}
-
-/* Page becomes the head of a block that is out. */
-static inline struct quire_page *hand_out(struct quire_phys *phys, struct quire_page *page,
-                                          unsigned order, enum quire_page_use use) {
-    const size_t from = offsetof(struct quire_page, owner), to = offsetof(struct quire_page, rmap);
-    uint64_t state = head_state(order, use);
+/* Block becomes one that is out. I1 */
+static inline void hand_out(struct quire_phys *phys, uint32_t frame, unsigned order,
+                            enum quire_page_use use) {
+    *quire_zone_tag(phys, frame) = QUIRE_TAG_OF(use, order);
     phys->out[use] += (uint64_t)1 << order;
-    __builtin_memset((char *)page + from, 0, to - from); /* owner and index */
-    __builtin_memcpy((char *)page + offsetof(struct quire_page, nmaps), &state, sizeof state);
+}
+
+/* And a page: I2. */
+static inline struct quire_page *hand_out_page(struct quire_phys *phys, uint32_t frame,
+                                               unsigned order, enum quire_page_use use) {
+    struct quire_page *page = quire_zone_page(phys, frame);
+    hand_out(phys, frame, order, use);
+    set_state(page, order, use);
     return page;
 }
 
 /* The stack's top. False: what is there is reserve. */
 static inline bool pop(struct quire_phys *phys, unsigned order, unsigned type,
-                       enum quire_alloc_mode mode, struct quire_page **page) {
+                       enum quire_alloc_mode mode, uint32_t *frame) {
     struct quire_hot *hot = &phys->fast[(size_t)order * QUIRE_NCLASSES + type];
     uint32_t count = quire_hot_count(hot);
     if (__builtin_expect(count <= phys->floor[mode], 0)) {
         return false;
     }
     hot->taken++;
-    *page = hot->pages[count - 1];
+    *frame = hot->frames[count - 1];
     return true;
 }
 
 /* Out of line, as are the other slow ones: so that the fast paths save no registers. */
-static __attribute__((noinline)) struct quire_page *
-alloc_slow(struct quire *q, unsigned order, enum quire_page_use use, enum quire_alloc_mode mode) {
-    struct quire_phys *phys = q->phys;
-    struct quire_page *page = quire_zone_take(phys, order, use, mode);
-    if (!page) {
-        return NULL;
+static __attribute__((noinline)) uint32_t
+take_slow(struct quire *q, unsigned order, enum quire_page_use use, enum quire_alloc_mode mode) {
+    uint32_t frame = quire_zone_take(q->phys, order, use, mode);
+    if (order > 0 && frame != QUIRE_NO_FRAME) { /* single frames show in what is done with them */
+        quire_trace(&q->trace, QUIRE_EVENT_ALLOC, frame, order);
     }
-    if (order > 0) { /* single frames show in what is done with them */
-        quire_trace(&q->trace, QUIRE_EVENT_ALLOC, quire_zone_frame(phys, page), order);
-    }
-    return hand_out(phys, page, order, use);
+    return frame;
 }
 
 struct quire_page *quire_zone_alloc(struct quire *q, unsigned order, enum quire_page_use use,
                                     enum quire_alloc_mode mode) {
     struct quire_phys *phys = q->phys;
-    struct quire_page *page;
+    uint32_t frame;
     CHECK(q, order < QUIRE_NORDERS && use > QUIRE_USE_FREE);
-    if (__builtin_expect(mode <= QUIRE_ALLOC_RECLAIM, 1) &&
-        pop(phys, order, quire_zone_type_of(phys, use, 0), mode, &page)) {
-        return hand_out(phys, page, order, use);
+    if (mode > QUIRE_ALLOC_RECLAIM ||
+        !pop(phys, order, quire_zone_type_of(phys, use, 0), mode, &frame)) {
+        frame = take_slow(q, order, use, mode);
     }
-    return alloc_slow(q, order, use, mode);
+    return frame == QUIRE_NO_FRAME ? NULL : hand_out_page(phys, frame, order, use);
 }
 
 /* While the switch is on, no stack has anything to give (pcp.c), so all come here. */
-static __attribute__((noinline)) struct quire_page *alloc_or_fail(struct quire *q, unsigned order,
-                                                                  enum quire_page_use use,
-                                                                  enum quire_alloc_mode mode) {
+static __attribute__((noinline)) uint32_t
+take_or_fail(struct quire *q, unsigned order, enum quire_page_use use, enum quire_alloc_mode mode) {
     CHECK(q, order < QUIRE_NORDERS && use > QUIRE_USE_FREE);
     if (mode != QUIRE_ALLOC_RECLAIM && quire_page_should_fail(q)) {
-        return NULL;
+        return QUIRE_NO_FRAME;
     }
-    return alloc_slow(q, order, use, mode);
+    return take_slow(q, order, use, mode);
+}
+
+static __attribute__((noinline)) struct quire_page *page_alloc_slow(struct quire *q, unsigned order,
+                                                                    enum quire_page_use use,
+                                                                    enum quire_alloc_mode mode) {
+    uint32_t frame = take_or_fail(q, order, use, mode);
+    return frame == QUIRE_NO_FRAME ? NULL : hand_out_page(q->phys, frame, order, use);
+}
+
+/* Who takes pages will soon take the next, and write to its struct, which may be far away. */
+static inline void prefetch_next(const struct quire_phys *phys, unsigned type) {
+    const struct quire_hot *hot = &phys->fast[type];
+    uint32_t count = quire_hot_count(hot);
+    __builtin_prefetch(quire_zone_page(phys, hot->frames[count > 0 ? count - 1 : 0]), 1);
 }
 
 struct quire_page *quire_page_alloc(struct quire *q, unsigned order, enum quire_page_use use,
                                     enum quire_alloc_mode mode) {
     struct quire_phys *phys = q->phys;
-    struct quire_page *page;
-    if (__builtin_expect(order == 0 && use > QUIRE_USE_FREE && mode <= QUIRE_ALLOC_RECLAIM, 1) &&
-        pop(phys, 0, quire_zone_type_of(phys, use, 0), mode, &page)) {
-        return hand_out(phys, page, 0, use);
+    uint32_t frame;
+    if (__builtin_expect(order == 0 && use > QUIRE_USE_FREE && mode <= QUIRE_ALLOC_RECLAIM, 1)) {
+        unsigned type = quire_zone_type_of(phys, use, 0);
+        if (pop(phys, 0, type, mode, &frame)) {
+            prefetch_next(phys, type);
+            return hand_out_page(phys, frame, 0, use);
+        }
     }
-    return alloc_or_fail(q, order, use, mode);
+    return page_alloc_slow(q, order, use, mode);
 }
 
 /* ---- back ------------------------------------------------------------------------------------ */
 
-static void poison(struct quire *q, struct quire_page *page, uint64_t nframes) {
-    __builtin_memset(quire_page_window(q, page), POISON, (size_t)(nframes << QUIRE_PAGE_SHIFT));
+static void poison(struct quire *q, uint32_t frame, uint64_t nframes) {
+    void *window = quire_frame_window(q, (quire_frame){frame});
+    __builtin_memset(window, POISON, (size_t)(nframes << QUIRE_PAGE_SHIFT));
 }
 
-static __attribute__((noinline)) void free_slow(struct quire *q, struct quire_page *page,
-                                                unsigned order) {
+static __attribute__((noinline)) void free_slow(struct quire *q, uint32_t frame, unsigned order) {
     struct quire_phys *phys = q->phys;
-    uint32_t frame = quire_zone_frame(phys, page);
     if (order > 0) {
         quire_trace(&q->trace, QUIRE_EVENT_FREE, frame, order);
     }
-    quire_pcp_give(phys, quire_zone_of(phys, frame), page, order);
+    quire_pcp_give(phys, quire_zone_of(phys, frame), frame, order);
     quire_pcp_set_floor(phys);
 }
 
-/* => checked; frame, order and use are the page's, but some callers know them without reading it */
-static inline void push(struct quire *q, struct quire_page *page, uint32_t frame, unsigned order,
-                        enum quire_page_use use) {
+/* => checked; order and use are the frame's, but some callers know them without reading its tag */
+static inline void push(struct quire *q, uint32_t frame, unsigned order, enum quire_page_use use) {
     struct quire_phys *phys = q->phys;
     size_t class = *quire_zone_class(phys, frame);
     struct quire_hot *hot = &phys->pcp->hot[order][class];
     uint32_t count = quire_hot_count(hot);
 
-    AUDIT(q, !page->rmap.space);
     if (QUIRE_AUDITING) {
-        poison(q, page, (uint64_t)1 << order);
+        poison(q, frame, (uint64_t)1 << order);
     }
     phys->back[use] += (uint64_t)1 << order;
     if (__builtin_expect(count >= hot->max, 0)) {
-        free_slow(q, page, order);
+        free_slow(q, frame, order);
         return;
     }
-    page->flags = 0;
-    page->use = QUIRE_USE_FREE;
-    page->order = (uint8_t)(order & 15); /* as it is: so that two bitfields are one store */
+    *quire_zone_tag(phys, frame) = QUIRE_TAG(QUIRE_USE_FREE, order); /* no head: pcp.c I1 */
     /* Who takes and gives in turn finds it still there. Not to store it again means that the next
      * allocation need not wait for this store. */
-    if (hot->pages[count] != page) {
-        hot->pages[count] = page;
+    if (hot->frames[count] != frame) {
+        hot->frames[count] = frame;
     }
     hot->given++;
 }
 
-void quire_page_free(struct quire *q, struct quire_page *page) {
-    CHECK(q, page->use > QUIRE_USE_FREE); /* else freed twice, or never given */
-    CHECK(q, (page->flags & (QUIRE_PAGE_HEAD | QUIRE_PAGE_LRU)) == QUIRE_PAGE_HEAD);
+enum quire_page_use quire_zone_retire(struct quire *q, struct quire_page *page, uint32_t frame) {
+    enum quire_page_use use = page->use;
+    CHECK(q, use > QUIRE_USE_FREE); /* else freed twice, or never given */
+    CHECK(q, *quire_zone_tag(q->phys, frame) == QUIRE_TAG_OF(use, page->order)); /* I2 */
+    CHECK(q, !(page->flags & QUIRE_PAGE_LRU));
     /* One by one: as one condition they become a load that is wider than the stores before it, and
      * waits for them (measured: 5 to 10 ns of a pair). */
     CHECK(q, page->nmaps == 0);
     CHECK(q, page->pins == 0);
-    push(q, page, quire_zone_frame(q->phys, page), page->order, page->use);
+    AUDIT(q, !page->rmap.space);
+    page->owner = NULL;
+    page->index = 0;
+    page->policy = 0;
+    set_state(page, 0, QUIRE_USE_RESERVED); /* all zero */
+    return use;
+}
+
+void quire_page_free(struct quire *q, struct quire_page *page) {
+    uint32_t frame = quire_zone_frame(q->phys, page);
+    unsigned order = page->order;
+    push(q, frame, order, quire_zone_retire(q, page, frame));
 }
 
 /* Does the switch say so? */
@@ -205,6 +234,14 @@ struct quire_page *quire_page_at(struct quire *q, quire_frame frame) {
     return &phys->table[frame.number - phys->first];
 }
 
+struct quire_page_state quire_page_state(const struct quire *q, quire_frame frame) {
+    CHECK(q, frame.number - q->phys->first < q->phys->nframes);
+    uint8_t tag = *quire_zone_tag(q->phys, frame.number);
+    return (struct quire_page_state){.use = (enum quire_page_use)quire_tag_use(tag),
+                                     .order = quire_tag_order(tag),
+                                     .head = tag & QUIRE_TAG_HEAD};
+}
+
 quire_frame quire_page_frame(struct quire *q, const struct quire_page *page) {
     return (quire_frame){q->phys->first + (uint32_t)(page - q->phys->table)};
 }
@@ -240,17 +277,19 @@ struct quire_page *quire_page_under(struct quire *q, const void *pointer) {
 void quire_page_set_use(struct quire *q, struct quire_page *page, enum quire_page_use use) {
     CHECK(q, page->use > QUIRE_USE_FREE && use > QUIRE_USE_FREE && page->order == 0);
     CHECK(q, !(page->flags & QUIRE_PAGE_LRU)); /* the list depends on the use */
+    *quire_zone_tag(q->phys, quire_zone_frame(q->phys, page)) = QUIRE_TAG_OF(use, 0);
     q->phys->out[page->use]--; /* as if it had come from the new use from the beginning */
     q->phys->out[use]++;
     page->use = (uint8_t)(use & 15);
 }
 
 void quire_page_split(struct quire *q, struct quire_page *page) {
-    uint32_t nframes = 1u << page->order;
+    uint32_t nframes = 1u << page->order, frame = quire_zone_frame(q->phys, page);
     uint8_t use = page->use;
-    CHECK(q, page->flags == QUIRE_PAGE_HEAD && page->use > QUIRE_USE_FREE && !page->owner);
+    CHECK(q, page->flags == 0 && page->use > QUIRE_USE_FREE && !page->owner);
     for (uint32_t i = 0; i < nframes; i++) {
-        page[i] = (struct quire_page){.use = use & 15, .flags = QUIRE_PAGE_HEAD};
+        *quire_zone_tag(q->phys, frame + i) = QUIRE_TAG_OF(use, 0);
+        page[i] = (struct quire_page){.use = use & 15};
         quire_list_init(&page[i].link);
     }
 }
@@ -312,26 +351,27 @@ frames_alloc_slow(struct quire *q, unsigned order, unsigned mode, quire_frame *o
     if (order >= QUIRE_NORDERS) {
         return QUIRE_INVAL;
     }
-    struct quire_page *page = alloc_or_fail(q, order, QUIRE_USE_KERNEL, mode);
-    if (!page) {
+    uint32_t frame = take_or_fail(q, order, QUIRE_USE_KERNEL, mode);
+    if (frame == QUIRE_NO_FRAME) {
         return QUIRE_NOMEM;
     }
-    *out = quire_page_frame(q, page);
+    hand_out(q->phys, frame, order, QUIRE_USE_KERNEL);
+    *out = (quire_frame){frame};
     return QUIRE_OK;
 }
 
 enum quire_status quire_frames_alloc(struct quire *q, unsigned order, quire_frame *out) {
     struct quire_phys *phys = q->phys;
-    struct quire_page *page;
-    if (order == 0 && pop(phys, 0, QUIRE_MIGRATE_UNMOVABLE, QUIRE_ALLOC_KERNEL, &page)) {
-        hand_out(phys, page, 0, QUIRE_USE_KERNEL); /* with nothing to work out from the order */
-        *out = (quire_frame){quire_zone_frame(phys, page)};
+    uint32_t frame;
+    if (order == 0 && pop(phys, 0, QUIRE_MIGRATE_UNMOVABLE, QUIRE_ALLOC_KERNEL, &frame)) {
+        hand_out(phys, frame, 0, QUIRE_USE_KERNEL); /* with nothing to work out from the order */
+        *out = (quire_frame){frame};
         return QUIRE_OK;
     }
     if (order - 1 < QUIRE_NORDERS - 1 &&
-        pop(phys, order, QUIRE_MIGRATE_UNMOVABLE, QUIRE_ALLOC_KERNEL, &page)) {
-        hand_out(phys, page, order, QUIRE_USE_KERNEL);
-        *out = (quire_frame){quire_zone_frame(phys, page)};
+        pop(phys, order, QUIRE_MIGRATE_UNMOVABLE, QUIRE_ALLOC_KERNEL, &frame)) {
+        hand_out(phys, frame, order, QUIRE_USE_KERNEL);
+        *out = (quire_frame){frame};
         return QUIRE_OK;
     }
     return frames_alloc_slow(q, order, QUIRE_ALLOC_KERNEL, out);
@@ -350,19 +390,23 @@ enum quire_status quire_frames_alloc_zone(struct quire *q, unsigned order,
 
 static __attribute__((noinline)) void frames_free_large(struct quire *q, quire_frame frame,
                                                         unsigned order) {
-    struct quire_page *page = quire_page_at(q, frame);
-    CHECK(q, order < QUIRE_NORDERS && state_of(page) == head_state(order, QUIRE_USE_KERNEL));
-    push(q, page, frame.number, order, QUIRE_USE_KERNEL);
+    const struct quire_phys *phys = q->phys;
+    CHECK(q, frame.number - phys->first < phys->nframes && order < QUIRE_NORDERS);
+    CHECK(q, *quire_zone_tag(phys, frame.number) == QUIRE_TAG_OF(QUIRE_USE_KERNEL, order));
+    AUDIT(q, quire_zone_page(phys, frame.number)->use == QUIRE_USE_RESERVED); /* I2 */
+    push(q, frame.number, order, QUIRE_USE_KERNEL);
 }
 
 void quire_frames_free(struct quire *q, quire_frame frame, unsigned order) {
+    const struct quire_phys *phys = q->phys;
     if (order > 0) {
         frames_free_large(q, frame, order);
         return;
     }
-    struct quire_page *page = quire_page_at(q, frame);
-    CHECK(q, state_of(page) == head_state(0, QUIRE_USE_KERNEL));
-    push(q, page, frame.number, 0, QUIRE_USE_KERNEL);
+    CHECK(q, frame.number - phys->first < phys->nframes);
+    CHECK(q, *quire_zone_tag(phys, frame.number) == QUIRE_TAG_OF(QUIRE_USE_KERNEL, 0));
+    AUDIT(q, quire_zone_page(phys, frame.number)->use == QUIRE_USE_RESERVED); /* I2 */
+    push(q, frame.number, 0, QUIRE_USE_KERNEL);
 }
 
 void quire_page_set_failing(struct quire *q, bool failing) {

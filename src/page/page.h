@@ -5,6 +5,12 @@
  * it can be found. In a block of more than one frame only the head's fields mean anything (touching
  * 512 structs to hand out 2 MiB would cost more than the rest of the allocation); a slab, whose
  * objects lie in all its frames, sets the owner of each frame by itself.
+ *
+ * The struct is for who has the page: it is filled between quire_page_alloc and quire_page_free,
+ * and all zero (but for the link) at other times. What a frame is, free frames and those of
+ * quire_frames_alloc included, is in a byte of its own (quire_page_state): to free a frame that
+ * nobody had a word to keep about is then to look at a table that fits a cache, and not at one that
+ * is 64 times as large.
  */
 #ifndef QUIRE_PAGE_PAGE_H
 #define QUIRE_PAGE_PAGE_H
@@ -17,7 +23,7 @@
 
 enum quire_page_use {
     QUIRE_USE_RESERVED, /* no RAM, or taken at boot (the frame table itself) */
-    QUIRE_USE_FREE,     /* in the buddy lists, as head or inside a block */
+    QUIRE_USE_FREE,     /* in the buddy sets, as head or inside a block, or on a stack */
     QUIRE_USE_KERNEL,   /* quire_frames_alloc and boot */
     QUIRE_USE_SLAB,     /* owner: the slab */
     QUIRE_USE_TABLE,    /* page tables; owner: the space */
@@ -28,7 +34,6 @@ enum quire_page_use {
 };
 
 enum quire_page_flag {
-    QUIRE_PAGE_HEAD = 1 << 0,       /* first frame of a free or allocated block of `order` */
     QUIRE_PAGE_LRU = 1 << 1,        /* in a queue of the replacement policy */
     QUIRE_PAGE_DIRTY = 1 << 3,      /* differs from swap or file, or has no copy there */
     QUIRE_PAGE_REFERENCED = 1 << 4, /* found in use when it was last looked at */
@@ -45,7 +50,7 @@ struct quire_rmap {
 };
 
 struct quire_page {
-    struct quire_list link; /* buddy free list, LRU list, or the owner's */
+    struct quire_list link; /* LRU list, or the owner's */
     void *owner;
     /* index as its use says, at most QUIRE_INDEX_MAX; policy: lru.c. A field narrower than its
      * type: widen index before shifting it. */
@@ -89,6 +94,15 @@ enum quire_alloc_mode {
     QUIRE_ALLOC_RECLAIMABLE = 1 << 4, /* migrate type RECLAIMABLE instead of the use's own */
 };
 #define QUIRE_ALLOC_RESERVE_MASK 3 /* the bits of a mode that say how far */
+
+/* What a frame is, whoever has it: for those who walk over frames. Only a head's use and order mean
+ * anything, and those of a block on a processor's list, which is FREE and no head. O(1). */
+struct quire_page_state {
+    enum quire_page_use use;
+    unsigned order;
+    bool head; /* the first frame of a free or allocated block of `order` */
+};
+struct quire_page_state quire_page_state(const struct quire *q, quire_frame frame);
 
 /* A block of 2^order frames for use, or NULL. Head's order is set, owner, index and rmap are clear.
  * The migrate type follows from the use. O(orders). Never reclaims. */
@@ -161,7 +175,7 @@ bool quire_page_fails_now(struct quire *q);
 
 /* For compaction: the frames of a free block, whose head this is, become 2^order single ones of use
  * KERNEL, on the list through their links. */
-void quire_page_isolate(struct quire *q, struct quire_page *head, struct quire_list *list);
+void quire_page_isolate(struct quire *q, quire_frame head, struct quire_list *list);
 /* As quire_page_free of a single frame, but past the processors' lists: it merges now. */
 void quire_page_free_home(struct quire *q, struct quire_page *page);
 /* Send what the lists of all processors hold home. */

@@ -7,7 +7,7 @@
  *     |                        |   same)            |           |                     |
  *
  * One table from the lowest to the highest frame makes a page from a frame number by one shift and
- * one addition. The price is table for the holes (64 bytes a frame); a table for each range would
+ * one addition. The price is table for the holes (65 bytes a frame); a table for each range would
  * cost a search on every step of every merge.
  *
  * Invariants:
@@ -37,7 +37,7 @@ static void donate(struct quire_phys *phys, uint32_t first, uint32_t end) {
             order++;
         }
         struct quire_zone *zone = quire_zone_of(phys, first);
-        quire_buddy_list(phys, zone, quire_zone_page(phys, first), order);
+        quire_buddy_list(phys, zone, first, order);
         zone->nfree += (uint64_t)1 << order;
         first += 1u << order;
     }
@@ -82,13 +82,15 @@ static enum quire_status take_tables(struct quire *q, struct quire_memblock *mem
     struct quire_phys *phys = q->phys;
     uint64_t nblocks =
         ((phys->end - 1) >> QUIRE_PAGEBLOCK_ORDER) - (phys->first >> QUIRE_PAGEBLOCK_ORDER) + 1;
-    /* Aligned to its own size, so that a page's struct is one cache line. Zeroed: every frame is
-     * RESERVED, I2. */
+    /* Aligned to its own size, so that a page's struct is one cache line. Tags are zeroed: every
+     * frame is RESERVED, I2. */
     phys->table = quire_memblock_take(memblock, (uint64_t)phys->nframes * sizeof *phys->table, 64);
+    uint8_t *tags = quire_memblock_take(memblock, phys->nframes, 64);
     uint8_t *classes = quire_memblock_take(memblock, nblocks, 1);
-    if (!phys->table || !classes) {
+    if (!phys->table || !tags || !classes || quire_zone_boot(phys, memblock) != QUIRE_OK) {
         return QUIRE_NOMEM;
     }
+    phys->tags = (uintptr_t)tags - phys->first;
     phys->classes = (uintptr_t)classes - (phys->first >> QUIRE_PAGEBLOCK_ORDER);
     phys->type_mask = phys->total < GROUPED_FRAMES ? 0 : QUIRE_MIGRATE_MASK;
     for (uint64_t i = 0; i < nblocks; i++) {

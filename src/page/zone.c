@@ -19,7 +19,7 @@
  *   I2  zones ascend without gaps from phys->first to phys->end; the highest with frames is `top`
  *   I3  min <= low <= high, in each zone
  *
- * What may fail: allocation, with NULL and without a trace; O(zones * orders), but for sending the
+ * What may fail: boot; allocation, without a trace; O(zones * orders), but for sending the
  * stacks of processors home, which are then empty. Called by page.c, kmem/. Audit: audit.c.
  */
 #include "page/zone.h"
@@ -82,15 +82,37 @@ void quire_zone_layout(struct quire_phys *phys, const uint64_t *ends) {
             phys->top = i;
             phys->kernel_top = i < QUIRE_ZONE_HIGHMEM ? i : phys->kernel_top;
         }
+        zone->base = first & ~(BLOCK_FRAMES - 1);
         first = zone->end;
-        for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
-            for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
-                quire_list_init(&zone->free[order][type].list);
-            }
-        }
     }
     phys->failed_zone = phys->top;
     phys->wanted_zone = QUIRE_NZONES;
+}
+
+/* One set of free blocks. */
+static enum quire_status boot_set(struct quire_blockset *set, struct quire_memblock *memblock,
+                                  uint64_t limit) {
+    void *bytes = quire_memblock_take(memblock, quire_blockset_bytes(limit), sizeof(uint64_t));
+    if (!bytes) {
+        return QUIRE_NOMEM;
+    }
+    quire_blockset_init(set, limit, bytes);
+    return QUIRE_OK;
+}
+
+enum quire_status quire_zone_boot(struct quire_phys *phys, struct quire_memblock *memblock) {
+    for (unsigned i = 0; i < QUIRE_NZONES; i++) {
+        struct quire_zone *zone = &phys->zones[i];
+        for (unsigned order = 0; zone->end > zone->first && order < QUIRE_NORDERS; order++) {
+            uint64_t limit = quire_zone_numbers(zone, order);
+            for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
+                if (boot_set(&zone->free[order][type], memblock, limit) != QUIRE_OK) {
+                    return QUIRE_NOMEM;
+                }
+            }
+        }
+    }
+    return QUIRE_OK;
 }
 
 /* ---- watermarks ------------------------------------------------------------------------------ */
@@ -240,66 +262,67 @@ static unsigned highest_zone(const struct quire_phys *phys, unsigned mode) {
 
 /* What looks at the zones found. */
 struct findings {
-    bool thin;  /* one has too few frames */
-    bool apart; /* one has enough, but not together */
+    unsigned thin; /* bit i: zone i has too few frames */
+    bool apart;    /* one has enough, but not together */
 };
 
-/* One look at all zones, from the highest down. */
-static struct quire_page *take_from_zones(struct quire_phys *phys, unsigned order, unsigned type,
-                                          unsigned mode, bool above_low,
-                                          struct findings *findings) {
+/* One look at the zones of a set of bits, from the highest down. */
+static uint32_t take_from_zones(struct quire_phys *phys, unsigned order, unsigned type,
+                                unsigned mode, unsigned set, bool above_low,
+                                struct findings *findings) {
     unsigned highest = highest_zone(phys, mode), reserve = mode & QUIRE_ALLOC_RESERVE_MASK;
     for (unsigned i = highest + 1; i-- > 0;) {
         struct quire_zone *zone = &phys->zones[i];
         uint64_t stays = zone->reserve[reserve];
+        if (!(set >> i & 1) || zone->managed == 0) {
+            continue;
+        }
         if (above_low && stays < zone->watermark[QUIRE_WMARK_LOW]) {
             stays = zone->watermark[QUIRE_WMARK_LOW];
         }
         if (reserve != QUIRE_ALLOC_RECLAIM) {
             stays += zone->protection[highest];
         }
-        if (zone->managed == 0) {
-            continue;
-        }
         if (!quire_zone_has(phys, zone, stays + ((uint64_t)1 << order))) { /* I1 */
-            findings->thin = true;
+            findings->thin |= 1u << i;
             continue;
         }
-        struct quire_page *page = quire_pcp_take(phys, zone, order, type);
-        if (page && highest == phys->top) { /* all were asked: the next ones need not */
-            quire_pcp_set_zone(phys, i, above_low);
-        }
-        if (page) {
-            return page;
+        uint32_t frame = quire_pcp_take(phys, zone, order, type);
+        if (frame != QUIRE_NO_FRAME) {
+            if (highest == phys->top) { /* all were asked: the next ones need not */
+                quire_pcp_set_zone(phys, i, above_low);
+            }
+            return frame;
         }
         findings->apart = true;
     }
-    return NULL;
+    return QUIRE_NO_FRAME;
 }
 
 /* Where the fast path has nothing: the next zone, the next batch, the next type. => order and use
- * are in range. Page is not yet handed out. */
-struct quire_page *quire_zone_take(struct quire_phys *phys, unsigned order, enum quire_page_use use,
-                                   unsigned mode) {
+ * are in range. The block is not yet handed out. */
+uint32_t quire_zone_take(struct quire_phys *phys, unsigned order, enum quire_page_use use,
+                         unsigned mode) {
     unsigned type = quire_zone_type_of(phys, use, mode);
     bool chosen = (mode & QUIRE_ALLOC_RESERVE_MASK) != QUIRE_ALLOC_RECLAIM;
     struct findings findings = {0};
-    struct quire_page *page = take_from_zones(phys, order, type, mode, chosen, &findings);
-    if (!page && chosen && findings.thin) {
+    uint32_t frame = take_from_zones(phys, order, type, mode, ~0u, chosen, &findings);
+    if (frame == QUIRE_NO_FRAME && chosen && findings.thin) { /* the others had no such block */
         unsigned highest = highest_zone(phys, mode);
         if (highest < phys->top && highest < phys->wanted_zone) {
             phys->wanted_zone = highest; /* kswapd.c asks */
         }
-        page = take_from_zones(phys, order, type, mode, false, &findings);
+        frame = take_from_zones(phys, order, type, mode, findings.thin, false, &findings);
     }
-    if (!page) {
+    if (frame == QUIRE_NO_FRAME) {
         phys->failed_order = findings.apart ? order : 0; /* compact.c asks */
         phys->failed_zone = highest_zone(phys, mode);
         phys->wanted_order =
             phys->failed_order > phys->wanted_order ? phys->failed_order : phys->wanted_order;
+        return QUIRE_NO_FRAME;
     }
     quire_pcp_set_floor(phys);
-    return page;
+    return frame;
 }
 
 /* ---- what the views show --------------------------------------------------------------------- */

@@ -49,12 +49,8 @@ struct compaction {
 
 enum outcome { MADE_ONE, GO_ON, SCANNED_ALL };
 
-static bool is_free_head(const struct quire_page *page) {
-    return page->use == QUIRE_USE_FREE && (page->flags & QUIRE_PAGE_HEAD);
-}
-
-static uint32_t block_frames(const struct quire_page *page) {
-    return page->use == QUIRE_USE_RESERVED ? 1 : 1u << page->order;
+static uint32_t block_frames(struct quire_page_state state) {
+    return state.use == QUIRE_USE_RESERVED ? 1 : 1u << state.order;
 }
 
 /* ---- targets --------------------------------------------------------------------------------- */
@@ -63,11 +59,11 @@ static uint32_t block_frames(const struct quire_page *page) {
 static void isolate_section(struct compaction *run, uint32_t first, uint32_t end, uint32_t need) {
     struct quire *q = run->q;
     while (first < end && run->ntargets < need) {
-        struct quire_page *page = quire_page_at(q, (quire_frame){first});
-        uint32_t nframes = block_frames(page);
+        struct quire_page_state state = quire_page_state(q, (quire_frame){first});
+        uint32_t nframes = block_frames(state);
         q->counters.compact_free_scanned++;
-        if (is_free_head(page) && page->order < run->order) {
-            quire_page_isolate(q, page, &run->targets);
+        if (state.use == QUIRE_USE_FREE && state.head && state.order < run->order) {
+            quire_page_isolate(q, (quire_frame){first}, &run->targets);
             run->ntargets += nframes;
         }
         first += nframes;
@@ -112,15 +108,15 @@ static uint32_t pages_to_move(struct compaction *run, uint32_t first, uint32_t e
     struct quire *q = run->q;
     uint32_t count = 0;
     while (first < end) {
-        const struct quire_page *page = quire_page_at(q, (quire_frame){first});
+        struct quire_page_state state = quire_page_state(q, (quire_frame){first});
         q->counters.compact_migrate_scanned++;
-        if (page->use != QUIRE_USE_FREE) {
-            if (!quire_vm_migratable(page)) {
+        if (state.use != QUIRE_USE_FREE) {
+            if (!quire_vm_migratable(quire_page_at(q, (quire_frame){first}))) {
                 return UINT32_MAX; /* I1 */
             }
             count++;
         }
-        first += block_frames(page);
+        first += block_frames(state);
     }
     return count;
 }
@@ -129,10 +125,11 @@ static uint32_t pages_to_move(struct compaction *run, uint32_t first, uint32_t e
 static void evacuate(struct compaction *run, uint32_t first, uint32_t end) {
     struct quire *q = run->q;
     for (; first < end; first++) {
-        struct quire_page *page = quire_page_at(q, (quire_frame){first});
-        if (!(page->flags & QUIRE_PAGE_HEAD) || page->use == QUIRE_USE_FREE) {
+        struct quire_page_state state = quire_page_state(q, (quire_frame){first});
+        if (!state.head || state.use == QUIRE_USE_FREE) {
             continue; /* free already, or merged with what was freed here */
         }
+        struct quire_page *page = quire_page_at(q, (quire_frame){first});
         quire_vm_migrate(q, page, pop_target(run, page->use));
         q->counters.pgmigrate_success++;
         quire_page_free_home(q, page);
@@ -146,8 +143,8 @@ static bool inside_block(struct compaction *run, uint32_t first) {
         if (head < run->zone.first) {
             return false;
         }
-        const struct quire_page *page = quire_page_at(run->q, (quire_frame){head});
-        if ((page->flags & QUIRE_PAGE_HEAD) && page->order >= order) {
+        struct quire_page_state state = quire_page_state(run->q, (quire_frame){head});
+        if (state.head && state.order >= order) {
             return true;
         }
     }

@@ -40,8 +40,7 @@ struct sight {
 
 /* May this page be copied away from where it is? No others look at it, and nobody holds it. */
 static bool is_free_to_go(const struct quire_anon *anon) {
-    const unsigned known = QUIRE_PAGE_HEAD | QUIRE_PAGE_LRU | QUIRE_PAGE_DIRTY |
-                           QUIRE_PAGE_REFERENCED;
+    const unsigned known = QUIRE_PAGE_LRU | QUIRE_PAGE_DIRTY | QUIRE_PAGE_REFERENCED;
     const struct quire_page *page = anon->page;
     return page && anon->refs == 1 && !page->pins && (page->flags & QUIRE_PAGE_LRU) &&
            !(page->flags & ~known);

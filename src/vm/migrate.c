@@ -84,7 +84,7 @@ void quire_vm_migrate(struct quire *q, struct quire_page *from, struct quire_pag
     from->owner = NULL; /* I1 */
     from->nmaps = 0;
     from->rmap.space = NULL;
-    from->flags = QUIRE_PAGE_HEAD;
+    from->flags = 0;
     remap(to);
     quire_trace(&q->trace, QUIRE_EVENT_MIGRATE, quire_page_frame(q, from).number,
                 quire_page_frame(q, to).number);

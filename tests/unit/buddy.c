@@ -44,7 +44,7 @@ static bool give(struct quire *q, struct live *live, unsigned order, uint64_t ra
     assert_int_equal(quire_page_frame(q, page).number & ((1u << order) - 1), 0);
     assert_int_equal(page->order, order);
     assert_int_equal(page->use, use);
-    assert_int_equal(page->flags, QUIRE_PAGE_HEAD);
+    assert_int_equal(page->flags, 0);
     assert_null(page->owner);
     assert_null(page->rmap.space);
     assert_int_equal(page->nmaps + page->pins, 0);
@@ -164,7 +164,7 @@ static void fragmented(void **state) {
     }
     for (uint32_t k = 0; k < 2048; k += 2) {
         page = quire_page_at(q, (quire_frame){first + k});
-        if (page->use == QUIRE_USE_KERNEL) {
+        if (page->use == QUIRE_USE_KERNEL) { /* else RESERVED */
             quire_page_free(q, page);
         }
     }
@@ -250,8 +250,10 @@ static void audit_finds(void **state) {
     while (!(zone->nonempty[type] >> 10 & 1)) {
         type++;
     }
-    struct quire_page *head =
-        QUIRE_CONTAINER(zone->free[10][type].list.next, struct quire_page, link);
+    uint32_t head = quire_buddy_lowest(zone, 10, type);
+    uint8_t *tags = quire_zone_tag(q->phys, head);
+    uint64_t *tens = zone->free[10][type].levels[0], *nines = zone->free[9][type].levels[0];
+    uint64_t *above = zone->free[0][type].levels[1], lowest = tens[0] & -tens[0];
     quire_phys_audit(q);
 
     zone->nfree++;
@@ -260,21 +262,35 @@ static void audit_finds(void **state) {
     q->phys->out[QUIRE_USE_FILE]++;
     assert_true(PANICS(machine, quire_phys_audit(q)));
     q->phys->out[QUIRE_USE_FILE]--;
-    *quire_zone_class(q->phys, quire_zone_frame(q->phys, head)) ^= 1;
+    *quire_zone_class(q->phys, head) ^= 1;
     assert_true(PANICS(machine, quire_phys_audit(q)));
-    *quire_zone_class(q->phys, quire_zone_frame(q->phys, head)) ^= 1;
+    *quire_zone_class(q->phys, head) ^= 1;
     page->use = QUIRE_USE_TABLE;
     assert_true(PANICS(machine, quire_phys_audit(q)));
     page->use = QUIRE_USE_ANON;
     page->flags |= QUIRE_PAGE_LRU;
     assert_true(PANICS(machine, quire_phys_audit(q)));
-    page->flags = QUIRE_PAGE_HEAD;
-    head[5].flags = QUIRE_PAGE_HEAD;
+    page->flags = 0;
+    tags[5] |= QUIRE_TAG_HEAD;
     assert_true(PANICS(machine, quire_phys_audit(q)));
-    head[5].flags = 0;
-    head->order = 9;
+    tags[5] &= (uint8_t)~QUIRE_TAG_HEAD;
+    tags[0] ^= 1; /* 10 becomes 11 */
     assert_true(PANICS(machine, quire_phys_audit(q)));
-    head->order = 10;
+    tags[0] ^= 1 | QUIRE_TAG_HEAD;
+    assert_true(PANICS(machine, quire_phys_audit(q)));
+    tags[0] ^= QUIRE_TAG_HEAD;
+    quire_zone_page(q->phys, head + 7)->pins = 1; /* nobody's */
+    assert_true(PANICS(machine, quire_phys_audit(q)));
+    quire_zone_page(q->phys, head + 7)->pins = 0;
+    tens[0] ^= lowest; /* in no set */
+    assert_true(PANICS(machine, quire_phys_audit(q)));
+    tens[0] ^= lowest;
+    nines[0] ^= 1; /* in two */
+    assert_true(PANICS(machine, quire_phys_audit(q)));
+    nines[0] ^= 1;
+    *above ^= 1; /* a level that does not know what is below */
+    assert_true(PANICS(machine, quire_phys_audit(q)));
+    *above ^= 1;
     zone->nonempty[type] ^= 1u << 10;
     assert_true(PANICS(machine, quire_phys_audit(q)));
     zone->nonempty[type] ^= 1u << 10;
