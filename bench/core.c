@@ -20,6 +20,7 @@
  *
  *     core [curve]      Objects: objects.c. Run by run.sh.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,8 +115,7 @@ static inline void give(int64_t frame, unsigned order) {
 #endif
 
 struct block {
-    int64_t frame;
-    unsigned order;
+    uint32_t frame, order;
 };
 
 static struct block *blocks;
@@ -135,13 +135,23 @@ static uint32_t random_below(uint32_t limit) {
     return (uint32_t)((random_state >> 32) * limit >> 32);
 }
 
-static int64_t must_take(unsigned order) {
+static uint32_t must_take(unsigned order) {
     int64_t frame = take(order);
     if (frame < 0) {
         fputs("core: an allocation failed\n", stderr);
         exit(1);
     }
-    return frame;
+    return (uint32_t)frame;
+}
+
+/* A block onto the end of the array. False: there is none. */
+static bool take_next(uint32_t n, unsigned order) {
+    int64_t frame = take(order);
+    if (frame < 0) {
+        return false;
+    }
+    blocks[n] = (struct block){(uint32_t)frame, order};
+    return true;
 }
 
 /* Each shape returns nanoseconds for one operation. */
@@ -193,8 +203,8 @@ static double shuffled(uint64_t nframes, unsigned order) {
 /* All frames out, a random half in again; returns how many are out. */
 static uint32_t fragment(void) {
     uint32_t n = 0;
-    while (n < BLOCKS_MAX && (blocks[n].frame = take(0)) >= 0) {
-        blocks[n++].order = 0;
+    while (n < BLOCKS_MAX && take_next(n, 0)) {
+        n++;
     }
     for (uint32_t i = n - 1; i > 0; i--) {
         uint32_t k = random_below(i + 1);
@@ -223,8 +233,8 @@ static double mixed(uint64_t nframes, unsigned unused) {
     for (unsigned i = 0; i < STEPS; i++) {
         uint32_t kind = random_below(100);
         unsigned order = kind < 75 ? 0 : kind < 90 ? 1 : 2;
-        if (used < most && (blocks[n].frame = take(order)) >= 0) {
-            blocks[n++].order = order;
+        if (used < most && take_next(n, order)) {
+            n++;
             used += (int64_t)1 << order;
         } else {
             uint32_t k = random_below(n);
