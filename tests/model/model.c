@@ -45,7 +45,7 @@ static enum quire_status grow_stack(const struct model *model, struct model_spac
     unsigned end = stack + 1;
     while (end < MODEL_PAGES && model_joined(&space->pages[end - 1], &space->pages[end]))
         end++;
-    if (end - page > model->stack_limit_pages)
+    if (end - page > (space->stack_limit ? space->stack_limit : model->stack_limit_pages))
         return QUIRE_FAULT;
     for (unsigned below = page; below-- > 0;) {
         const struct model_page *neighbour = &space->pages[below];

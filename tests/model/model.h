@@ -37,6 +37,7 @@ struct model_space {
     bool alive;
     unsigned brk_page;    /* where the heap begins */
     uint64_t brk_bytes;   /* its length */
+    unsigned stack_limit; /* pages; 0: the model's */
     unsigned lock_future; /* QUIRE_MAP_LOCKED... that every new mapping gets */
     struct model_page pages[MODEL_PAGES];
 };

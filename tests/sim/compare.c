@@ -72,6 +72,23 @@ void sim_settle_copy(struct sim *sim, unsigned s, unsigned page) {
         sim_fail(sim, "space %u page %u: advice for one page was refused", s, page);
 }
 
+/* What the model says of an access. Where limits may forbid that a stack grows by it, the manager's
+ * answer is followed. */
+static enum quire_status judge_growth(struct sim *sim, unsigned s, unsigned page,
+                                      enum quire_access access, enum quire_status got) {
+    static struct model_space before;
+    struct model_space *space = &sim->model.spaces[s];
+    bool grows = !space->pages[page].mapped && sim_may_refuse(sim, (int)s, MODEL_PAGES - page);
+    if (grows)
+        before = *space;
+    enum quire_status want = model_access(&sim->model, space, page, access);
+    if (grows && got == QUIRE_FAULT) {
+        *space = before;
+        return QUIRE_FAULT;
+    }
+    return want;
+}
+
 bool sim_access(struct sim *sim, unsigned s, unsigned page, unsigned offset,
                 enum quire_access access, uint8_t **host) {
     struct quire_pmap *pmap = quire_space_pmap(sim->spaces[s]);
@@ -91,7 +108,7 @@ bool sim_access(struct sim *sim, unsigned s, unsigned page, unsigned offset,
     sim->hash = (sim->hash ^ got) * 0x9E3779B97F4A7C15u;
     if (sim->killed)
         return false;
-    enum quire_status want = model_access(&sim->model, &sim->model.spaces[s], page, access);
+    enum quire_status want = judge_growth(sim, s, page, access, got);
     if (got == QUIRE_BUS && want == QUIRE_OK && sim->lossy) {
         sim->lost_bus++;
         if (access == QUIRE_ACCESS_WRITE)

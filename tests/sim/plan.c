@@ -29,6 +29,7 @@
 #define SWAP_PAGES_MORE 768
 #define SWAP_STEP_MAX   100
 #define DMA_PAGES       1024 /* a zone ends at 4 MiB, or a multiple */
+#define HIGH_PAGES_MORE 60
 #define MIN_FREE_MAX    24
 /* What the ballast leaves for programs. They would like four times 160 pages and the objects. */
 #define FREE_PAGES_MIN  50
@@ -54,6 +55,8 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
     [SIM_SWAP_MOST] = "swap_most",
     [SIM_NCPUS] = "ncpus",
     [SIM_DMA_END] = "dma_end",
+    [SIM_HIGH] = "high",
+    [SIM_LIMITS] = "limits",
     [SIM_THP] = "thp",
     [SIM_POLICY] = "policy",
     [SIM_CHECK_OBJECTS] = "check_objects",
@@ -100,6 +103,13 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
         f[SIM_RAM] += SIM_TALL_PAGES;
         f[SIM_FREE] += sim_pick(&dice, TALL_FREE_MORE);
     }
+    if (f[SIM_RAM] < SIM_TALL_PAGES && sim_chance(&dice, 6)) { /* a zone ends there, as the first does */
+        unsigned more = SIM_HIGH_PAGES_MIN + sim_pick(&dice, HIGH_PAGES_MORE);
+        f[SIM_HIGH] = f[SIM_DMA_END] + DMA_PAGES;
+        f[SIM_RAM] = f[SIM_HIGH] + more;
+        f[SIM_FREE] += more;
+    }
+    f[SIM_LIMITS] = sim_chance(&dice, 15);
     f[SIM_THP] = sim_pick(&dice, 3);
     while (quire_policy_at(npolicies))
         npolicies++;
@@ -107,7 +117,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
     f[SIM_CHECK_OBJECTS] = sim_chance(&dice, 5);
     f[SIM_SWAPPINESS] = sim_pick(&dice, SWAPPINESS_MAX + 1);
     f[SIM_MIN_FREE] = 1 + sim_pick(&dice, MIN_FREE_MAX);
-    f[SIM_FREE] = FREE_PAGES_MIN + sim_pick(&dice, FREE_PAGES_MORE);
+    f[SIM_FREE] += FREE_PAGES_MIN + sim_pick(&dice, FREE_PAGES_MORE);
     f[SIM_SWAPON] = sim_chance(&dice, 80);
     f[SIM_FAILING] = sim_chance(&dice, 30);
     if (sim_chance(&dice, 50))

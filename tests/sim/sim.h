@@ -30,6 +30,8 @@ enum sim_plan_field {
     SIM_SWAP_MOST,     /* up to so many; 0: it does not */
     SIM_NCPUS,         /* processors, up to SIM_CPUS */
     SIM_DMA_END,       /* pages that weak devices reach; 0: there are none */
+    SIM_HIGH,          /* the page where RAM begins that is for programs only; 0: none is */
+    SIM_LIMITS,        /* 1: steps may set limits of spaces and of what is promised */
     SIM_THP,           /* enum quire_thp */
     SIM_POLICY,        /* quire_policy_at */
     SIM_CHECK_OBJECTS, /* 1: red zones around the kernel's objects */
@@ -88,6 +90,9 @@ struct sim_block {
         SIM_BLOCK_DMA,
         SIM_BLOCK_MOVED, /* frames, for which others may be moved or evicted */
         SIM_BLOCK_AREA,  /* vmalloc */
+        SIM_BLOCK_LOW,   /* frames that weak devices reach, for which others may be evicted */
+        SIM_BLOCK_DEVICE, /* memory for a device: quire_dma_alloc */
+        SIM_BLOCK_EITHER, /* kvmalloc */
         SIM_BLOCK_KINDS
     } kind;
 };
@@ -103,6 +108,26 @@ struct sim_cache {
     struct quire_cache *cache; /* NULL: not made */
     size_t nbytes;
     uint8_t *objects[SIM_OBJECTS];
+};
+
+/* Kernel addresses for single pages: more frames to be seen than there are slots. */
+#define SIM_KMAPS          80
+#define SIM_KMAP_FRAMES    (QUIRE_KMAP_SLOTS + 3)
+#define SIM_HIGH_PAGES_MIN 72
+#define SIM_REGIONS   6
+#define SIM_REGISTERS 64 /* bytes of one */
+struct sim_region {
+    struct quire_region_of_bus *region; /* NULL: nobody has it */
+    volatile uint8_t *registers;
+    uint8_t value; /* of all its bytes */
+};
+
+/* What a space has, in pages, and what it may have: quire_space_set_limit. */
+struct sim_size {
+    uint64_t pages, data, committed;
+};
+struct sim_limits {
+    uint64_t pages, data; /* UINT64_MAX: any */
 };
 
 struct sim_owner { /* of a space: what the manager hands back when it wants it killed */
@@ -129,6 +154,14 @@ struct sim {
     struct quire_mempool *pool;
     struct quire_cache *pool_cache; /* what it is made of, or NULL */
     uint8_t *pooled[SIM_POOLED];
+    void *kmapped[SIM_KMAPS];
+    struct sim_region regions[SIM_REGIONS];
+    uint8_t fixmap[QUIRE_FIXMAP_SLOTS]; /* 1 + the region that is shown; 0: nothing */
+    /* ---- limits, and how things stood after the last step: limits.c ---- */
+    struct quire_overcommit overcommit;
+    struct sim_limits limits[MODEL_SPACES];
+    struct sim_size sizes[MODEL_SPACES];
+    uint64_t promised, commit_limit;
     /* ---- the step in progress ---- */
     uint64_t step, random;
     int in_space;          /* the space that the manager is working for, -1: none */
@@ -159,8 +192,22 @@ void sim_object_create(struct sim *sim, int object);
 /* Drop the last reference and compare what the file holds then. => no region maps it */
 void sim_object_drop(struct sim *sim, int object);
 
-/* steps_kernel.c: caches and pools are given back. */
+/* steps_kernel.c: caches and pools are given back; steps_device.c: addresses and registers. */
 void sim_kernel_end(struct sim *sim);
+void sim_device_end(struct sim *sim);
+
+/* limits.c. The world has limits at all. */
+static inline bool sim_is_limited(const struct sim *sim) {
+    return sim->plan.field[SIM_LIMITS] != 0;
+}
+/* May a limit refuse that so many pages, or fewer, come to a space (-1: to nobody's)? */
+bool sim_may_refuse(const struct sim *sim, int s, uint64_t npages);
+/* A call ended in QUIRE_NOROOM, and a limit is to blame; then nothing has happened. */
+bool sim_refused(struct sim *sim, enum quire_status got, int s, uint64_t npages);
+/* After each step: nothing grew beyond a limit. */
+void sim_judge_limits(struct sim *sim);
+void sim_limits_begin(struct sim *sim);
+void sim_limits_of_new(struct sim *sim, unsigned s, int parent);
 
 /* compare.c. The state of every page of a space is compared, by reading it all. */
 void sim_verify_space(struct sim *sim, unsigned s);
@@ -181,6 +228,8 @@ void sim_compare_page(struct sim *sim, unsigned s, unsigned page, unsigned offse
                       const uint8_t *bytes);
 
 /* Helpers of all. */
+/* All bytes are that; otherwise *at is the first that is not. */
+bool sim_all_bytes(const uint8_t *bytes, size_t nbytes, uint8_t value, size_t *at);
 uint64_t sim_va(unsigned page);
 uint64_t sim_splitmix64(uint64_t *state);
 /* Compare a call's answer with the model's. QUIRE_NOMEM is always allowed and means that nothing

@@ -7,7 +7,11 @@
  */
 #include "steps.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
+
+#include <quire/view.h>
 
 /* ---- dice ------------------------------------------------------------------------------------ */
 
@@ -178,6 +182,39 @@ static void act_swapoff(struct sim *sim, const int *a) {
         sim_did(sim, "swapoff", got, QUIRE_OK);
 }
 
+/* /proc/swaps: the areas in use, by number of their device. */
+void sim_swaps_read(const struct sim *sim, struct sim_swaps *swaps) {
+    char text[1024], *line = text;
+    int last = INT_MAX;
+    memset(swaps, 0, sizeof *swaps);
+    quire_view_swaps(sim->q, text, sizeof text);
+    while ((line = strchr(line, '\n')) != NULL && *++line) {
+        unsigned device, size, used;
+        int priority;
+        if (sscanf(line, "/dev/swap%u partition %u %u %d", &device, &size, &used, &priority) != 4 ||
+            device >= SIM_DEVICES || priority > last)
+            continue; /* not seen then: what is on it will be missed */
+        last = priority;
+        swaps->area[device] = (struct sim_area){true, priority, size / 4, used / 4};
+    }
+}
+
+/* Pages went out: to an area only when those of a higher priority were full. */
+void sim_judge_swaps(struct sim *sim, const struct sim_swaps *before) {
+    struct sim_swaps now;
+    sim_swaps_read(sim, &now);
+    for (unsigned i = 0; i < SIM_DEVICES; i++) {
+        for (unsigned high = 0; high < SIM_DEVICES && now.area[i].used > before->area[i].used;
+             high++) {
+            const struct sim_area *was = &before->area[high], *is = &now.area[high];
+            if (is->in_use && is->priority > now.area[i].priority && was->used < was->pages &&
+                is->used < is->pages)
+                sim_fail(sim, "swap: device %u of priority %d was used, and %d had %u of %u pages", i,
+                         now.area[i].priority, is->priority, is->used, is->pages);
+        }
+    }
+}
+
 /* Pages compressed in RAM: from now on, by the other codec, or no more. */
 static void draw_zswap(struct sim *sim, int *a) {
     a[0] = (int)sim_pick(sim, 3);
@@ -229,6 +266,11 @@ SIM_STEP(cache);
 SIM_STEP(object);
 SIM_STEP(pool);
 SIM_STEP(view);
+SIM_STEP(limit);
+SIM_STEP(overcommit);
+SIM_STEP(device);
+SIM_STEP(fixmap);
+SIM_STEP(kmap);
 
 #define ROW(name, nargs, weight) \
     { #name, nargs, weight, sim_draw_##name, sim_act_##name }
@@ -274,6 +316,11 @@ const struct sim_step sim_steps[] = {
     ROW(object, 3, 20),
     ROW(pool, 2, 10),
     ROW(view, 2, 1),
+    ROW(device, 2, 4),
+    ROW(fixmap, 2, 4),
+    ROW(kmap, 2, 4),
+    ROW(limit, 5, 4),
+    ROW(overcommit, 3, 1),
     {"swapon", 2, 3, draw_swapon, act_swapon},
     {"swapoff", 1, 2, draw_swapon, act_swapoff},
     {"zswap", 2, 1, draw_zswap, act_zswap},
@@ -322,6 +369,8 @@ void sim_take(struct sim *sim, uint64_t step, const struct sim_op *op) {
             sim_verify_regions(sim, s);
     }
     sim->regions_due = 0;
+    if (sim_is_limited(sim))
+        sim_judge_limits(sim);
     if (every && step % every == 0)
         quire_audit(sim->q);
 }

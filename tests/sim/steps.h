@@ -32,6 +32,19 @@ struct range {
 /* False: the space does not live, or the numbers are none of a range. Sets sim->in_space. */
 bool sim_range(struct sim *sim, const int *a, struct range *r);
 
+/* ---- swap areas ------------------------------------------------------------------------------ */
+
+struct sim_swaps {
+    struct sim_area {
+        bool in_use;
+        int priority;
+        unsigned pages, used;
+    } area[SIM_DEVICES];
+};
+void sim_swaps_read(const struct sim *sim, struct sim_swaps *swaps);
+/* Pages were only written since `before`, none brought back. */
+void sim_judge_swaps(struct sim *sim, const struct sim_swaps *before);
+
 /* ---- dice ------------------------------------------------------------------------------------ */
 
 unsigned sim_pick(struct sim *sim, unsigned n); /* 0 to n-1 */

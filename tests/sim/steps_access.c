@@ -153,13 +153,16 @@ static unsigned model_reach(struct sim *sim, struct range *r, unsigned cell, uns
 static unsigned judge_reach(struct sim *sim, struct range *r, unsigned cell, unsigned n,
                             unsigned got, enum quire_access access, bool forced) {
     static struct model_space before;
-    if (!sim->lossy)
+    if (!sim->lossy && !sim_is_limited(sim))
         return model_reach(sim, r, cell, n, access, forced);
     before = *r->model;
     unsigned want = model_reach(sim, r, cell, n, access, forced);
     if (got < want) {
         *r->model = before;
         (void)model_reach(sim, r, cell, got, access, forced);
+        unsigned page = r->page + (cell + got) / MODEL_CELLS;
+        if (sim_is_limited(sim) && page < MODEL_PAGES && !r->model->pages[page].mapped)
+            return got; /* a limit kept the stack from growing there */
     }
     return want;
 }

@@ -29,7 +29,8 @@ static bool may_take(const struct sim *sim) {
 /* A block for which others make room: one at a time, and not more than half of what there is. */
 static bool may_move(const struct sim *sim, unsigned order) {
     for (unsigned i = 0; i < SIM_BLOCKS; i++) {
-        if (sim->kernel[i].bytes && sim->kernel[i].kind == SIM_BLOCK_MOVED)
+        if (sim->kernel[i].bytes &&
+            (sim->kernel[i].kind == SIM_BLOCK_MOVED || sim->kernel[i].kind == SIM_BLOCK_LOW))
             return false;
     }
     return (uint64_t)2 << order <= sim->plan.field[SIM_FREE];
@@ -38,17 +39,21 @@ static bool may_move(const struct sim *sim, unsigned order) {
 /* ---- blocks: block kind order bytes value ---------------------------------------------------- */
 
 static bool has_length(int kind) {
-    return kind == SIM_BLOCK_BYTES || kind == SIM_BLOCK_AREA;
+    return kind == SIM_BLOCK_BYTES || kind == SIM_BLOCK_AREA || kind == SIM_BLOCK_DEVICE ||
+           kind == SIM_BLOCK_EITHER;
 }
 
 void sim_draw_kernel(struct sim *sim, int *a) {
     unsigned kind = sim_pick(sim, 100);
     bool moved = sim_chance(sim, 50);
     a[0] = moved ? 0 : (int)sim_pick(sim, SIM_BLOCKS);
-    a[1] = kind < 86   ? SIM_BLOCK_BYTES
-           : kind < 92 ? SIM_BLOCK_FRAMES
-           : kind < 96 ? SIM_BLOCK_DMA
-                       : SIM_BLOCK_AREA;
+    a[1] = kind < 78   ? SIM_BLOCK_BYTES
+           : kind < 84 ? SIM_BLOCK_FRAMES
+           : kind < 88 ? SIM_BLOCK_DMA
+           : kind < 92 ? SIM_BLOCK_AREA
+           : kind < 94 ? SIM_BLOCK_LOW
+           : kind < 97 ? SIM_BLOCK_DEVICE
+                       : SIM_BLOCK_EITHER;
     a[2] = (int)sim_pick(sim, 3);
     if (moved) {
         a[1] = SIM_BLOCK_MOVED;
@@ -69,7 +74,7 @@ void sim_act_kernel(struct sim *sim, const int *a) {
     }
     if (may_take(sim) && (unsigned)a[1] < SIM_BLOCK_KINDS && (unsigned)a[2] < QUIRE_NORDERS &&
         (a[3] > 0 || !has_length(a[1])) &&
-        (a[1] != SIM_BLOCK_MOVED || may_move(sim, (unsigned)a[2])))
+        ((a[1] != SIM_BLOCK_MOVED && a[1] != SIM_BLOCK_LOW) || may_move(sim, (unsigned)a[2])))
         (void)sim_block_alloc(sim, block, (enum sim_block_kind)a[1], (unsigned)a[2], (size_t)a[3],
                               (uint8_t)a[4]);
 }
@@ -88,10 +93,9 @@ void sim_act_resize(struct sim *sim, const int *a) {
     uint8_t *moved = quire_krealloc(sim->q, block->bytes, nbytes);
     if (!moved)
         return; /* the next look at the block finds it as it was */
-    for (size_t i = 0; i < kept; i++) {
-        if (moved[i] != block->value)
-            sim_fail(sim, "krealloc: byte %zu of %zu changed", i, kept);
-    }
+    size_t at;
+    if (!sim_all_bytes(moved, kept, block->value, &at))
+        sim_fail(sim, "krealloc: byte %zu of %zu changed", at, kept);
     block->bytes = moved;
     block->nbytes = nbytes;
     memset(moved, block->value, nbytes);
@@ -142,10 +146,9 @@ void sim_act_cache(struct sim *sim, const int *a) {
 /* Constructed again, as a cache wants its objects back. */
 static void free_object(struct sim *sim, struct sim_cache *cache, unsigned i) {
     uint8_t *object = cache->objects[i];
-    for (size_t b = 1; b < cache->nbytes; b++) {
-        if (object[b] != object[0])
-            sim_fail(sim, "object of %zu bytes: byte %zu changed", cache->nbytes, b);
-    }
+    size_t b;
+    if (!sim_all_bytes(object, cache->nbytes, object[0], &b))
+        sim_fail(sim, "object of %zu bytes: byte %zu changed", cache->nbytes, b);
     object[0] = SIM_CONSTRUCTED;
     quire_cache_free(cache->cache, object);
     cache->objects[i] = NULL;

@@ -121,6 +121,8 @@ void sim_act_map(struct sim *sim, const int *a) {
                   index * QUIRE_PAGE_SIZE);
     if (got == QUIRE_NOROOM && place == 0 && !has_hole(r.model, r.n))
         return;
+    if (sim_refused(sim, got, (int)r.s, r.n))
+        return;
     if (!sim_did(sim, "map", got, want))
         return;
     unsigned page = r.page;
@@ -128,6 +130,8 @@ void sim_act_map(struct sim *sim, const int *a) {
         page = page_of(sim, r.model, va, r.n);
     else if (va.value != r.va.value)
         sim_fail(sim, "map: not where it was asked for");
+    if (sim->overcommit.mode == QUIRE_OVERCOMMIT_NEVER) /* then everything is reserved */
+        flags &= ~(unsigned)QUIRE_MAP_NORESERVE;
     model_map(r.model, page, r.n, prot, flags & ~NOT_STAYED, object, index);
     note_change(sim, r.s);
 }
@@ -158,6 +162,19 @@ static void restore(const struct range *r, const struct saved *saved) {
     memcpy(&r->model->pages[r->page], saved->pages, r->n * sizeof saved->pages[0]);
 }
 
+/* A limit stopped it: what lies before the region that was refused is done. */
+static void protect_refused(struct range *r, const struct saved *before) {
+    unsigned at = r->page, end = r->page + r->n;
+    struct quire_region_info info;
+    while (at < end && quire_region_at_or_after(r->real, quire_va(sim_va(at)), false, &info) &&
+           info.start.value <= sim_va(at) && info.prot == r->model->pages[at].prot) {
+        uint64_t reach = (info.end.value - sim_va(0)) >> QUIRE_PAGE_SHIFT;
+        at = reach < end ? (unsigned)reach : end;
+    }
+    memcpy(&r->model->pages[at], &before->pages[at - r->page],
+           (end - at) * sizeof before->pages[0]);
+}
+
 /* space page n prot */
 void sim_draw_protect(struct sim *sim, int *a) {
     sim_draw_mapped(sim, a);
@@ -172,6 +189,11 @@ void sim_act_protect(struct sim *sim, const int *a) {
     save(&r, &before);
     enum quire_status want = model_protect(r.model, r.page, r.n, (unsigned)a[3]);
     enum quire_status got = quire_protect(r.real, r.va, r.bytes, (unsigned)a[3]);
+    if (sim_refused(sim, got, (int)r.s, r.n)) {
+        protect_refused(&r, &before);
+        note_change(sim, r.s);
+        return;
+    }
     sim_did(sim, "protect", got, want);
     if (got == QUIRE_NOMEM)
         restore(&r, &before);
@@ -192,9 +214,15 @@ void sim_act_advise(struct sim *sim, const int *a) {
         return;
     if (advice == QUIRE_ADVISE_POPULATE_WRITE && model_any_private_object(r.model, r.page, r.n))
         return; /* as in sim_act_map */
+    struct sim_swaps swaps;
+    bool watched = advice == QUIRE_ADVISE_PAGEOUT && !sim->lossy;
+    if (watched)
+        sim_swaps_read(sim, &swaps);
     save(&r, &before);
     enum quire_status want = model_advise(&sim->model, r.model, r.page, r.n, advice);
     enum quire_status got = quire_advise(r.real, r.va, r.bytes, advice);
+    if (watched)
+        sim_judge_swaps(sim, &swaps);
     if (got == QUIRE_FAULT && sim->lossy && advice >= QUIRE_ADVISE_POPULATE_READ)
         return; /* a page was lost, and it stopped there */
     sim_did(sim, "advise", got, want);
@@ -227,7 +255,8 @@ void sim_act_brk(struct sim *sim, const int *a) {
             end > MODEL_PAGES || (end > old_end && !model_all_free(space, old_end, end - old_end));
         quire_usage(sim->q, &usage);
         if (want >= start && !in_the_way && !has_stack(space) && !sim->plan.field[SIM_FAILING] &&
-            !sim->lossy && sim->refused_nomem == 0 && usage.free > usage.watermark_high)
+            !sim->lossy && !sim_may_refuse(sim, (int)r.s, r.n + end - old_end) &&
+            sim->refused_nomem == 0 && usage.free > usage.watermark_high)
             sim_fail(sim, "brk: refused to go from %llu to %llu bytes",
                      (unsigned long long)space->brk_bytes, (unsigned long long)length);
         return;
@@ -289,7 +318,7 @@ static void remap_fixed(struct sim *sim, struct range *r, unsigned n_new, unsign
     enum quire_status got = quire_remap(r->real, r->va, r->bytes, n_new * QUIRE_PAGE_SIZE,
                                         QUIRE_REMAP_MAY_MOVE | QUIRE_REMAP_FIXED, &new_va);
     forget_target(r, got, want, true, n_new, to);
-    if (!sim_did(sim, "remap fixed", got, want))
+    if (sim_refused(sim, got, (int)r->s, n_new) || !sim_did(sim, "remap fixed", got, want))
         return;
     if (new_va.value != sim_va(to))
         sim_fail(sim, "remap: not where it was asked for");
@@ -325,7 +354,7 @@ static void remap_copy(struct sim *sim, struct range *r, unsigned n_new, unsigne
     if (want == QUIRE_OK && got == QUIRE_NOROOM && !fixed && !has_hole(r->model, n_new))
         return;
     forget_target(r, got, want, fixed, n_new, to);
-    if (!sim_did(sim, "remap copy", got, want))
+    if (sim_refused(sim, got, (int)r->s, n_new) || !sim_did(sim, "remap copy", got, want))
         return;
     if (fixed)
         model_unmap(r->model, to, n_new);
@@ -379,7 +408,7 @@ void sim_act_remap(struct sim *sim, const int *a) {
                                         may_move ? QUIRE_REMAP_MAY_MOVE : 0, &new_va);
     if (want == QUIRE_OK && got == QUIRE_NOROOM && to == MODEL_PAGES && !has_hole(r.model, n_new))
         return;
-    if (!sim_did(sim, "remap", got, want))
+    if (sim_refused(sim, got, (int)r.s, n_new) || !sim_did(sim, "remap", got, want))
         return;
     if (to == MODEL_PAGES)
         to = page_of(sim, r.model, new_va, n_new);
@@ -495,7 +524,10 @@ void sim_act_fork(struct sim *sim, const int *a) {
         return;
     sim->owners[child] = (struct sim_owner){sim, child};
     enum quire_status got = quire_space_fork(r.real, &sim->owners[child], &sim->spaces[child]);
+    if (sim_refused(sim, got, -1, sim->sizes[r.s].committed))
+        return;
     if (sim_did(sim, "fork", got, QUIRE_OK)) {
+        sim_limits_of_new(sim, child, (int)r.s);
         model_fork(r.model, &sim->model.spaces[child]);
         note_change(sim, child);
     }

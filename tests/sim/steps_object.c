@@ -147,6 +147,8 @@ void sim_act_truncate(struct sim *sim, const int *a) {
         memset(file->bytes + bytes, 0, FILE_BYTES_MAX - bytes);
         file->size_bytes = bytes;
     }
+    else
+        sim->promised = UINT64_MAX; /* a length is never refused */
     quire_object_truncate(sim->objects[a[0]], bytes);
     model_truncate(&sim->model, a[0], cells);
 }

@@ -184,18 +184,36 @@ static void mark_block(struct sim_block *block, uint8_t value) {
     memset(block->bytes, block->value, block->nbytes);
 }
 
+/* Each byte is as the one before it: memcmp is the fastest loop that there is. */
+bool sim_all_bytes(const uint8_t *bytes, size_t nbytes, uint8_t value, size_t *at) {
+    if (nbytes == 0 || (bytes[0] == value && memcmp(bytes, bytes + 1, nbytes - 1) == 0))
+        return true;
+    for (*at = 0; bytes[*at] == value;)
+        ++*at;
+    return false;
+}
+
 void sim_block_free(struct sim *sim, struct sim_block *block) {
-    for (size_t i = 0; i < block->nbytes; i++) {
-        if (block->bytes[i] != block->value)
-            sim_fail(sim, "kernel memory: byte %zu of %zu is 0x%02x, not 0x%02x", i, block->nbytes,
-                     block->bytes[i], block->value);
-    }
-    if (block->kind == SIM_BLOCK_BYTES)
+    size_t at;
+    if (!sim_all_bytes(block->bytes, block->nbytes, block->value, &at))
+        sim_fail(sim, "kernel memory: byte %zu of %zu is 0x%02x, not 0x%02x", at, block->nbytes,
+                 block->bytes[at], block->value);
+    switch (block->kind) {
+    case SIM_BLOCK_BYTES:
         quire_kfree(sim->q, block->bytes);
-    else if (block->kind == SIM_BLOCK_AREA)
+        break;
+    case SIM_BLOCK_AREA:
         quire_vfree(sim->q, block->bytes);
-    else
+        break;
+    case SIM_BLOCK_EITHER:
+        quire_kvfree(sim->q, block->bytes);
+        break;
+    case SIM_BLOCK_DEVICE:
+        quire_dma_free(sim->q, block->bytes, block->nbytes);
+        break;
+    default:
         quire_frames_free(sim->q, block->frame, block->order);
+    }
     block->bytes = NULL;
 }
 
@@ -204,11 +222,12 @@ static void take_frames(struct sim *sim, struct sim_block *block) {
     uint64_t end = sim->plan.field[SIM_RAM], dma_end = sim->plan.field[SIM_DMA_END];
     enum quire_zone_kind zone = QUIRE_ZONE_NORMAL;
     enum quire_status status;
-    if (block->kind == SIM_BLOCK_DMA) {
+    end = sim->plan.field[SIM_HIGH] ? sim->plan.field[SIM_HIGH] : end;
+    if (block->kind == SIM_BLOCK_DMA || block->kind == SIM_BLOCK_LOW) {
         zone = QUIRE_ZONE_DMA;
         end = dma_end ? dma_end : end;
     }
-    if (block->kind == SIM_BLOCK_MOVED)
+    if (block->kind == SIM_BLOCK_MOVED || block->kind == SIM_BLOCK_LOW)
         status = quire_frames_get(sim->q, block->order, zone, &block->frame);
     else
         status = quire_frames_alloc_zone(sim->q, block->order, zone, &block->frame);
@@ -223,6 +242,24 @@ static void take_frames(struct sim *sim, struct sim_block *block) {
         block->nbytes = QUIRE_PAGE_SIZE << block->order;
 }
 
+/* Where weak devices reach, or the kernel; zeroed, and where it says. */
+static void take_device(struct sim *sim, struct sim_block *block) {
+    uint64_t end = sim->plan.field[SIM_DMA_END] ? sim->plan.field[SIM_DMA_END]
+                                                : sim->plan.field[SIM_RAM];
+    uint64_t mask = end * QUIRE_PAGE_SIZE - 1;
+    quire_paddr device;
+    size_t at;
+    block->bytes = quire_dma_alloc(sim->q, block->nbytes, mask, &device);
+    if (!block->bytes)
+        return;
+    if (device.value + block->nbytes - 1 > mask ||
+        block->bytes != quire_mach_window(sim->machine,
+                                          (quire_frame){(uint32_t)(device.value >> 12)}))
+        sim_fail(sim, "dma: %zu bytes at 0x%llx", block->nbytes, (unsigned long long)device.value);
+    if (!sim_all_bytes(block->bytes, block->nbytes, 0, &at))
+        sim_fail(sim, "dma: byte %zu of %zu is not zero", at, block->nbytes);
+}
+
 bool sim_block_alloc(struct sim *sim, struct sim_block *block, enum sim_block_kind kind,
                      unsigned order, size_t nbytes, uint8_t value) {
     *block = (struct sim_block){.kind = kind, .order = order, .nbytes = nbytes};
@@ -231,6 +268,10 @@ bool sim_block_alloc(struct sim *sim, struct sim_block *block, enum sim_block_ki
     else if (kind == SIM_BLOCK_AREA) {
         block->nbytes = nbytes * AREA_FACTOR;
         block->bytes = quire_vmalloc(sim->q, block->nbytes);
+    } else if (kind == SIM_BLOCK_EITHER) {
+        block->bytes = quire_kvmalloc(sim->q, nbytes);
+    } else if (kind == SIM_BLOCK_DEVICE) {
+        take_device(sim, block);
     } else
         take_frames(sim, block);
     if (block->bytes)
@@ -290,10 +331,11 @@ static void start_machine(struct sim *sim) {
     };
     if (quire_soft_create(&soft, &sim->machine) != QUIRE_OK)
         sim_fail(sim, "no machine");
-    const uint64_t zone_ends[QUIRE_NZONES] = {plan[SIM_DMA_END] * QUIRE_PAGE_SIZE, 0, UINT64_MAX,
-                                              0};
+    const uint64_t high = plan[SIM_HIGH] * QUIRE_PAGE_SIZE;
+    const uint64_t zone_ends[QUIRE_NZONES] = {plan[SIM_DMA_END] * QUIRE_PAGE_SIZE, 0,
+                                              high ? high : UINT64_MAX, high ? UINT64_MAX : 0};
     struct quire_config config = {
-        .zone_ends = plan[SIM_DMA_END] ? zone_ends : NULL,
+        .zone_ends = plan[SIM_DMA_END] || high ? zone_ends : NULL,
         .check_objects = plan[SIM_CHECK_OBJECTS] != 0,
         .thp = (enum quire_thp)plan[SIM_THP],
         .policy = quire_policy_at((unsigned)plan[SIM_POLICY]),
@@ -328,6 +370,7 @@ void sim_world_create(struct sim *sim, const struct sim_plan *plan, bool verbose
     for (int object = 0; object < MODEL_OBJECTS; object++)
         sim_object_create(sim, object);
     take_ballast(sim);
+    sim_limits_begin(sim);
     if (plan->field[SIM_SWAPON])
         (void)quire_swapon(sim->q, 0, 1);
     inject(sim);
@@ -350,6 +393,7 @@ bool sim_space_create(struct sim *sim, unsigned s, unsigned brk_page) {
     memset(space, 0, sizeof *space);
     space->alive = true;
     space->brk_page = brk_page;
+    sim_limits_of_new(sim, s, -1);
     quire_brk_start(sim->spaces[s], quire_va(sim_va(space->brk_page)));
     return true;
 }
@@ -382,7 +426,8 @@ void sim_object_create(struct sim *sim, int object) {
                                          &sim->objects[object]);
     }
     if (status != QUIRE_OK) {
-        if (!sim->plan.field[SIM_FAILING])
+        if (!sim->plan.field[SIM_FAILING] &&
+            !sim_refused(sim, status, -1, MODEL_OBJECT_PAGES / 2))
             sim_fail(sim, "object_create: %s", quire_status_name(status));
         sim->objects[object] = NULL;
     }
@@ -450,6 +495,7 @@ void sim_world_destroy(struct sim *sim) {
             sim_block_free(sim, &sim->ballast[i]);
     }
     sim_kernel_end(sim);
+    sim_device_end(sim);
     quire_audit(sim->q);
     verify_empty(sim);
     for (unsigned device = 0; device < SIM_DEVICES; device++)
