@@ -124,8 +124,7 @@ void sim_limits_begin(struct sim *sim) {
 }
 
 void sim_limits_of_new(struct sim *sim, unsigned s, int parent) {
-    sim->limits[s] =
-        parent < 0 ? (struct sim_limits){UINT64_MAX, UINT64_MAX} : sim->limits[parent];
+    sim->limits[s] = parent < 0 ? (struct sim_limits){UINT64_MAX, UINT64_MAX} : sim->limits[parent];
 }
 
 /* space page n | which pages; 0 pages: none */
@@ -140,6 +139,7 @@ void sim_act_limit(struct sim *sim, const int *a) {
     if (!sim_is_limited(sim) || !sim_range(sim, a, &r) || a[4] < 0 || a[3] < 0 ||
         a[3] > QUIRE_LIMIT_STACK)
         return;
+    sim_judge_limits(sim);
     uint64_t pages = a[4] ? (uint64_t)a[4] : UINT64_MAX, most = UINT64_MAX;
     uint64_t bytes = a[4] ? pages * QUIRE_PAGE_SIZE : most;
     enum quire_space_limit which = (enum quire_space_limit)a[3];
@@ -169,6 +169,7 @@ void sim_act_overcommit(struct sim *sim, const int *a) {
     rule.limit_kbytes = a[2] < 0 ? 0 : (unsigned)a[2] & ~3u;
     if (!sim_is_limited(sim))
         return;
+    sim_judge_limits(sim);
     sim_did(sim, "set_overcommit", quire_set_overcommit(sim->q, &rule), QUIRE_OK);
     sim->overcommit = rule;
     sim->promised = UINT64_MAX; /* whatever there is by now stays */

@@ -103,7 +103,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
         f[SIM_RAM] += SIM_TALL_PAGES;
         f[SIM_FREE] += sim_pick(&dice, TALL_FREE_MORE);
     }
-    if (f[SIM_RAM] < SIM_TALL_PAGES && sim_chance(&dice, 6)) { /* a zone ends there, as the first does */
+    if (f[SIM_RAM] < SIM_TALL_PAGES &&
+        sim_chance(&dice, 6)) { /* a zone ends there, as the first does */
         unsigned more = SIM_HIGH_PAGES_MIN + sim_pick(&dice, HIGH_PAGES_MORE);
         f[SIM_HIGH] = f[SIM_DMA_END] + DMA_PAGES;
         f[SIM_RAM] = f[SIM_HIGH] + more;

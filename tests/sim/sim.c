@@ -1,13 +1,14 @@
 /* sim.c: the simulation's command: many worlds, one after the other, and what to do when one fails.
  *
- *     sim [--steps N] [--hours H] [--seed S] [--world-steps W] [--audit-every A] [--jobs J]
- *     sim --seed S --shrink | --print         the failing world's steps, few or all, as a script
- *     sim --script FILE [--verbose]           run a script
+ *     sim [--steps N] [--full-steps N] [--hours H] [--seed S] [--world-steps W] [--audit-every A]
+ * [--jobs J] sim --seed S --shrink | --print         the failing world's steps, few or all, as a
+ * script sim --script FILE [--verbose]           run a script
  *
- * World k has seed S + k and W steps; worlds follow until N steps are done or H hours are over. The
- * figure that is printed at the end is a hash of everything that happened: the same for the same
- * numbers on every host. A difference ends the run: it names the world's seed, and prints a short
- * script with the same end (shrink.c), unless --brief asks for the seed only.
+ * Without --steps a test's are done, and with QUIRE_FULL=1 in the environment what CI does, or
+ * --full-steps. World k has seed S + k and W steps; worlds follow until N steps are done or H hours
+ * are over. The figure that is printed at the end is a hash of everything that happened: the same
+ * for the same numbers on every host. A difference ends the run: it names the world's seed, and
+ * prints a short script with the same end (shrink.c), unless --brief asks for the seed only.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@
 #define PROGRESS_SECONDS 60
 
 struct options {
-    uint64_t steps, hours, seed, world_steps, audit_every, jobs;
+    uint64_t steps, full_steps, hours, seed, world_steps, audit_every, jobs;
     bool shrink, print, brief, verbose;
     const char *script;
 };
@@ -273,9 +274,10 @@ static bool number(const char *text, uint64_t *out) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: sim [--steps N] [--hours H] [--seed S] [--world-steps W] "
-                    "[--audit-every A] [--jobs J] [--shrink | --print] [--brief] [--verbose]\n"
-                    "       sim --script FILE\n");
+    fprintf(stderr,
+            "usage: sim [--steps N] [--full-steps N] [--hours H] [--seed S] [--world-steps W] "
+            "[--audit-every A] [--jobs J] [--shrink | --print] [--brief] [--verbose]\n"
+            "       sim --script FILE\n");
     return 2;
 }
 
@@ -283,7 +285,7 @@ int main(int argc, char **argv) {
     const char *full = getenv("QUIRE_FULL");
     bool is_full = full && strcmp(full, "1") == 0;
     struct options options = {
-        .steps = is_full ? FULL_STEPS : DEFAULT_STEPS,
+        .full_steps = FULL_STEPS,
         .seed = 1,
         .world_steps = WORLD_STEPS,
         .audit_every = is_full ? 0 : 1,
@@ -293,6 +295,7 @@ int main(int argc, char **argv) {
         const char *name;
         uint64_t *value;
     } numbers[] = {{"--steps", &options.steps},
+                   {"--full-steps", &options.full_steps},
                    {"--hours", &options.hours},
                    {"--seed", &options.seed},
                    {"--world-steps", &options.world_steps},
@@ -321,6 +324,8 @@ int main(int argc, char **argv) {
         if (!known)
             return usage();
     }
+    if (options.steps == 0)
+        options.steps = is_full ? options.full_steps : DEFAULT_STEPS;
     if (options.jobs == 0 || options.world_steps == 0)
         return usage();
     signal(SIGABRT, on_abort);

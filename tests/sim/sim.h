@@ -88,9 +88,9 @@ struct sim_block {
         SIM_BLOCK_FRAMES,
         SIM_BLOCK_BYTES, /* kmalloc */
         SIM_BLOCK_DMA,
-        SIM_BLOCK_MOVED, /* frames, for which others may be moved or evicted */
-        SIM_BLOCK_AREA,  /* vmalloc */
-        SIM_BLOCK_LOW,   /* frames that weak devices reach, for which others may be evicted */
+        SIM_BLOCK_MOVED,  /* frames, for which others may be moved or evicted */
+        SIM_BLOCK_AREA,   /* vmalloc */
+        SIM_BLOCK_LOW,    /* frames that weak devices reach, for which others may be evicted */
         SIM_BLOCK_DEVICE, /* memory for a device: quire_dma_alloc */
         SIM_BLOCK_EITHER, /* kvmalloc */
         SIM_BLOCK_KINDS
@@ -114,8 +114,8 @@ struct sim_cache {
 #define SIM_KMAPS          80
 #define SIM_KMAP_FRAMES    (QUIRE_KMAP_SLOTS + 3)
 #define SIM_HIGH_PAGES_MIN 72
-#define SIM_REGIONS   6
-#define SIM_REGISTERS 64 /* bytes of one */
+#define SIM_REGIONS        6
+#define SIM_REGISTERS      64 /* bytes of one */
 struct sim_region {
     struct quire_region_of_bus *region; /* NULL: nobody has it */
     volatile uint8_t *registers;

@@ -234,6 +234,8 @@ static uint64_t loop_boot(bool for_ever) {
     return k;
 }
 
+static enum quire_zswap codec; /* that some worlds pack pages by */
+
 /* A healthy world without chance: what fails is the loop's to say. */
 static void record(struct sim_script *script, uint64_t seed, uint64_t nsteps) {
     now.seed = seed;
@@ -267,14 +269,32 @@ static void record(struct sim_script *script, uint64_t seed, uint64_t nsteps) {
         while (wanted_first(seed, script->nops) &&
                strcmp(sim_steps[op->kind].name, wanted_first(seed, script->nops)) != 0);
         if (packs(seed) && strcmp(sim_steps[op->kind].name, "zswap") == 0)
-            op->a[0] = QUIRE_ZSWAP_LZ4;
+            op->a[0] = (int)codec;
         sim_take(&world, script->nops++, op);
     }
     sim_world_destroy(&world);
 }
 
+/* The first codec that this host has; NONE: pages are never packed, and whoever would take memory
+ * for that is never asked. */
+static enum quire_zswap find_codec(void) {
+    struct sim_plan plan;
+    enum quire_zswap found = QUIRE_ZSWAP_NONE;
+    sim_plan_draw(&plan, 0);
+    sim_world_create(&world, &plan, false);
+    if (quire_zswap(world.q, QUIRE_ZSWAP_LZ4, 10) == QUIRE_OK)
+        found = QUIRE_ZSWAP_LZ4;
+    else if (quire_zswap(world.q, QUIRE_ZSWAP_ZSTD, 10) == QUIRE_OK)
+        found = QUIRE_ZSWAP_ZSTD;
+    sim_world_destroy(&world);
+    return found;
+}
+
+/* A line of its own for the codec, as if it were a site at address 0. */
 static bool print_sites(const char *path) {
     FILE *file = fopen(path, "w");
+    if (file)
+        fprintf(file, "0 %d 0\n", codec != QUIRE_ZSWAP_NONE);
     for (unsigned i = 0; file && i < SITES_MAX; i++) {
         if (sites[i].address)
             fprintf(file, "%llx %llu %llu\n", (unsigned long long)(uintptr_t)sites[i].address,
@@ -298,6 +318,7 @@ int main(int argc, char **argv) {
     }
     signal(SIGABRT, on_abort);
     signal(SIGSEGV, on_abort);
+    codec = find_codec();
     runs += loop_boot(false) + loop_boot(true);
     printf("sites: %llu boots\n", (unsigned long long)runs);
     for (uint64_t seed = 1; seed <= worlds; seed++) {

@@ -209,8 +209,8 @@ void sim_judge_swaps(struct sim *sim, const struct sim_swaps *before) {
             const struct sim_area *was = &before->area[high], *is = &now.area[high];
             if (is->in_use && is->priority > now.area[i].priority && was->used < was->pages &&
                 is->used < is->pages)
-                sim_fail(sim, "swap: device %u of priority %d was used, and %d had %u of %u pages", i,
-                         now.area[i].priority, is->priority, is->used, is->pages);
+                sim_fail(sim, "swap: device %u of priority %d was used, and %d had %u of %u pages",
+                         i, now.area[i].priority, is->priority, is->used, is->pages);
         }
     }
 }
@@ -369,7 +369,8 @@ void sim_take(struct sim *sim, uint64_t step, const struct sim_op *op) {
             sim_verify_regions(sim, s);
     }
     sim->regions_due = 0;
-    if (sim_is_limited(sim))
+    if (sim_is_limited(sim) && sim_steps[op->kind].act != sim_act_load &&
+        sim_steps[op->kind].act != sim_act_store) /* a stack that they grew waits for the next */
         sim_judge_limits(sim);
     if (every && step % every == 0)
         quire_audit(sim->q);

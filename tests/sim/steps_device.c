@@ -155,8 +155,8 @@ static void kmap(struct sim *sim, unsigned user) {
     if (!got != taken)
         sim_fail(sim, "kmap: frame %u %s with %u slots in use", frame.number,
                  got ? "was mapped" : "was refused", nframes);
-    if (got && ((others && got != others) ||
-                (got == quire_mach_window(sim->machine, frame)) == is_high))
+    if (got &&
+        ((others && got != others) || (got == quire_mach_window(sim->machine, frame)) == is_high))
         sim_fail(sim, "kmap: frame %u at %p", frame.number, got);
     sim->kmapped[user] = got;
 }

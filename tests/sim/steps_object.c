@@ -146,8 +146,7 @@ void sim_act_truncate(struct sim *sim, const int *a) {
         struct sim_file *file = &sim->files[a[0]];
         memset(file->bytes + bytes, 0, FILE_BYTES_MAX - bytes);
         file->size_bytes = bytes;
-    }
-    else
+    } else
         sim->promised = UINT64_MAX; /* a length is never refused */
     quire_object_truncate(sim->objects[a[0]], bytes);
     model_truncate(&sim->model, a[0], cells);

@@ -244,8 +244,8 @@ static void take_frames(struct sim *sim, struct sim_block *block) {
 
 /* Where weak devices reach, or the kernel; zeroed, and where it says. */
 static void take_device(struct sim *sim, struct sim_block *block) {
-    uint64_t end = sim->plan.field[SIM_DMA_END] ? sim->plan.field[SIM_DMA_END]
-                                                : sim->plan.field[SIM_RAM];
+    uint64_t end =
+        sim->plan.field[SIM_DMA_END] ? sim->plan.field[SIM_DMA_END] : sim->plan.field[SIM_RAM];
     uint64_t mask = end * QUIRE_PAGE_SIZE - 1;
     quire_paddr device;
     size_t at;
@@ -253,8 +253,8 @@ static void take_device(struct sim *sim, struct sim_block *block) {
     if (!block->bytes)
         return;
     if (device.value + block->nbytes - 1 > mask ||
-        block->bytes != quire_mach_window(sim->machine,
-                                          (quire_frame){(uint32_t)(device.value >> 12)}))
+        block->bytes !=
+            quire_mach_window(sim->machine, (quire_frame){(uint32_t)(device.value >> 12)}))
         sim_fail(sim, "dma: %zu bytes at 0x%llx", block->nbytes, (unsigned long long)device.value);
     if (!sim_all_bytes(block->bytes, block->nbytes, 0, &at))
         sim_fail(sim, "dma: byte %zu of %zu is not zero", at, block->nbytes);
@@ -426,8 +426,7 @@ void sim_object_create(struct sim *sim, int object) {
                                          &sim->objects[object]);
     }
     if (status != QUIRE_OK) {
-        if (!sim->plan.field[SIM_FAILING] &&
-            !sim_refused(sim, status, -1, MODEL_OBJECT_PAGES / 2))
+        if (!sim->plan.field[SIM_FAILING] && !sim_refused(sim, status, -1, MODEL_OBJECT_PAGES / 2))
             sim_fail(sim, "object_create: %s", quire_status_name(status));
         sim->objects[object] = NULL;
     }
