@@ -191,15 +191,12 @@ static bool prepare(struct os_task *task) {
 
 static void take_turn(struct os *os, struct os_task *task) {
     struct os_process *process = task->process;
-    struct quire_soft_counters before, after;
     uint64_t left = SLICE_INSTRUCTIONS, start = quire_mach_now_ns(os->machine);
     task->cpu.reserved = false;
     while (left > 0 && prepare(task)) {
         struct quire_trap trap;
-        quire_soft_counters(os->machine, &before);
-        quire_soft_run(os->machine, quire_space_pmap(process->space), &task->cpu, left, &trap);
-        quire_soft_counters(os->machine, &after);
-        uint64_t done = after.instructions - before.instructions;
+        uint64_t done = quire_soft_run(os->machine, quire_space_pmap(process->space), &task->cpu,
+                                       left, &trap);
         left = trap.kind == QUIRE_TRAP_BUDGET || done >= left ? 0 : left - done;
         answer_trap(task, &trap);
     }

@@ -499,37 +499,36 @@ op_fn *quire_cpu_handler(const uint16_t *kinds, unsigned count) {
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
-void quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap, struct quire_cpu *cpu,
-                    uint64_t max_instructions, struct quire_trap *trap) {
-    struct run r;
-    if (!quire_code_of(pmap)) {
+uint64_t quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap,
+                        struct quire_cpu *cpu, uint64_t max_instructions,
+                        struct quire_trap *trap) {
+    struct run *r = (struct run *)(void *)cpu;
+    uint64_t before = machine->counters.instructions;
+    if (UNLIKELY(!quire_code_of(pmap))) {
         *trap = (struct quire_trap){.kind = QUIRE_TRAP_FAULT,
                                     .va = cpu->pc,
                                     .access = QUIRE_ACCESS_EXEC,
                                     .status = QUIRE_BUS};
-        return;
+        return 0;
     }
     if (max_instructions == 0) {
         *trap = (struct quire_trap){.kind = QUIRE_TRAP_BUDGET};
-        return;
+        return 0;
     }
-    memcpy(r.x, cpu->x, sizeof(cpu->x));
-    memcpy(r.f, cpu->f, sizeof(cpu->f));
-    r.x[0] = 0; /* I1 */
-    r.machine = machine;
-    r.pmap = pmap;
-    r.cpu = cpu;
-    r.trap = trap;
-    r.jumps = pmap->code->jumps;
-    r.translates =
+    r->x[0] = 0; /* I1 */
+    r->machine = machine;
+    r->pmap = pmap;
+    r->cpu = cpu;
+    r->trap = trap;
+    r->jumps = pmap->code->jumps;
+    r->translates =
         machine->config.translate_after != QUIRE_SOFT_INTERPRET && quire_jit_open(machine);
     uint64_t slice = max_instructions < SLICE_INSNS ? max_instructions : SLICE_INSNS;
-    r.budget = max_instructions - slice;
-    r.count = r.told = (slice - 1) * COUNT_STEP;
-    uint32_t host = quire_cpu_float_enter(&r);
-    quire_jit_run(NULL, &r, &pmap->tlb, go_on_at_pc);
-    quire_cpu_float_leave(&r, host);
-    quire_cpu_tell(&r, 0); /* what the last block did before it stopped */
-    memcpy(cpu->x, r.x, sizeof(cpu->x));
-    memcpy(cpu->f, r.f, sizeof(cpu->f));
+    r->budget = max_instructions - slice;
+    r->count = r->told = (slice - 1) * COUNT_STEP;
+    uint32_t host = quire_cpu_float_enter(r);
+    quire_jit_run(NULL, r, &pmap->tlb, go_on_at_pc);
+    quire_cpu_float_leave(r, host);
+    quire_cpu_tell(r, 0); /* what the last block did before it stopped */
+    return machine->counters.instructions - before;
 }

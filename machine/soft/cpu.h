@@ -58,9 +58,11 @@ static inline struct jump *jump_slot(struct jump *jumps, uint64_t pc) {
     return &jumps[(pc >> 1) % JUMP_SLOTS];
 }
 
+/* A struct quire_cpu that runs: registers are where they were, the rest is in its room for that. */
 struct run {
     uint64_t x[33];
     uint64_t f[32];
+    unsigned char rest[offsetof(struct quire_cpu, running) - offsetof(struct quire_cpu, pc)];
     uint64_t count;     /* packed, of this slice */
     struct jump *jumps; /* the code's cache of indirect jumps */
     bool direct[8];     /* by rm: the host's rounding mode is this one now */
@@ -76,6 +78,11 @@ struct run {
     struct quire_trap *trap;
     bool translates; /* blocks become host code */
 };
+
+_Static_assert(offsetof(struct run, f) == offsetof(struct quire_cpu, f) &&
+                   offsetof(struct run, count) == offsetof(struct quire_cpu, running) &&
+                   sizeof(struct run) <= sizeof(struct quire_cpu),
+               "a run fits where its registers are");
 
 #define R1  r->x[o->rs1]
 #define R2  r->x[o->rs2]

@@ -46,18 +46,20 @@ static uint32_t host_flags(void) {
            (csr & 16 ? FP_UNDERFLOW : 0) | (csr & 32 ? FP_INEXACT : 0);
 }
 
-/* Round as frm says, no flag raised. */
-static void host_begin(unsigned frm) {
-    static const uint32_t modes[4] = {0, 0x6000, 0x2000, 0x4000};
-    _mm_setcsr(HOST_DEFAULT | (frm < 4 ? modes[frm] : 0));
-}
-
 static uint32_t host_save(void) {
     return _mm_getcsr();
 }
 
+/* Programs that count with integers leave it as it is, and to look is cheaper than to set it. */
 static void host_restore(uint32_t state) {
-    _mm_setcsr(state);
+    if (_mm_getcsr() != state)
+        _mm_setcsr(state);
+}
+
+/* Round as frm says, no flag raised. */
+static void host_begin(unsigned frm) {
+    static const uint32_t modes[4] = {0, 0x6000, 0x2000, 0x4000};
+    host_restore(HOST_DEFAULT | (frm < 4 ? modes[frm] : 0));
 }
 #else
 static const int host_modes[4] = {FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD};
@@ -97,9 +99,8 @@ void quire_cpu_fcsr_write(struct run *r, uint32_t fcsr) {
     r->fflags = fcsr & FP_FLAGS;
     r->frm = (uint8_t)(fcsr >> FCSR_FRM_SHIFT & 7);
     host_begin(r->frm);
-    for (unsigned rm = 0; rm < 8; rm++)
-        r->direct[rm] = rm < 4 && rm == r->frm; /* I1 */
-    r->direct[ROUND_DYNAMIC] = r->frm < 4;
+    memset(r->direct, 0, sizeof(r->direct)); /* I1 */
+    r->direct[r->frm] = r->direct[ROUND_DYNAMIC] = r->frm < 4;
 }
 
 uint32_t quire_cpu_float_enter(struct run *r) {

@@ -49,15 +49,18 @@ void quire_soft_swap_detach(struct quire_machine *machine, unsigned device);
 /* ---- the processor --------------------------------------------------------------------------- */
 
 /* What a thread of a program has in the processor. Registers by number; x[0] is 0. f holds doubles,
- * or singles NaN-boxed. fcsr: bits 0-4 flags, 5-7 rounding mode. */
+ * or singles NaN-boxed. fcsr: bits 0-4 flags, 5-7 rounding mode. It may be copied while it does not
+ * run. */
 struct quire_cpu {
     uint64_t x[32];
+    uint64_t sink; /* the machine's own */
     uint64_t f[32];
     uint64_t pc;
     uint32_t fcsr;
     /* LR/SC: the reserved address and the value seen there; cleared by the kernel at a switch. */
     uint64_t reserved_va, reserved_value;
     bool reserved;
+    uint64_t running[14]; /* the machine's own, while it runs: registers stay where they are */
 };
 
 enum quire_trap_kind {
@@ -78,9 +81,10 @@ struct quire_trap {
 };
 
 /* Run user instructions with these registers in the space of this pmap until something happens.
- * Faults are resolved on the way (quire_fault, quire_tick); only failures come back. */
-void quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap, struct quire_cpu *cpu,
-                    uint64_t max_instructions, struct quire_trap *trap);
+ * Faults are resolved on the way (quire_fault, quire_tick); only failures come back. Returns how
+ * many instructions were done. */
+uint64_t quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap,
+                        struct quire_cpu *cpu, uint64_t max_instructions, struct quire_trap *trap);
 
 /* The program says that it has written instructions (fence.i): every page is fetched again. */
 void quire_code_stale_all(struct quire_pmap *pmap);
