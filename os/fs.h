@@ -89,7 +89,10 @@ struct os_entry {
     void (*link)(struct os *os, struct os_node at, struct os_text *text);
     struct os_file *(*file)(struct os *os, struct os_node at);
     const struct os_file_ops *device; /* character device: operations of its open file */
-    uint32_t device_minor;
+    uint32_t device_major, device_minor; /* major 0: that of /dev/null, or of /dev/tty */
+    /* In place of device: for devices of which each open is another thing. */
+    int64_t (*open)(struct os *os, struct os_node at, const char *path, uint32_t flags,
+                    struct os_file **out);
 };
 extern const struct os_entry os_proc_root, os_sys_root, os_dev_root, os_mount_parent;
 /* /proc/PID and below it; at.pid says whose. */
@@ -100,6 +103,15 @@ void os_proc_text_mounts(struct os *os, struct os_node at, struct os_text *text)
 /* A text of quire/view.h. */
 void os_text_view(struct os_text *text, size_t (*view)(const void *, char *, size_t),
                   const void *subject);
+/* Pseudo-terminals (fs_pty.c): the multiplexer, the directory of slaves, /dev/tty, /dev/console. */
+int64_t os_pty_open_master(struct os *os, struct os_node node, const char *path, uint32_t flags,
+                           struct os_file **out);
+bool os_pty_find(struct os *os, struct os_node at, const char *name, struct os_node *out);
+void os_pty_list(struct os *os, struct os_node at, struct os_listing *listing);
+int64_t os_tty_open(struct os *os, struct os_node node, const char *path, uint32_t flags,
+                    struct os_file **out);
+int64_t os_tty_open_console(struct os *os, struct os_node node, const char *path, uint32_t flags,
+                            struct os_file **out);
 int64_t os_console_open(struct os *os, const char *path, uint32_t flags, struct os_file **out);
 
 uint64_t os_node_inode(struct os_node node);
@@ -156,6 +168,7 @@ struct os_file {
     bool timer_realtime;
     struct os_epoll *epoll;
     struct os_socket *socket;
+    struct os_pty *pty;
     unsigned in_flight; /* sock_rights.c, while it looks for circles */
     bool reachable;
     int lock;                        /* flock: OS_LOCK_SH, OS_LOCK_EX, or 0 */
@@ -178,6 +191,7 @@ struct os_fs {
     uint16_t last_port;        /* given to a socket that had none */
     struct os_object *objects; /* every mapped host file */
     struct os_lock *locks;     /* fcntl */
+    struct os_pty *ptys;       /* that are open */
     uint8_t *bounce;           /* OS_BOUNCE_BYTES, for the call in progress */
     uint64_t next_inode;       /* pipes and other nameless things */
     int foreground_group;      /* of the console; 0: that of process 1 */

@@ -2,6 +2,7 @@
  *
  *   null zero full random urandom tty    stdin stdout stderr fd -> /proc/self/fd...
  *   shm -> /tmp (so that shm_open has a directory)
+ *   ptmx pts/N: pseudo-terminals (fs_pty.c)
  *
  * They are the same whatever the root holds: nodes of real devices cannot be made without
  * privilege, and random bytes must come from the run's seed, or no run could be repeated.
@@ -78,9 +79,20 @@ LINK_TO(link_stdout, "/proc/self/fd/1")
 LINK_TO(link_stderr, "/proc/self/fd/2")
 LINK_TO(link_fd, "/proc/self/fd")
 LINK_TO(link_shm, "/tmp")
+LINK_TO(link_ptmx, "pts/ptmx")
 
 #define DEVICE_MODE (OS_S_IFCHR | 0666)
 #define LINK_MODE   (OS_S_IFLNK | 0777)
+
+/* A table of the multiplexer alone: the slaves are found by their numbers. */
+static const struct os_entry pts_entries[] = {
+    {.name = "ptmx",
+     .mode = DEVICE_MODE,
+     .open = os_pty_open_master,
+     .device_major = 5,
+     .device_minor = 2},
+    {0},
+};
 
 /* Minor numbers: Linux's devices.txt. */
 static const struct os_entry dev_entries[] = {
@@ -89,8 +101,14 @@ static const struct os_entry dev_entries[] = {
     {.name = "full", .mode = DEVICE_MODE, .device = &full_ops, .device_minor = 7},
     {.name = "random", .mode = DEVICE_MODE, .device = &random_ops, .device_minor = 8},
     {.name = "urandom", .mode = DEVICE_MODE, .device = &random_ops, .device_minor = 9},
-    {.name = "tty", .mode = DEVICE_MODE},
-    {.name = "console", .mode = DEVICE_MODE, .device_minor = 1},
+    {.name = "tty", .mode = DEVICE_MODE, .open = os_tty_open},
+    {.name = "console", .mode = DEVICE_MODE, .open = os_tty_open_console, .device_minor = 1},
+    {.name = "ptmx", .mode = LINK_MODE, .link = link_ptmx},
+    {.name = "pts",
+     .mode = OS_S_IFDIR | 0755,
+     .children = pts_entries,
+     .find = os_pty_find,
+     .list = os_pty_list},
     {.name = "stdin", .mode = LINK_MODE, .link = link_stdin},
     {.name = "stdout", .mode = LINK_MODE, .link = link_stdout},
     {.name = "stderr", .mode = LINK_MODE, .link = link_stderr},

@@ -20,7 +20,7 @@
  * to 0 and SIGPIPE is ignored while a file system exists: the programs' umask is applied by us,
  * and a broken pipe of the host is an error of one call of a program, not the end of the machine.
  */
-#include "os/fs.h"
+#include "os/sock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,6 +124,7 @@ struct os_fs *os_fs_create(struct os *os, const struct os_config *config, char *
 void os_fs_destroy(struct os_fs *fs) {
     if (!fs)
         return;
+    os_rights_collect(fs); /* what only lies in queues of sockets that nobody has any more */
     if (fs->console_saved)
         ioctl(0, TCSETS, &fs->console);
     if (fs->host_sigpipe != SIG_ERR)

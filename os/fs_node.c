@@ -54,6 +54,10 @@ void os_node_list(struct os *os, struct os_node at, struct os_listing *listing) 
         at.entry->list(os, at, listing);
 }
 
+static uint64_t major_of(const struct os_entry *entry) {
+    return entry->device_major ? entry->device_major : entry->device ? MEMORY_MAJOR : TTY_MAJOR;
+}
+
 void os_node_stat(struct os *os, struct os_node node, struct os_stat *stat) {
     uint64_t born = os_realtime_ns(os) - os_now_ns(os); /* the machine's start: fixed */
     struct os_timespec time = {(int64_t)(born / OS_NS_PER_SECOND), 0};
@@ -62,8 +66,8 @@ void os_node_stat(struct os *os, struct os_node node, struct os_stat *stat) {
     stat->block_size = (int32_t)QUIRE_PAGE_SIZE;
     stat->accessed = stat->modified = stat->changed = time;
     if ((node.entry->mode & OS_S_IFMT) == OS_S_IFCHR)
-        stat->special_device =
-            (node.entry->device ? MEMORY_MAJOR : TTY_MAJOR) << 8 | node.entry->device_minor;
+        stat->special_device = major_of(node.entry) << 8 |
+                               (node.entry->device_minor + (unsigned)node.number);
     if ((node.entry->mode & OS_S_IFMT) == OS_S_IFDIR)
         stat->links = 2;
 }
@@ -163,8 +167,8 @@ int64_t os_node_open(struct os *os, struct os_node node, const char *path, uint3
             return -OS_EISDIR;
         ops = &node_directory_ops;
     } else if (type == OS_S_IFCHR) {
-        if (!node.entry->device)
-            return os_console_open(os, path, flags, out);
+        if (node.entry->open)
+            return node.entry->open(os, node, path, flags, out);
         ops = node.entry->device;
     } else if (writes && !node.entry->write) {
         return -OS_EACCES;

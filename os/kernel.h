@@ -183,6 +183,11 @@ void os_files_close_on_exec(struct os_file_table *files);
 void os_files_timers_run(struct os_fs *fs);
 uint64_t os_files_timers_next(const struct os_fs *fs);
 
+/* The leader of a session ends: its pseudo-terminal, if any, is nobody's. */
+void os_pty_leader_exits(struct os_fs *fs, const struct os_process *leader);
+/* The device number of a session's pseudo-terminal and its group in the foreground; 0: none. */
+int os_pty_device(const struct os_fs *fs, int session, int *group);
+
 /* Open a program to be loaded: resolves links as the program sees them. Returns 0 and a file, or
  * -errno. */
 int64_t os_open_program(struct os_process *process, const char *path, struct os_file **out);

@@ -132,10 +132,12 @@ static void text_stat(struct os *os, struct os_node at, struct os_text *text) {
     struct quire_space_usage usage = {0};
     if (p->space)
         quire_space_usage(p->space, &usage);
-    int terminal_group = os_fs(os)->foreground_group ? os_fs(os)->foreground_group : p->group;
+    int terminal_group, terminal = os_pty_device(os_fs(os), p->session, &terminal_group);
+    if (!terminal && p->session == os_process_first(os)->session)
+        terminal_group = os_fs(os)->foreground_group ? os_fs(os)->foreground_group : p->group;
     /* 1-8: pid (comm) state ppid pgrp session tty_nr tpgid */
     os_text_printf(text, "%d (%s) %c %d %d %d %d %d", p->pid, p->name, state_letter(p),
-                   p->parent_pid, p->group, p->session, 0, terminal_group);
+                   p->parent_pid, p->group, p->session, terminal, terminal_group);
     /* 9-13: flags minflt cminflt majflt cmajflt */
     os_text_printf(text, " 0 %llu 0 %llu 0", (unsigned long long)usage.minor_faults,
                    (unsigned long long)usage.major_faults);

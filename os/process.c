@@ -397,6 +397,8 @@ void os_process_exit(struct os_process *process, int status) {
         if (task->state != OS_ZOMBIE)
             task_ends(task);
     forget_vfork(os, process);
+    if (process->session == process->pid)
+        os_pty_leader_exits(os->fs, process);
     os_process_usage(process, &process->usage);
     os_memory_adopt(process, NULL);
     os_files_release(process->files);

@@ -175,6 +175,8 @@ const char *os_signal_words(int signal); /* "Segmentation fault" */
 /* Act on the signals that are there. False: the task must not run now (it is dead or stopped).
  * interrupted: its call answered -EINTR, and its registers still are those of the ecall. */
 bool os_signal_take(struct os_task *task, bool interrupted);
+/* Nobody outside the group could continue it: it is not stopped by its terminal. */
+bool os_group_is_orphaned(struct os_process *process);
 /* A signal that the task brought on itself: it can be neither blocked nor ignored. */
 void os_signal_force(struct os_task *task, int signal, const struct os_signal_info *info);
 /* A fresh program: handlers back to the default, ignored ones stay. */

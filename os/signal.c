@@ -378,7 +378,7 @@ static void stop(struct os_process *process, int signal) {
 }
 
 /* A process group that nobody could continue is not stopped by its terminal. */
-static bool orphaned_group(struct os_process *process) {
+bool os_group_is_orphaned(struct os_process *process) {
     struct os *os = process->os;
     for (struct os_process *member = os->processes; member; member = member->next) {
         if (member->group != process->group || member->zombie)
@@ -434,7 +434,7 @@ bool os_signal_take(struct os_task *task, bool interrupted) {
         }
         switch (os_signal_default(signal)) {
         case OS_ACT_STOP:
-            if (signal != OS_SIGSTOP && orphaned_group(process))
+            if (signal != OS_SIGSTOP && os_group_is_orphaned(process))
                 break;
             stop(process, signal);
             return false;
