@@ -24,7 +24,8 @@ enum os_errno {
     OS_ENFILE = 23, OS_EMFILE = 24, OS_ENOTTY = 25, OS_ETXTBSY = 26, OS_EFBIG = 27,
     OS_ENOSPC = 28, OS_ESPIPE = 29, OS_EROFS = 30, OS_EMLINK = 31, OS_EPIPE = 32, OS_EDOM = 33,
     OS_ERANGE = 34, OS_EDEADLK = 35, OS_ENAMETOOLONG = 36, OS_ENOLCK = 37, OS_ENOSYS = 38,
-    OS_ENOTEMPTY = 39, OS_ELOOP = 40, OS_ENODATA = 61, OS_ETIME = 62, OS_EPROTO = 71,
+    OS_ENOTEMPTY = 39, OS_ELOOP = 40, OS_ENOMSG = 42, OS_EIDRM = 43, OS_ENODATA = 61,
+    OS_ETIME = 62, OS_EPROTO = 71,
     OS_EBADMSG = 74, OS_EOVERFLOW = 75, OS_ELIBBAD = 80, OS_EILSEQ = 84, OS_ENOTSOCK = 88,
     OS_EDESTADDRREQ = 89, OS_EMSGSIZE = 90, OS_EPROTOTYPE = 91, OS_ENOPROTOOPT = 92,
     OS_EPROTONOSUPPORT = 93, OS_ESOCKTNOSUPPORT = 94, OS_EOPNOTSUPP = 95, OS_EPFNOSUPPORT = 96,
@@ -45,6 +46,17 @@ enum os_errno {
 
 enum os_syscall_number {
     OS_SYS_timerfd_create = 85, OS_SYS_timerfd_settime = 86, OS_SYS_timerfd_gettime = 87,
+    OS_SYS_inotify_init1 = 26, OS_SYS_inotify_add_watch = 27, OS_SYS_inotify_rm_watch = 28,
+    OS_SYS_signalfd4 = 74, OS_SYS_splice = 76, OS_SYS_sync_file_range = 84, OS_SYS_capget = 90,
+    OS_SYS_capset = 91, OS_SYS_timer_create = 107, OS_SYS_timer_gettime = 108,
+    OS_SYS_timer_getoverrun = 109, OS_SYS_timer_settime = 110, OS_SYS_timer_delete = 111,
+    OS_SYS_sched_setparam = 118, OS_SYS_sched_rr_get_interval = 127, OS_SYS_setfsuid = 151,
+    OS_SYS_setfsgid = 152, OS_SYS_sethostname = 161, OS_SYS_setdomainname = 162,
+    OS_SYS_msgget = 186, OS_SYS_msgctl = 187, OS_SYS_msgrcv = 188, OS_SYS_msgsnd = 189,
+    OS_SYS_semget = 190, OS_SYS_semctl = 191, OS_SYS_semtimedop = 192, OS_SYS_semop = 193,
+    OS_SYS_rt_tgsigqueueinfo = 240, OS_SYS_syncfs = 267, OS_SYS_sched_setattr = 274,
+    OS_SYS_sched_getattr = 275, OS_SYS_preadv2 = 286, OS_SYS_pwritev2 = 287,
+    OS_SYS_pidfd_send_signal = 424, OS_SYS_pidfd_open = 434, OS_SYS_epoll_pwait2 = 441,
     OS_SYS_bind = 200, OS_SYS_listen = 201, OS_SYS_accept = 202, OS_SYS_connect = 203,
     OS_SYS_sendto = 206, OS_SYS_recvfrom = 207, OS_SYS_setsockopt = 208, OS_SYS_getsockopt = 209,
     OS_SYS_shutdown = 210, OS_SYS_sendmsg = 211, OS_SYS_recvmsg = 212, OS_SYS_accept4 = 242,
@@ -322,7 +334,8 @@ enum os_shmat_flags {
 
 enum os_clone_flags {
     OS_CSIGNAL = 0xff, OS_CLONE_VM = 0x100, OS_CLONE_FS = 0x200, OS_CLONE_FILES = 0x400,
-    OS_CLONE_SIGHAND = 0x800, OS_CLONE_PTRACE = 0x2000, OS_CLONE_VFORK = 0x4000,
+    OS_CLONE_SIGHAND = 0x800, OS_CLONE_PIDFD = 0x1000, OS_CLONE_PTRACE = 0x2000,
+    OS_CLONE_VFORK = 0x4000,
     OS_CLONE_PARENT = 0x8000, OS_CLONE_THREAD = 0x10000, OS_CLONE_NEWNS = 0x20000,
     OS_CLONE_SYSVSEM = 0x40000, OS_CLONE_SETTLS = 0x80000, OS_CLONE_PARENT_SETTID = 0x100000,
     OS_CLONE_CHILD_CLEARTID = 0x200000, OS_CLONE_DETACHED = 0x400000,
@@ -376,8 +389,10 @@ enum os_auxv_type {
 
 enum os_futex_operation {
     OS_FUTEX_WAIT = 0, OS_FUTEX_WAKE = 1, OS_FUTEX_REQUEUE = 3, OS_FUTEX_CMP_REQUEUE = 4,
-    OS_FUTEX_WAKE_OP = 5, OS_FUTEX_LOCK_PI = 6, OS_FUTEX_UNLOCK_PI = 7, OS_FUTEX_WAIT_BITSET = 9,
-    OS_FUTEX_WAKE_BITSET = 10, OS_FUTEX_PRIVATE_FLAG = 128, OS_FUTEX_CLOCK_REALTIME = 256,
+    OS_FUTEX_WAKE_OP = 5, OS_FUTEX_LOCK_PI = 6, OS_FUTEX_UNLOCK_PI = 7, OS_FUTEX_TRYLOCK_PI = 8,
+    OS_FUTEX_WAIT_BITSET = 9,
+    OS_FUTEX_WAKE_BITSET = 10, OS_FUTEX_LOCK_PI2 = 13, OS_FUTEX_PRIVATE_FLAG = 128,
+    OS_FUTEX_CLOCK_REALTIME = 256,
 };
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -398,7 +413,7 @@ enum os_sigaction_flags {
 #define OS_SIG_IGN 1
 enum os_sigmask_how { OS_SIG_BLOCK, OS_SIG_UNBLOCK, OS_SIG_SETMASK };
 enum os_sigcode { /* si_code, by signal */
-    OS_SI_USER = 0, OS_SI_KERNEL = 0x80, OS_SI_QUEUE = -1, OS_SI_TKILL = -6,
+    OS_SI_USER = 0, OS_SI_KERNEL = 0x80, OS_SI_QUEUE = -1, OS_SI_TIMER = -2, OS_SI_TKILL = -6,
     OS_SEGV_MAPERR = 1, OS_SEGV_ACCERR = 2, OS_BUS_ADRALN = 1, OS_BUS_ADRERR = 2,
     OS_ILL_ILLOPC = 1, OS_TRAP_BRKPT = 1,
     OS_CLD_EXITED = 1, OS_CLD_KILLED = 2, OS_CLD_DUMPED = 3, OS_CLD_STOPPED = 5,

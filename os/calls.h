@@ -70,6 +70,20 @@ OS_CALL(timerfd_create); OS_CALL(timerfd_settime); OS_CALL(timerfd_gettime);
 OS_CALL(fchmodat2);
 OS_CALL(llistxattr); OS_CALL(flistxattr); OS_CALL(setxattr); OS_CALL(lsetxattr);
 OS_CALL(fsetxattr); OS_CALL(removexattr); OS_CALL(lremovexattr); OS_CALL(fremovexattr);
+/* fs_signal.c */
+OS_CALL(signalfd4); OS_CALL(pidfd_open); OS_CALL(pidfd_send_signal); OS_CALL(inotify_init1);
+OS_CALL(inotify_add_watch); OS_CALL(inotify_rm_watch);
+/* timers.c, ipc_sem.c, ipc_msg.c */
+OS_CALL(timer_create); OS_CALL(timer_settime); OS_CALL(timer_gettime); OS_CALL(timer_getoverrun);
+OS_CALL(timer_delete);
+OS_CALL(semget); OS_CALL(semop); OS_CALL(semtimedop); OS_CALL(semctl);
+OS_CALL(msgget); OS_CALL(msgsnd); OS_CALL(msgrcv); OS_CALL(msgctl);
+/* fs_io.c, fs_epoll.c, fs_size.c, ids.c, sigcalls.c */
+OS_CALL(preadv2); OS_CALL(pwritev2); OS_CALL(splice); OS_CALL(epoll_pwait2);
+OS_CALL(sync_file_range); OS_CALL(syncfs); OS_CALL(capget); OS_CALL(capset);
+OS_CALL(sched_setparam); OS_CALL(sched_rr_get_interval); OS_CALL(sched_setattr);
+OS_CALL(sched_getattr); OS_CALL(setfsuid); OS_CALL(setfsgid); OS_CALL(sethostname);
+OS_CALL(setdomainname); OS_CALL(rt_tgsigqueueinfo);
 /* sock_*.c */
 OS_CALL(socket); OS_CALL(socketpair); OS_CALL(bind); OS_CALL(listen); OS_CALL(accept);
 OS_CALL(accept4); OS_CALL(connect); OS_CALL(shutdown); OS_CALL(getsockname); OS_CALL(getpeername);

@@ -316,6 +316,7 @@ static void commit(struct os_task *task, struct load *load, const char *filename
     os_memory_adopt(process, load->memory);
     load->memory = NULL;
     os_process_release_vfork(process);
+    os_posix_timers_drop(task->process);
     os_signal_exec(task);
     os_files_close_on_exec(process->files);
     set_text(&process->command_line, &process->command_line_bytes, argv);

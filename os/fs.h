@@ -169,6 +169,7 @@ struct os_file {
     struct os_epoll *epoll;
     struct os_socket *socket;
     struct os_pty *pty;
+    int pid; /* pidfd; its process's serial is in counter */
     unsigned in_flight; /* sock_rights.c, while it looks for circles */
     bool reachable;
     int lock;                        /* flock: OS_LOCK_SH, OS_LOCK_EX, or 0 */
@@ -187,6 +188,7 @@ struct os_fs {
     unsigned nmounts;
     struct os_file *files;     /* every open file */
     unsigned ntimers;          /* of them timerfds */
+    unsigned nsignal_files;    /* of them signalfds and pidfds */
     unsigned in_flight;        /* references that lie in queues of sockets */
     uint16_t last_port;        /* given to a socket that had none */
     struct os_object *objects; /* every mapped host file */

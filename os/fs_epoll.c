@@ -15,6 +15,7 @@
  * May fail: as epoll_ctl(2), epoll_wait(2). An epoll may watch another epoll, not itself.
  */
 #include "os/fs.h"
+#include "os/process.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -219,19 +220,37 @@ static int64_t wait_files(struct os_task *task, struct os_epoll *epoll, uint64_t
 
 #define NS_PER_MS 1000000u
 
-OS_CALL(epoll_pwait) {
+static int64_t wait_until(struct os_task *task, const uint64_t args[6], uint64_t deadline_ns) {
     struct os_file *file = os_file_of(task->process, (int)args[0]);
-    int capacity = (int)args[2], timeout_ms = (int)args[3];
+    int capacity = (int)args[2];
     if (!file)
         return -OS_EBADF;
     if (!file->epoll || capacity <= 0)
         return -OS_EINVAL;
     if (!task->restarted)
-        task->deadline_ns = timeout_ms < 0
-                                ? UINT64_MAX
-                                : os_deadline_after(task->os, (uint64_t)timeout_ms * NS_PER_MS);
+        task->deadline_ns = deadline_ns;
     int64_t result = os_mask_exchange(task, args[4], args[5]);
     if (result == 0)
         result = wait_files(task, file->epoll, args[1], (unsigned)capacity);
     return os_mask_put_back(task, result);
+}
+
+OS_CALL(epoll_pwait) {
+    int timeout_ms = (int)args[3];
+    uint64_t deadline =
+        timeout_ms < 0 ? UINT64_MAX : os_deadline_after(task->os, (uint64_t)timeout_ms * NS_PER_MS);
+    return wait_until(task, args, deadline);
+}
+
+OS_CALL(epoll_pwait2) {
+    struct os_timespec time;
+    uint64_t deadline = UINT64_MAX;
+    if (args[3]) {
+        if (os_get(task, &time, args[3], sizeof time) != 0)
+            return -OS_EFAULT;
+        if (time.seconds < 0 || (uint64_t)time.nanoseconds >= OS_NS_PER_SECOND)
+            return -OS_EINVAL;
+        deadline = os_deadline(task->os, &time);
+    }
+    return wait_until(task, args, deadline);
 }

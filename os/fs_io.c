@@ -287,6 +287,24 @@ OS_CALL(pwritev) {
     return move(task, args, FORM_WRITE | FORM_VECTORS | FORM_POSITIONED);
 }
 
+/* With flags, of which none changes what we do (RWF_HIPRI, _DSYNC, _SYNC), two what is promised
+ * (_NOWAIT, _APPEND: refused), and offset -1 for the file's own. */
+#define READ_WRITE_FLAGS 7u
+
+static int64_t move_with_flags(struct os_task *task, const uint64_t args[6], unsigned form) {
+    if (args[5] & ~(uint64_t)READ_WRITE_FLAGS)
+        return -OS_EOPNOTSUPP;
+    return move(task, args, form | FORM_VECTORS | (args[3] == UINT64_MAX ? 0 : FORM_POSITIONED));
+}
+
+OS_CALL(preadv2) {
+    return move_with_flags(task, args, 0);
+}
+
+OS_CALL(pwritev2) {
+    return move_with_flags(task, args, FORM_WRITE);
+}
+
 /* ---- files to files -------------------------------------------------------------------------- */
 
 /* Move bytes inside the kernel. in is seekable; out may make us wait. */
@@ -374,6 +392,51 @@ OS_CALL(copy_file_range) {
     if (args[5] || !in->ops->seekable || !out->ops->seekable || in->inode == 0 || out->inode == 0)
         return -OS_EINVAL;
     return between(task, (int)args[2], args[3], (int)args[0], args[1], args[4]);
+}
+
+/* A pipe's bytes to a file, a file's to a pipe, or from pipe to pipe: what one read gives. */
+OS_CALL(splice) {
+    struct os_file *in = os_file_of(task->process, (int)args[0]);
+    struct os_file *file = os_file_of(task->process, (int)args[2]);
+    struct transfer out;
+    uint64_t at;
+    if (!in || !file || !os_file_readable(in) || !os_file_writable(file))
+        return -OS_EBADF;
+    bool in_pipe = (in->mode & OS_S_IFMT) == OS_S_IFIFO;
+    bool out_pipe = (file->mode & OS_S_IFMT) == OS_S_IFIFO;
+    if (in_pipe && args[1])
+        return -OS_ESPIPE;
+    if (out_pipe && args[3])
+        return -OS_ESPIPE;
+    if ((!in_pipe && !out_pipe) || !in->ops->read || !file->ops->write ||
+        (file->flags & OS_O_APPEND))
+        return -OS_EINVAL;
+    if (!in_pipe && in->ops->seekable)
+        return between(task, (int)args[2], 0, (int)args[0], args[1],
+                       smaller(args[4], OS_PIPE_BYTES));
+    out.task = task;
+    out.file = file;
+    out.done = 0;
+    out.vectors.total = smaller(args[4], OS_PIPE_ATOMIC);
+    int64_t result = get_offset(task, args[3], file, &at);
+    if (result < 0 || out.vectors.total == 0)
+        return result;
+    /* What was read must find room at once: a pipe takes a whole page or says so before. */
+    if (file->ops->poll && !(file->ops->poll(file) & OS_POLLOUT))
+        return wait_for(&out, POLLOUT);
+    int64_t got = in->ops->read(in, os_fs(task->os)->bounce, out.vectors.total, 0);
+    if (got == -OS_EAGAIN) {
+        out.file = in;
+        return wait_for(&out, POLLIN);
+    }
+    if (got <= 0)
+        return got;
+    int64_t put = file->ops->write(file, os_fs(task->os)->bounce, (size_t)got, at);
+    if (put == -OS_EPIPE)
+        return broken_pipe(&out);
+    if (put > 0)
+        result = put_offset(task, args[3], file, at + (uint64_t)put);
+    return result < 0 ? result : put;
 }
 
 /* ---- lseek ----------------------------------------------------------------------------------- */

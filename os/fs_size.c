@@ -112,6 +112,20 @@ OS_CALL(sync) {
     return 0;
 }
 
+OS_CALL(syncfs) {
+    if (!os_file_of(task->process, (int)args[0]))
+        return -OS_EBADF;
+    return os_sys_sync(task, args);
+}
+
+#define SYNC_RANGE_FLAGS 7u
+
+OS_CALL(sync_file_range) {
+    if (args[3] & ~(uint64_t)SYNC_RANGE_FLAGS || args[1] > INT64_MAX || args[2] > INT64_MAX)
+        return -OS_EINVAL;
+    return synced(task, (int)args[0], true);
+}
+
 #define FADVISE_LAST 5 /* POSIX_FADV_NOREUSE */
 
 OS_CALL(fadvise64) {

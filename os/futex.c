@@ -12,8 +12,9 @@
  * I2  Two tasks have equal keys exactly if they mean the same bytes of memory.
  *
  * Since calls are not interrupted, reading the word and going to sleep is one step without a lock.
- * Failures: EAGAIN, ETIMEDOUT, EINVAL, EFAULT, EINTR. Priority inheritance is ENOSYS, as on kernels
- * without it. Called by the table, process.c (a thread's end). Audit: tests/run/proc_thread.c.
+ * Failures: EAGAIN, ETIMEDOUT, EINVAL, EFAULT, EINTR, and of locks with an owner EDEADLK, EPERM,
+ * ESRCH; waiting for such a one on a condition (FUTEX_WAIT_REQUEUE_PI) is ENOSYS. Called by the
+ * table, process.c (a thread's end). Audit: tests/run/proc_thread.c.
  */
 #include "os/calls.h"
 #include "os/process.h"
@@ -26,6 +27,9 @@
 #define FUTEX_TID_MASK   0x3fffffffu
 #define FUTEX_OWNER_DIED 0x40000000u
 #define FUTEX_WAITERS    0x80000000u
+/* Who waits for a lock with an owner: none of the bits of FUTEX_WAIT, whose wakers do not mean him.
+ */
+#define PI_BITS 0u
 
 /* I2. False: nothing is mapped there, or it is not a whole word. */
 static bool key_of(struct os_task *task, uint64_t va, struct os_futex_key *key) {
@@ -52,8 +56,8 @@ static struct os_task *first_sleeper(struct os *os, const struct os_futex_key *k
     for (struct os_process *process = os->processes; process; process = process->next)
         for (struct os_task *task = process->tasks; task; task = task->next)
             if (task->state != OS_ZOMBIE && task->futex_waiting && !task->futex_woken &&
-                task->futex_bits & bits && same_key(&task->futex, key) &&
-                (!first || task->futex_ticket < first->futex_ticket))
+                (bits == PI_BITS ? task->futex_bits == PI_BITS : (task->futex_bits & bits) != 0) &&
+                same_key(&task->futex, key) && (!first || task->futex_ticket < first->futex_ticket))
                 first = task;
     return first;
 }
@@ -100,7 +104,9 @@ static int64_t set_deadline(struct os_task *task, uint64_t operation, uint64_t t
         task->deadline_ns = now + ahead;
         return 0;
     }
-    uint64_t base = operation & OS_FUTEX_CLOCK_REALTIME ? os_realtime_ns(task->os) : now;
+    bool realtime =
+        operation & OS_FUTEX_CLOCK_REALTIME || (operation & COMMAND_MASK) == OS_FUTEX_LOCK_PI;
+    uint64_t base = realtime ? os_realtime_ns(task->os) : now;
     task->deadline_ns = ahead > base ? now + (ahead - base) : now;
     return 0;
 }
@@ -224,8 +230,89 @@ static int64_t futex_wake_op(struct os_task *task, const uint64_t args[6]) {
     return woken;
 }
 
+/* ---- priority inheritance -------------------------------------------------------------------- */
+
+/* The word is the owner's tid, 0 if free; bits on top say that somebody waits, or that an owner
+ * died (futex(2), FUTEX_LOCK_PI). All tasks here have the same priority, so there is nothing to
+ * inherit: what remains is that the kernel hands the lock over, in the order of waiting. */
+static void hand_over(struct os_task *giver, uint64_t va, const struct os_futex_key *key,
+                      uint32_t died) {
+    struct os_task *next = first_sleeper(giver->os, key, PI_BITS);
+    uint32_t word = died;
+    if (next) {
+        next->futex_woken = true;
+        word |= (uint32_t)next->tid;
+        if (first_sleeper(giver->os, key, PI_BITS))
+            word |= FUTEX_WAITERS;
+        os_task_wake(next);
+    }
+    os_put(giver, va, &word, sizeof word);
+}
+
+static int64_t futex_lock_pi(struct os_task *task, const uint64_t args[6], bool try) {
+    uint32_t word;
+    if (args[0] & 3)
+        return -OS_EINVAL;
+    if (task->restarted && task->futex_waiting) {
+        if (task->futex_woken) {
+            task->futex_waiting = false;
+            return 0;
+        }
+    } else {
+        int64_t error = try ? 0 : set_deadline(task, args[1], args[3]);
+        if (error)
+            return error;
+        if (os_get(task, &word, args[0], sizeof word) != 0 || !key_of(task, args[0], &task->futex))
+            return -OS_EFAULT;
+        uint32_t owner = word & FUTEX_TID_MASK, died = word & FUTEX_OWNER_DIED;
+        if (owner == (uint32_t)task->tid)
+            return -OS_EDEADLK;
+        if (owner == 0) {
+            word = (uint32_t)task->tid | died | (word & FUTEX_WAITERS);
+            return os_put(task, args[0], &word, sizeof word);
+        }
+        if (try)
+            return -OS_EAGAIN;
+        if (!os_task_by_tid(task->os, (int)owner))
+            return -OS_ESRCH;
+        word |= FUTEX_WAITERS;
+        if (os_put(task, args[0], &word, sizeof word) != 0)
+            return -OS_EFAULT;
+        task->futex_bits = PI_BITS;
+        task->futex_ticket = ++task->os->futex_tickets;
+        task->futex_woken = false;
+        task->futex_waiting = true;
+    }
+    if (task->deadline_ns <= os_now_ns(task->os)) {
+        task->futex_waiting = false;
+        return -OS_ETIMEDOUT;
+    }
+    os_wait_on(task, &task->futex, task->deadline_ns);
+    return OS_WAIT;
+}
+
+static int64_t futex_unlock_pi(struct os_task *task, uint64_t va) {
+    struct os_futex_key key;
+    uint32_t word;
+    if (va & 3)
+        return -OS_EINVAL;
+    if (os_get(task, &word, va, sizeof word) != 0 || !key_of(task, va, &key))
+        return -OS_EFAULT;
+    if ((word & FUTEX_TID_MASK) != (uint32_t)task->tid)
+        return -OS_EPERM;
+    hand_over(task, va, &key, 0);
+    return 0;
+}
+
 int64_t os_sys_futex(struct os_task *task, const uint64_t args[6]) {
     switch (args[1] & COMMAND_MASK) {
+    case OS_FUTEX_LOCK_PI:
+    case OS_FUTEX_LOCK_PI2:
+        return futex_lock_pi(task, args, false);
+    case OS_FUTEX_TRYLOCK_PI:
+        return futex_lock_pi(task, args, true);
+    case OS_FUTEX_UNLOCK_PI:
+        return futex_unlock_pi(task, args[0]);
     case OS_FUTEX_WAIT:
         return futex_wait(task, args, UINT32_MAX);
     case OS_FUTEX_WAIT_BITSET:
@@ -268,11 +355,16 @@ int64_t os_sys_get_robust_list(struct os_task *task, const uint64_t args[6]) {
 }
 
 /* A lock whose owner has died: say so in its word, and let one waiter see it. */
-static void owner_died(struct os_task *task, uint64_t va) {
+static void owner_died(struct os_task *task, uint64_t va, bool inherits) {
     uint32_t word;
+    struct os_futex_key key;
     if (va & 3 || os_get(task, &word, va, sizeof word) != 0 ||
         (word & FUTEX_TID_MASK) != (uint32_t)task->tid)
         return;
+    if (inherits && key_of(task, va, &key)) {
+        hand_over(task, va, &key, FUTEX_OWNER_DIED);
+        return;
+    }
     uint32_t now = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
     if (os_put(task, va, &now, sizeof now) == 0 && word & FUTEX_WAITERS)
         os_futex_wake(task, va, 1, UINT32_MAX);
@@ -291,11 +383,11 @@ void os_robust_list_exit(struct os_task *task) {
         uint64_t next, at = entry & ~UINT64_C(1);
         bool valid = os_get(task, &next, at, sizeof next) == 0;
         if (at != (head.pending & ~UINT64_C(1)))
-            owner_died(task, at + head.offset);
+            owner_died(task, at + head.offset, entry & 1);
         if (!valid)
             return;
         entry = next;
     }
     if (head.pending)
-        owner_died(task, (head.pending & ~UINT64_C(1)) + head.offset);
+        owner_died(task, (head.pending & ~UINT64_C(1)) + head.offset, head.pending & 1);
 }

@@ -259,3 +259,57 @@ int64_t os_sys_getrusage(struct os_task *task, const uint64_t args[6]) {
     }
     return os_put(task, args[1], &usage, sizeof usage);
 }
+
+int64_t os_sys_setfsuid(struct os_task *task, const uint64_t args[6]) {
+    (void)task, (void)args;
+    return geteuid(); /* the one that was; it never changes */
+}
+
+int64_t os_sys_setfsgid(struct os_task *task, const uint64_t args[6]) {
+    (void)task, (void)args;
+    return getegid();
+}
+
+/* ---- capabilities ---------------------------------------------------------------------------- */
+
+/* struct __user_cap_header_struct and three words for each 32 capabilities (capget(2)). The host's
+ * root has what a root has; nobody can take or get any. */
+#define CAPABILITY_VERSION_3 0x20080522u
+#define CAPABILITIES         41 /* CAP_CHECKPOINT_RESTORE is 40 */
+
+int64_t os_sys_capget(struct os_task *task, const uint64_t args[6]) {
+    struct {
+        uint32_t version;
+        int32_t pid;
+    } header;
+    if (os_get(task, &header, args[0], sizeof header) != 0)
+        return -OS_EFAULT;
+    if (header.version != CAPABILITY_VERSION_3) {
+        header.version = CAPABILITY_VERSION_3;
+        os_put(task, args[0], &header, sizeof header);
+        return args[1] ? -OS_EINVAL : 0;
+    }
+    if (header.pid < 0)
+        return -OS_EINVAL;
+    if (header.pid && !os_process_by_pid(task->os, header.pid))
+        return -OS_ESRCH;
+    uint64_t all = geteuid() == 0 ? (UINT64_C(1) << CAPABILITIES) - 1 : 0;
+    uint32_t low = (uint32_t)all, high = (uint32_t)(all >> 32);
+    uint32_t sets[6] = {low, low, 0, high, high, 0}; /* effective, permitted, inheritable */
+    return args[1] ? os_put(task, args[1], sets, sizeof sets) : 0;
+}
+
+int64_t os_sys_capset(struct os_task *task, const uint64_t args[6]) {
+    (void)task, (void)args;
+    return geteuid() == 0 ? 0 : -OS_EPERM; /* dropping some changes nothing: the host decides */
+}
+
+int64_t os_sys_sethostname(struct os_task *task, const uint64_t args[6]) {
+    (void)task, (void)args;
+    return -OS_EPERM;
+}
+
+int64_t os_sys_setdomainname(struct os_task *task, const uint64_t args[6]) {
+    (void)task, (void)args;
+    return -OS_EPERM;
+}

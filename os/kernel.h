@@ -84,6 +84,8 @@ struct os_task {
     } futex;
     uint32_t futex_bits;
     uint64_t futex_ticket;
+    int sem_waits; /* asleep in semop: for which of the set, and whether for its being 0 */
+    bool sem_waits_for_zero;
     uint64_t wait_set; /* rt_sigtimedwait: blocked signals that wake it all the same */
     bool futex_waiting, futex_woken;
     struct os_signal_info infos[OS_NSIG + 1]; /* of signals sent to this task alone */
@@ -95,6 +97,7 @@ struct os_memory; /* a space and how many processes use it (vfork): process.h */
 struct os_process {
     struct os *os;
     int pid, parent_pid, group, session;
+    uint64_t serial; /* of all processes that ever were: pids are used again */
     struct os_process *next; /* in the process table, by pid */
     struct os_task *tasks;
     struct quire_space *space; /* NULL: gone (a zombie, or killed for want of memory) */
@@ -116,6 +119,8 @@ struct os_process {
     struct os_timer {
         uint64_t next_ns, interval_ns; /* 0: not armed */
     } timers[OS_ITIMERS];
+    struct os_posix_timer *posix_timers; /* timers.c */
+    struct os_sem_undo *sem_undos;       /* ipc_sem.c */
     int exit_status; /* as wait4 gives it: code << 8, or the signal */
     uint64_t start_ns, cpu_ns, child_cpu_ns;
     char name[16];      /* /proc/PID/comm */
@@ -182,6 +187,13 @@ void os_files_close_on_exec(struct os_file_table *files);
 /* Timer files that have rung wake who waits; the next moment at which one will. */
 void os_files_timers_run(struct os_fs *fs);
 uint64_t os_files_timers_next(const struct os_fs *fs);
+
+/* Files that show signals and ends of processes (fs_signal.c): one was sent; one has ended. */
+void os_files_signalled(struct os_fs *fs, int signal);
+void os_files_process_ended(struct os_fs *fs, int pid);
+/* A descriptor for a process (close-on-exec), and back: 0, -EBADF, -ESRCH. */
+int64_t os_pidfd_new(struct os_task *task, const struct os_process *process, uint32_t flags);
+int64_t os_pidfd_process(struct os_task *task, uint64_t fd, struct os_process **process);
 
 /* The leader of a session ends: its pseudo-terminal, if any, is nobody's. */
 void os_pty_leader_exits(struct os_fs *fs, const struct os_process *leader);

@@ -232,6 +232,8 @@ void os_destroy(struct os *os) {
     if (os->fs)
         os_fs_destroy(os->fs);
     os_shm_destroy_all(os);
+    os_sem_destroy_all(os);
+    os_msg_destroy_all(os);
     if (os->vdso)
         quire_object_unref(os->vdso);
     if (os->quire)

@@ -67,6 +67,7 @@ int os_new_pid(struct os *os) {
 }
 
 static void insert_process(struct os *os, struct os_process *process) {
+    process->serial = ++os->serials;
     struct os_process **link = &os->processes;
     while (*link && (*link)->pid < process->pid)
         link = &(*link)->next;
@@ -128,6 +129,7 @@ struct os_process *os_process_create_first(struct os *os) {
 /* ---- clone ----------------------------------------------------------------------------------- */
 
 struct clone_request {
+    uint64_t pidfd_va;
     uint64_t flags, stack, tls, parent_tid_va, child_tid_va;
     int exit_signal;
 };
@@ -260,6 +262,8 @@ static int64_t do_clone(struct os_task *task, const struct clone_request *reques
     if (id == 0)
         return -OS_EAGAIN;
     struct os_task *child;
+    if (request->flags & OS_CLONE_PIDFD && request->flags & (OS_CLONE_THREAD | OS_CLONE_DETACHED))
+        return -OS_EINVAL;
     if (request->flags & OS_CLONE_THREAD) {
         child = os_task_create(task->process, id);
         if (!child)
@@ -271,6 +275,10 @@ static int64_t do_clone(struct os_task *task, const struct clone_request *reques
     }
     start_child(task, child, request);
     int32_t tid = id;
+    if (request->flags & OS_CLONE_PIDFD) { /* by the time it is known that there is none it runs */
+        int32_t fd = (int32_t)os_pidfd_new(task, child->process, 0);
+        os_put(task, request->pidfd_va, &fd, sizeof fd);
+    }
     if (request->flags & OS_CLONE_PARENT_SETTID)
         os_put(task, request->parent_tid_va, &tid, sizeof tid);
     if (request->flags & OS_CLONE_CHILD_SETTID)
@@ -291,6 +299,7 @@ int64_t os_sys_clone(struct os_task *task, const uint64_t args[6]) {
         .exit_signal = (int)(args[0] & OS_CSIGNAL),
         .stack = args[1],
         .parent_tid_va = args[2],
+        .pidfd_va = args[2],
         .tls = args[3],
         .child_tid_va = args[4],
     };
@@ -319,13 +328,14 @@ int64_t os_sys_clone3(struct os_task *task, const uint64_t args[6]) {
     const uint64_t known = OS_CLONE_VM | OS_CLONE_FS | OS_CLONE_FILES | OS_CLONE_SIGHAND |
                            OS_CLONE_VFORK | OS_CLONE_PARENT | OS_CLONE_THREAD | OS_CLONE_SYSVSEM |
                            OS_CLONE_SETTLS | OS_CLONE_PARENT_SETTID | OS_CLONE_CHILD_CLEARTID |
-                           OS_CLONE_CHILD_SETTID;
+                           OS_CLONE_CHILD_SETTID | OS_CLONE_PIDFD;
     if (wanted.flags & ~known || wanted.exit_signal > OS_NSIG || wanted.rest[0] || wanted.rest[1] ||
         (wanted.stack == 0) != (wanted.stack_bytes == 0))
         return -OS_EINVAL;
     struct clone_request request = {
         .flags = wanted.flags,
         .exit_signal = (int)wanted.exit_signal,
+        .pidfd_va = wanted.pidfd,
         .stack = wanted.stack + wanted.stack_bytes,
         .tls = wanted.tls,
         .parent_tid_va = wanted.parent_tid,
@@ -409,6 +419,9 @@ void os_process_exit(struct os_process *process, int status) {
     process->exit_status = status;
     for (unsigned i = 0; i < OS_ITIMERS; i++)
         process->timers[i].next_ns = 0;
+    os_posix_timers_drop(process);
+    os_sem_exit(process);
+    os_files_process_ended(os->fs, process->pid);
     give_away_children(os, process);
     int signal = status & 0x7f;
     int code = !signal ? OS_CLD_EXITED : status & 0x80 ? OS_CLD_DUMPED : OS_CLD_KILLED;
@@ -442,6 +455,7 @@ void os_process_free(struct os_process *process) {
         free(task);
     }
     os_signal_forget(process, NULL, 0);
+    os_posix_timers_drop(process);
     os_memory_release(process->memory);
     if (process->files)
         os_files_release(process->files);

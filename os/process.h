@@ -23,6 +23,9 @@ struct os {
     uint64_t futex_tickets;
     uint64_t host_start_ns;                        /* host clock at creation */
     struct os_shm *segments;                       /* System V shared memory: shm.c */
+    struct os_ipc *semaphores, *queues;            /* and the others: ipc_*.c */
+    unsigned ipc_sequence;
+    uint64_t serials; /* processes that ever were */
     unsigned shm_sequence, shm_last_index;
     bool shm_created; /* one was, ever: the last index means something */
     struct quire_object *vdso;                     /* the page with the signal trampoline */
@@ -83,6 +86,15 @@ void os_shm_sweep(struct os *os);
 void os_shm_detach_all(struct os *os, struct quire_space *space);
 void os_shm_destroy_all(struct os *os);
 void os_shm_text(struct os *os, struct os_text *text); /* /proc/sysvipc/shm */
+
+/* ---- System V semaphores and message queues: ipc_sem.c, ipc_msg.c; timers: timers.c ---------- */
+
+void os_sem_exit(struct os_process *process); /* carries out what SEM_UNDO promised */
+void os_sem_destroy_all(struct os *os);
+void os_msg_destroy_all(struct os *os);
+void os_posix_timers_run(struct os_process *process, uint64_t now_ns);
+uint64_t os_posix_timers_next(const struct os_process *process);
+void os_posix_timers_drop(struct os_process *process);
 
 /* ---- programs: exec.c, elf.c, stack.c -------------------------------------------------------- */
 

@@ -239,20 +239,41 @@ int64_t os_sys_tgkill(struct os_task *task, const uint64_t args[6]) {
 }
 
 /* A program may send itself anything; to others it may not pretend to be the kernel. */
-int64_t os_sys_rt_sigqueueinfo(struct os_task *task, const uint64_t args[6]) {
+static int64_t given_info(struct os_task *task, const struct os_process *process, int signal,
+                          uint64_t va, struct os_signal_info *info) {
     struct os_siginfo in;
-    int signal = (int)args[1];
-    struct os_process *process = os_process_by_pid(task->os, (int)args[0]);
-    if (os_get(task, &in, args[2], sizeof in) != 0)
+    if (os_get(task, &in, va, sizeof in) != 0)
         return -OS_EFAULT;
     if (signal < 0 || signal > OS_NSIG)
         return -OS_EINVAL;
     if ((in.code >= 0 || in.code == OS_SI_TKILL) && process != task->process)
         return -OS_EPERM;
-    if (!process)
-        return -OS_ESRCH;
-    struct os_signal_info info = {signal,         in.code, in.error,        in.is.user.pid,
-                                  in.is.user.uid, 0,       in.is.user.value};
+    *info = (struct os_signal_info){signal,         in.code, in.error,        in.is.user.pid,
+                                    in.is.user.uid, 0,       in.is.user.value};
+    return process ? 0 : -OS_ESRCH;
+}
+
+int64_t os_sys_rt_tgsigqueueinfo(struct os_task *task, const uint64_t args[6]) {
+    struct os_signal_info info;
+    int signal = (int)args[2];
+    struct os_task *target = os_task_by_tid(task->os, (int)args[1]);
+    if ((int)args[0] <= 0 || (int)args[1] <= 0)
+        return -OS_EINVAL;
+    if (target && target->process->pid != (int)args[0])
+        target = NULL;
+    int64_t result = given_info(task, target ? target->process : NULL, signal, args[3], &info);
+    if (result < 0)
+        return result;
+    return signal != 0 && !os_signal_task(target, signal, &info) ? -OS_EAGAIN : 0;
+}
+
+int64_t os_sys_rt_sigqueueinfo(struct os_task *task, const uint64_t args[6]) {
+    struct os_signal_info info;
+    int signal = (int)args[1];
+    struct os_process *process = os_process_by_pid(task->os, (int)args[0]);
+    int64_t result = given_info(task, process, signal, args[2], &info);
+    if (result < 0)
+        return result;
     if (signal != 0 && !os_signal_process(process, signal, &info))
         return -OS_EAGAIN;
     return 0;
@@ -265,6 +286,7 @@ static const int timer_signals[OS_ITIMERS] = {OS_SIGALRM, OS_SIGVTALRM, OS_SIGPR
 void os_timers_run(struct os *os, uint64_t now_ns) {
     os_files_timers_run(os->fs);
     for (struct os_process *process = os->processes; process; process = process->next) {
+        os_posix_timers_run(process, now_ns);
         for (unsigned i = 0; i < OS_ITIMERS; i++) {
             struct os_timer *timer = &process->timers[i];
             if (timer->next_ns == 0 || timer->next_ns > now_ns)
@@ -282,10 +304,13 @@ void os_timers_run(struct os *os, uint64_t now_ns) {
 
 uint64_t os_timers_next(const struct os *os) {
     uint64_t next = os_files_timers_next(os->fs);
-    for (struct os_process *process = os->processes; process; process = process->next)
+    for (struct os_process *process = os->processes; process; process = process->next) {
+        uint64_t own = os_posix_timers_next(process);
+        next = own < next ? own : next;
         for (unsigned i = 0; i < OS_ITIMERS; i++)
             if (process->timers[i].next_ns && process->timers[i].next_ns < next)
                 next = process->timers[i].next_ns;
+    }
     return next;
 }
 

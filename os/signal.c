@@ -232,6 +232,7 @@ bool os_signal_process(struct os_process *process, int signal, const struct os_s
     else
         process->infos[signal] = note;
     process->pending |= os_signal_bit(signal);
+    os_files_signalled(process->os->fs, signal);
     for (struct os_task *task = process->tasks; task; task = task->next)
         wake_for(task, signal);
     return good;
@@ -250,6 +251,7 @@ bool os_signal_task(struct os_task *task, int signal, const struct os_signal_inf
     else
         task->infos[signal] = note;
     task->pending |= os_signal_bit(signal);
+    os_files_signalled(task->os->fs, signal);
     wake_for(task, signal);
     return good;
 }

@@ -63,7 +63,14 @@ static const struct call calls[OS_SYSCALL_LIMIT] = {
     CALL(madvise), CALL(riscv_hwprobe), CALL(riscv_flush_icache), CALL(wait4), CALL(prlimit64),
     CALL(renameat2), CALL(getrandom), CALL(memfd_create), CALL(membarrier), CALL(mlock2),
     CALL(copy_file_range), CALL(statx), CALL(rseq), CALL(clone3), CALL(close_range),
-    CALL(openat2), CALL(faccessat2),
+    CALL(openat2), CALL(faccessat2), CALL(inotify_init1), CALL(inotify_add_watch),
+    CALL(inotify_rm_watch), CALL(signalfd4), CALL(splice), CALL(sync_file_range), CALL(capget),
+    CALL(capset), CALL(timer_create), CALL(timer_gettime), CALL(timer_getoverrun),
+    CALL(timer_settime), CALL(timer_delete), CALL(sched_setparam), CALL(sched_rr_get_interval),
+    CALL(setfsuid), CALL(setfsgid), CALL(sethostname), CALL(setdomainname), CALL(msgget),
+    CALL(msgctl), CALL(msgrcv), CALL(msgsnd), CALL(semget), CALL(semctl), CALL(semtimedop),
+    CALL(semop), CALL(rt_tgsigqueueinfo), CALL(syncfs), CALL(sched_setattr), CALL(sched_getattr),
+    CALL(preadv2), CALL(pwritev2), CALL(pidfd_send_signal), CALL(pidfd_open), CALL(epoll_pwait2),
 };
 /* clang-format on */
 
@@ -92,6 +99,11 @@ bool os_call_restartable(const struct os_task *task) {
     case OS_SYS_clock_nanosleep:
     case OS_SYS_rt_sigtimedwait:
     case OS_SYS_rt_sigsuspend:
+    case OS_SYS_epoll_pwait2:
+    case OS_SYS_semop:
+    case OS_SYS_semtimedop:
+    case OS_SYS_msgsnd:
+    case OS_SYS_msgrcv:
         return false;
     case OS_SYS_futex: /* with a limit of time it is not */
         return task->deadline_ns == UINT64_MAX;

@@ -193,6 +193,53 @@ int64_t os_sys_sched_setscheduler(struct os_task *task, const uint64_t args[6]) 
     return args[1] == 0 ? 0 : -OS_EPERM;
 }
 
+int64_t os_sys_sched_setparam(struct os_task *task, const uint64_t args[6]) {
+    int32_t priority;
+    if (!exists(task, args[0]))
+        return -OS_ESRCH;
+    if (os_get(task, &priority, args[1], sizeof priority) != 0)
+        return -OS_EFAULT;
+    return priority == 0 ? 0 : -OS_EINVAL;
+}
+
+/* A slice of ours, in the terms of who asks: SCHED_OTHER has none that is promised. */
+int64_t os_sys_sched_rr_get_interval(struct os_task *task, const uint64_t args[6]) {
+    struct os_timespec slice = {0, 4000000}; /* what Linux answers for SCHED_OTHER */
+    if (!exists(task, args[0]))
+        return -OS_ESRCH;
+    return os_put(task, args[1], &slice, sizeof slice);
+}
+
+struct sched_attributes { /* struct sched_attr, first version */
+    uint32_t bytes, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+_Static_assert(sizeof(struct sched_attributes) == 48, "SCHED_ATTR_SIZE_VER0");
+
+int64_t os_sys_sched_getattr(struct os_task *task, const uint64_t args[6]) {
+    struct sched_attributes attributes = {.bytes = sizeof attributes};
+    if (args[2] < sizeof attributes || args[2] > QUIRE_PAGE_SIZE || args[3])
+        return -OS_EINVAL;
+    if (!exists(task, args[0]))
+        return -OS_ESRCH;
+    attributes.nice = task->process->nice;
+    return os_put(task, args[1], &attributes, sizeof attributes);
+}
+
+int64_t os_sys_sched_setattr(struct os_task *task, const uint64_t args[6]) {
+    struct sched_attributes attributes;
+    if (!exists(task, args[0]))
+        return -OS_ESRCH;
+    if (os_get(task, &attributes, args[1], sizeof attributes) != 0)
+        return -OS_EFAULT;
+    if (args[2])
+        return -OS_EINVAL;
+    return attributes.policy == 0 ? 0 : -OS_EPERM;
+}
+
 #define SCHED_FIFO 1
 #define SCHED_RR   2
 

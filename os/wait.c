@@ -227,8 +227,16 @@ int64_t os_sys_waitid(struct os_task *task, const uint64_t args[6]) {
     if (options & ~WAITID_OPTIONS || !(options & (OS_WEXITED | OS_WSTOPPED | OS_WCONTINUED)))
         return -OS_EINVAL;
     struct wanted wanted = {(enum os_wait_id)args[0], (int)args[1], options};
-    if (args[0] != OS_P_ALL && args[0] != OS_P_PID && args[0] != OS_P_PGID)
+    if (args[0] == OS_P_PIDFD) {
+        struct os_process *process;
+        int64_t error = os_pidfd_process(task, args[1], &process);
+        if (error < 0)
+            return error == -OS_ESRCH ? -OS_ECHILD : error;
+        wanted.kind = OS_P_PID;
+        wanted.id = process->pid;
+    } else if (args[0] != OS_P_ALL && args[0] != OS_P_PID && args[0] != OS_P_PGID) {
         return -OS_EINVAL;
+    }
     if (args[0] == OS_P_PID && wanted.id <= 0)
         return -OS_EINVAL;
     if (args[0] == OS_P_PGID && wanted.id == 0)

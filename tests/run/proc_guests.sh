@@ -24,7 +24,7 @@ run() { # WHAT EXPECTED OUTPUT COMMAND...
         fail "$what: status $status instead of $expected: $(tail -n 5 "$output" "$scratch/error")"
 }
 
-for name in fork signal memory vma shm layout thread stack exec view timer; do
+for name in fork signal memory vma shm ipc layout thread stack exec view timer event; do
     build $cross "$scratch/static" $name -static
     run "proc_$name, static" 0 "$scratch/static.out" -- "$scratch/static"
     run "proc_$name again" 0 "$scratch/again.out" -- "$scratch/static"
