@@ -469,18 +469,20 @@ static op_fn *const singles[KIND_COUNT + 1] = {
     ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 _Static_assert(KIND_DATA < 256, "a kind is a byte of a key");
 
-#define KEY_3(a, b, c)        KEY(KIND_##a, KIND_##b, KIND_##c, KIND_DATA),
-#define KEY_4(a, b, c, d)     KEY(KIND_##a, KIND_##b, KIND_##c, KIND_##d),
-#define HANDLER_3(a, b, c)    run_##a##_##b##_##c,
-#define HANDLER_4(a, b, c, d) run_##a##_##b##_##c##_##d,
-static const uint32_t sequence_keys[] = {SEQUENCES_4(KEY_4) SEQUENCES_3(KEY_3)};
-static op_fn *const sequences[] = {SEQUENCES_4(HANDLER_4) SEQUENCES_3(HANDLER_3)};
+#define CASE_3(a, b, c)                                  \
+    case KEY(KIND_##a, KIND_##b, KIND_##c, KIND_DATA):   \
+        return run_##a##_##b##_##c;
+#define CASE_4(a, b, c, d)                               \
+    case KEY(KIND_##a, KIND_##b, KIND_##c, KIND_##d):    \
+        return run_##a##_##b##_##c##_##d;
 
 static op_fn *find_sequence(uint32_t key) {
-    for (unsigned i = 0; i < sizeof(sequence_keys) / sizeof(sequence_keys[0]); i++)
-        if (sequence_keys[i] == key)
-            return sequences[i];
-    return NULL;
+    switch (key) {
+        SEQUENCES_4(CASE_4)
+        SEQUENCES_3(CASE_3)
+    default:
+        return NULL;
+    }
 }
 
 op_fn *quire_cpu_handler(const uint16_t *kinds, unsigned count) {
