@@ -69,23 +69,29 @@ static bool needs_fetch(const struct block *block) {
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static void forget(struct quire_machine *machine, struct code *code) {
+static void free_chunks(struct quire_machine *machine, struct code *code) {
     while (code->chunks) {
         struct code_chunk *chunk = code->chunks;
         code->chunks = chunk->next;
         machine->code_bytes -= sizeof(*chunk);
         free(chunk);
     }
+}
+
+/* Nothing is decoded. 70 KiB are written: a good part of what a small process costs. */
+static void clear(struct code *code) {
     memset(code->pages, 0, sizeof(code->pages));
     memset(code->blocks, 0, sizeof(code->blocks));
     for (unsigned i = 0; i < JUMP_SLOTS; i++)
         code->jumps[i] = (struct jump){.pc = 1};
-    code->generation++;
 }
 
 static void forget_all(struct quire_machine *machine) {
-    for (struct code *code = machine->codes; code; code = code->next)
-        forget(machine, code);
+    for (struct code *code = machine->codes; code; code = code->next) {
+        free_chunks(machine, code);
+        clear(code);
+        code->generation++;
+    }
     quire_jit_reset(machine);
 }
 
@@ -151,10 +157,12 @@ static void *take(struct code *code, uint64_t bytes) {
 struct code *quire_code_of(struct quire_pmap *pmap) {
     if (pmap->code)
         return pmap->code;
-    struct code *code = calloc(1, sizeof(*code));
+    struct code *code = malloc(sizeof(*code));
     if (!code)
         return NULL;
-    forget(pmap->machine, code);
+    clear(code);
+    code->chunks = NULL;
+    code->generation = 1;
     code->next = pmap->machine->codes;
     pmap->machine->codes = code;
     pmap->code = code;
@@ -169,7 +177,7 @@ void quire_code_destroy(struct quire_pmap *pmap) {
     while (*link != code)
         link = &(*link)->next;
     *link = code->next;
-    forget(pmap->machine, code);
+    free_chunks(pmap->machine, code);
     free(code);
     pmap->code = NULL;
 }
