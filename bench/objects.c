@@ -5,8 +5,9 @@
  *
  *     (nothing)           object caches (quire_cache_alloc)
  *     -DOBJECTS_KMALLOC   quire_kmalloc
- *     -DOBJECTS_MALLOC    malloc: of the C library, or of one that is linked in (jemalloc,
- * mimalloc) -DOBJECTS_UMEM      umem_alloc of libumem
+ *     -DOBJECTS_MALLOC    malloc: of the C library, or one that is linked in (jemalloc, mimalloc)
+ *     -DOBJECTS_UMEM      umem_alloc of libumem
+ *     -DOBJECTS_NONE      a stack of pointers: what the shapes cost without any allocator
  *
  * Shapes: one object out and in again ("pair"); n out, then all in, the last first ("lifo") or the
  * first first ("fifo"); n live, of which a random one is exchanged ("random"). The first word of
@@ -54,6 +55,25 @@ static inline void *take(void) {
 }
 static inline void give(void *object) {
     umem_free(object, object_bytes);
+}
+
+#elif defined(OBJECTS_NONE)
+
+#define NAME    "none"
+#define OBJECTS (100000u + 1)
+static void *stack[OBJECTS];
+static unsigned in_stack;
+static void setup(size_t nbytes) {
+    char *objects = aligned_alloc(4096, (OBJECTS * nbytes + 4095) & ~(size_t)4095);
+    for (in_stack = 0; objects && in_stack < OBJECTS; in_stack++) {
+        stack[OBJECTS - 1 - in_stack] = objects + in_stack * nbytes;
+    }
+}
+static inline void *take(void) {
+    return in_stack > 0 ? stack[--in_stack] : NULL;
+}
+static inline void give(void *object) {
+    stack[in_stack++] = object;
 }
 
 #else

@@ -99,6 +99,7 @@ objects() { # NAME FLAGS LIBRARIES…
     fi
 }
 core="$build/libquire_core.a $build/libquire_soft.a $build/libquire_core.a $build/libquire_soft.a"
+objects none -DOBJECTS_NONE
 # shellcheck disable=SC2086
 objects cache "" $core -lm $codecs
 # shellcheck disable=SC2086

@@ -143,6 +143,15 @@ unsigned quire_slab_take(struct quire_cache *cache, void **objects, unsigned n) 
     return take_from_slab(cache, slab, objects, n);
 }
 
+/* The index of an object in its slab; objects_per_slab: it is none of that slab's. */
+static inline uint32_t index_in(const struct quire_cache *cache, const struct slab *slab,
+                                const void *object) {
+    uintptr_t offset = (uintptr_t)object - (uintptr_t)slab->first;
+    uint32_t index = (uint32_t)((uint64_t)(uint32_t)offset * cache->inverse >> 32);
+    bool inside = offset < (uintptr_t)cache->objects_per_slab * cache->stride;
+    return inside && index * cache->stride == (uint32_t)offset ? index : cache->objects_per_slab;
+}
+
 struct slab *quire_slab_find(struct quire_cache *cache, const void *object, uint32_t *index) {
     struct quire_page *page = quire_kmem_page(cache->q, object);
     if (!page || page->use != QUIRE_USE_SLAB || !page->owner) {
@@ -152,17 +161,20 @@ struct slab *quire_slab_find(struct quire_cache *cache, const void *object, uint
     if (slab->cache != cache) {
         quire_cache_complain(cache, object, "belongs to", slab->cache);
     }
-    uint32_t offset = (uint32_t)((const char *)object - slab->first);
-    *index = (uint32_t)((uint64_t)offset * cache->inverse >> 32);
-    if (*index >= cache->objects_per_slab || *index * cache->stride != offset) {
+    *index = index_in(cache, slab, object);
+    if (*index == cache->objects_per_slab) {
         quire_cache_complain(cache, object, "is not the start of an object", NULL);
     }
     return slab;
 }
 
-static void give_to_slab(struct quire_cache *cache, void *object) {
-    uint32_t index;
-    struct slab *slab = quire_slab_find(cache, object, &index);
+/* An object home. Returns its slab, NULL if that is gone. last: one that may be it, or NULL. */
+static struct slab *give_to_slab(struct quire_cache *cache, struct slab *last, void *object) {
+    struct slab *slab = last;
+    uint32_t index = last ? index_in(cache, last, object) : cache->objects_per_slab;
+    if (index == cache->objects_per_slab) {
+        slab = quire_slab_find(cache, object, &index);
+    }
     if (slab->next[index] != INDEX_TAKEN) {
         quire_cache_complain(cache, object, "was freed twice", NULL);
     }
@@ -172,17 +184,21 @@ static void give_to_slab(struct quire_cache *cache, void *object) {
     slab->in_use--;
     cache->in_use--;
     if (slab->in_use > 0 && !was_full) {
-        return;
+        return slab;
     }
     quire_list_remove(&slab->link); /* I1 */
     quire_list_add_after(slab->in_use == 0 ? &cache->empty : &cache->partial, &slab->link);
     if (slab->in_use == 0 && ++cache->nempty > EMPTY_MAX) {
         quire_slab_release(cache, slab);
+        return NULL;
     }
+    return slab;
 }
 
+/* Those freed together often lie together: the way from an address to its slab is then spared. */
 void quire_slab_give(struct quire_cache *cache, void *const *objects, unsigned n) {
+    struct slab *last = NULL;
     for (unsigned i = 0; i < n; i++) {
-        give_to_slab(cache, objects[i]);
+        last = give_to_slab(cache, last, objects[i]);
     }
 }
