@@ -14,6 +14,7 @@
 #include <quire/quire.h>
 #include <quire/space.h>
 
+#include "base/checksum.h"
 #include "machine/soft/soft.h"
 #include "reclaim/reclaim.h"
 #include "vm/vm.h"
@@ -308,6 +309,19 @@ static double remap_64(struct bench *b) {
     return each;
 }
 
+/* What seals a page on its way to swap. */
+static double seal_page(struct bench *b) {
+    static unsigned char page[PAGE] __attribute__((aligned(64)));
+    uint64_t sum = 0;
+    (void)b;
+    double start = now_ns();
+    for (unsigned i = 0; i < SMALL_OPS; i++) {
+        sum = quire_checksum(page, PAGE, sum);
+    }
+    *(volatile unsigned char *)page = (unsigned char)(sum & 1);
+    return (now_ns() - start) / SMALL_OPS;
+}
+
 static const struct row {
     const char *name;
     double (*measure)(struct bench *b);
@@ -325,6 +339,7 @@ static const struct row {
     {"copy on write", copy_on_write},
     {"write by the last owner", write_again},
     {"evict a dirty page", evict_dirty},
+    {"its checksum", seal_page},
     {"swap in", swap_in},
     {"evict a clean page", evict_clean},
     {"map + unmap", map_unmap},

@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /* Of nbytes at bytes, under seed (the identity of what is sealed). nbytes is a multiple of 64.
- * An error confined to 16 aligned bytes changes the inner state for certain; any other one is
- * missed once in about 2^64. The same on every machine. */
+ * An error confined to 16 aligned bytes changes the inner state for certain, and so is missed once
+ * in about 2^64, as is any other that was not made to pass (checksum.c), or another seed. The same
+ * on every machine. */
 uint64_t quire_checksum(const void *bytes, size_t nbytes, uint64_t seed);
 
 /* Spread 64 bits over 64 bits, one to one: to derive seeds from identities. */
