@@ -32,9 +32,6 @@ static bool fits(struct quire_cache *cache, uint32_t order) {
     uint32_t block = (uint32_t)QUIRE_PAGE_SIZE << order;
     bool off_slab = cache->object_bytes >= OFF_SLAB_BYTES;
     uint32_t nobjects = block / cache->stride;
-    if (off_slab && nobjects > OFF_SLAB_OBJECTS) {
-        nobjects = OFF_SLAB_OBJECTS;
-    }
     uint32_t header = 0;
     while (!off_slab && nobjects > 0 &&
            (header = slab_header_bytes(nobjects, cache->align)) + nobjects * cache->stride >
@@ -105,9 +102,13 @@ enum quire_status quire_cache_init(struct quire *q, struct quire_cache *cache,
     uint32_t most = checked ? ORDER_CHECKED_MAX : ORDER_MAX;
     for (uint32_t order = 0; order <= most && !fits(cache, order); order++) {
     }
+    /* The largest order holds one of the largest; and who has room for eight fits, for then the
+     * rest is less than one, so twice that many are never needed. */
+    CHECK(q, cache->objects_per_slab > 0);
+    CHECK(q, cache->header_bytes > 0 || cache->objects_per_slab <= OFF_SLAB_OBJECTS);
     size_magazines(cache);
     quire_cache_guard(cache);
-    return cache->objects_per_slab > 0 ? QUIRE_OK : QUIRE_INVAL;
+    return QUIRE_OK;
 }
 
 enum quire_status quire_cache_create_with(struct quire *q,

@@ -131,7 +131,7 @@ const struct quire_region_of_bus *quire_resource_next(const struct quire *q,
     if (!region || !quire_list_empty(&region->parts)) {
         *depth += region != NULL;
         const struct quire_list *parts = region ? &region->parts : &bus->parts;
-        return quire_list_empty(parts) ? NULL : part_at(parts->next);
+        return part_at(parts->next); /* the bus has RAM at least */
     }
     while (region != bus && region->link.next == &region->parent->parts) {
         region = region->parent;

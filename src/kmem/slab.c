@@ -154,7 +154,7 @@ static inline uint32_t index_in(const struct quire_cache *cache, const struct sl
 
 struct slab *quire_slab_find(struct quire_cache *cache, const void *object, uint32_t *index) {
     struct quire_page *page = quire_kmem_page(cache->q, object);
-    if (!page || page->use != QUIRE_USE_SLAB || !page->owner) {
+    if (!page || page->use != QUIRE_USE_SLAB) {
         quire_cache_complain(cache, object, "is no object", NULL);
     }
     struct slab *slab = page->owner;

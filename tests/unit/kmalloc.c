@@ -2,7 +2,17 @@
  * misuse. */
 #include "kmem_rig.h"
 
+#include <quire/kmap.h>
+
+#include "kmem/area.h"
+
 #define LIVE_MAX 500u
+
+/* vmalloc's, which is refused before it comes to that. */
+void quire_mach_zero(struct quire_machine *machine, quire_frame frame) {
+    (void)machine, (void)frame;
+    abort();
+}
 
 /* Every size: the smallest general cache that holds it, 16-byte aligned, powers of two to their
  * size. */
@@ -196,11 +206,35 @@ static void misuse(void **state) {
     double_release(machine);
 }
 
+/* A machine that has no addresses for the kernel, or too few to be of use: what needs them is
+ * refused, the rest works. */
+static void no_addresses(void **state) {
+    (void)state;
+    for (uint64_t npages = 0; npages <= 64; npages += 64) {
+        struct quire_machine *machine = double_plain((uint64_t)4 << 20);
+        machine->kernel_pages = npages;
+        struct quire *q = kmem_up(machine);
+        quire_frame frame = {0};
+        assert_null(quire_vmalloc(q, 100));
+        assert_null(quire_vmap(q, &frame, 1));
+        assert_null(quire_fixmap_address(q, 0));
+        assert_int_equal(quire_fixmap_set(q, 0, (quire_paddr){0}), QUIRE_NOMEM);
+        quire_fixmap_clear(q, 0);
+        assert_null(quire_area_under(q, machine));
+        void *bytes = quire_kvmalloc(q, 1000); /* not there */
+        assert_non_null(bytes);
+        quire_kvfree(q, bytes);
+        assert_null(quire_kvmalloc(q, QUIRE_KMALLOC_MAX + 1));
+        kmem_down(machine, q);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_size), cmocka_unit_test(random_lifetimes),
-        cmocka_unit_test(resizing),   cmocka_unit_test(arrays),
-        cmocka_unit_test(far_away),   cmocka_unit_test(misuse),
+        cmocka_unit_test(every_size),   cmocka_unit_test(random_lifetimes),
+        cmocka_unit_test(resizing),     cmocka_unit_test(arrays),
+        cmocka_unit_test(far_away),     cmocka_unit_test(misuse),
+        cmocka_unit_test(no_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

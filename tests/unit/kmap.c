@@ -114,6 +114,10 @@ static void regions(void **state) {
     assert_int_equal(quire_request_region(q, base, 1, "none", true, &none), QUIRE_BUSY);
     base.value += 0x7FF;
     assert_int_equal(quire_request_region(q, base, 2, "none", true, &none), QUIRE_BUSY);
+    base.value -= 0x800;
+    assert_int_equal(quire_request_region(q, base, 2, "none", true, &none), QUIRE_BUSY);
+    base.value = 0x0FFFFFFF;
+    assert_int_equal(quire_request_region(q, base, 2, "none", true, &none), QUIRE_BUSY);
     base.value = 0x1000FFFF;
     assert_int_equal(quire_request_region(q, base, 2, "none", true, &none), QUIRE_BUSY);
     quire_fail_every(q, 1);
@@ -148,6 +152,8 @@ static void device_registers(void **state) {
     assert_int_equal((uintptr_t)a & 4095, 0x100);
     assert_int_equal((uintptr_t)b & 4095, 0x100);
     assert_null(quire_ioremap(one)); /* twice */
+    quire_frame none;
+    assert_false(quire_vmalloc_frame(q, (const void *)(uintptr_t)a, &none)); /* no RAM there */
     assert_int_equal(quire_release_region(one), QUIRE_BUSY);
     /* `one` reaches into the page that `two` begins in: both see the same registers there. */
     a[0] = 0x12345678;
@@ -242,11 +248,32 @@ static void device_memory(void **state) {
     rig_down(&rig);
 }
 
+/* Nothing of DMA32 here: a device that reaches further than DMA gets DMA's. */
+static void zones_left_out(void **state) {
+    (void)state;
+    static const uint64_t ends[QUIRE_NZONES] = {4 << 20, 4 << 20, UINT64_MAX, UINT64_MAX};
+    struct rig rig;
+    quire_paddr device;
+    rig_zone_ends = ends;
+    rig_up(&rig, 16 * RIG_MIB, 0);
+    rig_zone_ends = NULL;
+    void *bytes = quire_dma_alloc(rig.q, 5000, (16 << 20) - 2, &device);
+    assert_non_null(bytes);
+    assert_true(device.value + 5000 <= 4 << 20);
+    quire_dma_free(rig.q, bytes, 5000);
+    bytes = quire_dma_alloc(rig.q, 5000, (16 << 20) - 1, &device); /* just all of RAM */
+    assert_non_null(bytes);
+    assert_true(device.value >= 4 << 20);
+    quire_dma_free(rig.q, bytes, 5000);
+    rig_down(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kmap_slots),   cmocka_unit_test(fixmap_slots),
-        cmocka_unit_test(regions),      cmocka_unit_test(device_registers),
-        cmocka_unit_test(whole_blocks), cmocka_unit_test(device_memory),
+        cmocka_unit_test(kmap_slots),     cmocka_unit_test(fixmap_slots),
+        cmocka_unit_test(regions),        cmocka_unit_test(device_registers),
+        cmocka_unit_test(whole_blocks),   cmocka_unit_test(device_memory),
+        cmocka_unit_test(zones_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

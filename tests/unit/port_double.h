@@ -26,8 +26,9 @@ struct quire_machine {
     unsigned nranges;
     struct quire_ram_range ranges[DOUBLE_RANGES];
     char *memory[DOUBLE_RANGES];
-    jmp_buf *expected; /* where a panic goes, NULL: to the ground */
-    const char *panic; /* the condition of the last one */
+    uint64_t kernel_pages; /* of addresses at `machine`, never touched; 0: it has none */
+    jmp_buf *expected;     /* where a panic goes, NULL: to the ground */
+    const char *panic;     /* the condition of the last one */
 };
 
 bool quire_mach_ram_range(struct quire_machine *machine, unsigned index,
@@ -50,10 +51,11 @@ void *quire_mach_window(struct quire_machine *machine, quire_frame frame) {
     abort();
 }
 
-/* No kernel area: vmalloc and its like are refused. */
+/* As a rule no kernel area: vmalloc and its like are refused. */
 bool quire_mach_kernel_area(struct quire_machine *machine, void **base, uint64_t *npages) {
-    (void)machine, (void)base, (void)npages;
-    return false;
+    *base = machine;
+    *npages = machine->kernel_pages;
+    return machine->kernel_pages > 0;
 }
 
 enum quire_status quire_mach_kernel_map(struct quire_machine *machine, void *at,

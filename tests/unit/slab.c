@@ -102,6 +102,8 @@ static void shapes(void **state) {
     assert_int_equal(quire_cache_create(q, "large", 131073, 0, NULL, &cache), QUIRE_INVAL);
     assert_int_equal(quire_cache_create(q, "odd", 64, 24, NULL, &cache), QUIRE_INVAL);
     assert_int_equal(quire_cache_create(q, "far", 64, 8192, NULL, &cache), QUIRE_INVAL);
+    struct quire_cache_options unknown = {.name = "flag", .object_bytes = 8, .flags = 8};
+    assert_int_equal(quire_cache_create_with(q, &unknown, &cache), QUIRE_INVAL);
     kmem_down(machine, q);
 }
 
@@ -317,6 +319,92 @@ static void no_magazines(void **state) {
     kmem_down(machine, q);
 }
 
+/* The first magazine is full, and there is no memory for a second one: what was freed first goes
+ * home, half a magazine each time, and comes again. */
+static void one_magazine_only(void **state) {
+    (void)state;
+    enum { N = 300 };
+    static void *objects[N], *more[4096], *magazines[64];
+    struct quire_machine *machine = double_plain(RAM);
+    struct quire *q = kmem_up(machine);
+    struct quire_cache *cache, *other;
+    unsigned n = 0, nmagazines = 0;
+    assert_int_equal(quire_cache_create(q, "one", 64, 0, NULL, &cache), QUIRE_OK);
+    assert_int_equal(quire_cache_create(q, "eater", 4096, 0, NULL, &other), QUIRE_OK);
+    for (unsigned i = 0; i < N; i++) {
+        assert_non_null(objects[i] = quire_cache_alloc(cache));
+    }
+    assert_non_null(cache->loaded);
+    assert_null(cache->previous);
+    while ((more[n] = quire_cache_alloc(other)) != NULL) {
+        n++;
+    }
+    while ((magazines[nmagazines] = quire_cache_take(&q->kmem->magazine_cache)) != NULL) {
+        nmagazines++;
+    }
+    /* Every third: no slab becomes empty, so no memory comes free. */
+    uint64_t in_use = cache->in_use, given = 0;
+    for (unsigned i = 0; i < N; i += 3, given++) {
+        quire_cache_free(cache, objects[i]);
+        assert_int_equal(cache->in_use - quire_cache_hot(cache), N - given - 1);
+    }
+    assert_null(cache->previous);
+    assert_true(cache->in_use < in_use);
+    for (unsigned i = 0; i < N; i += 3) {
+        assert_non_null(objects[i] = quire_cache_alloc(cache));
+        memset(objects[i], (int)i, 64);
+    }
+    for (unsigned i = 0; i < N; i += 3) { /* each once */
+        assert_int_equal(*(unsigned char *)objects[i], (unsigned char)i);
+    }
+    while (nmagazines > 0) {
+        quire_cache_free(&q->kmem->magazine_cache, magazines[--nmagazines]);
+    }
+    quire_kmem_audit(q);
+    while (n > 0) {
+        quire_cache_free(other, more[--n]);
+    }
+    quire_cache_free_bulk(cache, objects, N);
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    assert_int_equal(quire_cache_destroy(other), QUIRE_OK);
+    kmem_down(machine, q);
+}
+
+/* Objects of many slabs, freed in any order, go home together: a magazine's worth at a time. */
+static void home_in_any_order(void **state) {
+    (void)state;
+    enum { N = 3000 };
+    static void *objects[N];
+    for (size_t nbytes = 24; nbytes < 3000; nbytes = nbytes * 3 + 8) {
+        struct quire_machine *machine = double_plain((uint64_t)16 << 20);
+        struct quire *q = kmem_up(machine);
+        struct quire_cache *cache;
+        uint64_t seed = nbytes;
+        assert_int_equal(quire_cache_create(q, "home", nbytes, 0, NULL, &cache), QUIRE_OK);
+        uint64_t free = quire_page_count(q, QUIRE_USE_FREE);
+        for (unsigned i = 0; i < N; i++) {
+            assert_non_null(objects[i] = quire_cache_alloc(cache));
+        }
+        for (unsigned i = N; i-- > 1;) { /* half in runs, half at random */
+            unsigned k = (unsigned)(double_random(&seed) % (i + 1));
+            if (i % 64 < 32) {
+                void *other = objects[k];
+                objects[k] = objects[i];
+                objects[i] = other;
+            }
+        }
+        quire_cache_free_bulk(cache, objects, N);
+        quire_kmem_audit(q);
+        quire_cache_shrink(cache);
+        assert_int_equal(cache->in_use, 0);
+        assert_int_equal(cache->nslabs, 0);
+        quire_kmem_shrink(q);
+        assert_true(quire_page_count(q, QUIRE_USE_FREE) >= free - 2);
+        assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+        kmem_down(machine, q);
+    }
+}
+
 /* All or none, each once; with what magazines hold, and without memory. */
 static void bulk(void **state) {
     (void)state;
@@ -389,6 +477,19 @@ static void misuse(void **state) {
     quire_cache_free(cache, object);
     assert_true(PANICS(machine, quire_kmem_audit(q)));
     assert_non_null(strstr(machine->panic, "freed twice"));
+    assert_true(PANICS(machine, quire_cache_shrink(cache)));
+    assert_non_null(strstr(machine->panic, "one: object 0x"));
+    assert_non_null(strstr(machine->panic, "freed twice"));
+    cache->front.count = 0;
+    /* What no cache ever gave: the test's own memory, a frame of another use. */
+    struct quire_page *page = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+    void *strangers[] = {machine, quire_page_window(q, page)};
+    for (unsigned volatile i = 0; i < 2; i++) {
+        quire_cache_free(cache, strangers[i]);
+        assert_true(PANICS(machine, quire_cache_shrink(cache)));
+        assert_non_null(strstr(machine->panic, "is no object"));
+        cache->front.count = 0;
+    }
     double_release(machine);
 }
 
@@ -421,12 +522,20 @@ static void info(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_lifetimes), cmocka_unit_test(shapes),
-        cmocka_unit_test(constructors),     cmocka_unit_test(colours),
-        cmocka_unit_test(exhaustion),       cmocka_unit_test(failing_switch),
-        cmocka_unit_test(failing_boot),     cmocka_unit_test(magazines),
-        cmocka_unit_test(no_magazines),     cmocka_unit_test(bulk),
-        cmocka_unit_test(misuse),           cmocka_unit_test(info),
+        cmocka_unit_test(random_lifetimes),
+        cmocka_unit_test(shapes),
+        cmocka_unit_test(constructors),
+        cmocka_unit_test(colours),
+        cmocka_unit_test(exhaustion),
+        cmocka_unit_test(failing_switch),
+        cmocka_unit_test(failing_boot),
+        cmocka_unit_test(magazines),
+        cmocka_unit_test(no_magazines),
+        cmocka_unit_test(one_magazine_only),
+        cmocka_unit_test(home_in_any_order),
+        cmocka_unit_test(bulk),
+        cmocka_unit_test(misuse),
+        cmocka_unit_test(info),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

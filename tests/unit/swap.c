@@ -4,7 +4,7 @@
 
 #include <quire/swapfile.h>
 
-#include "swap/swap.h"
+#include "swap/area.h"
 
 #define SWAP_PAGES 1024 /* with the header */
 
@@ -432,6 +432,164 @@ static void wrong_headers_are_refused(void **state) {
     teardown(&f);
 }
 
+/* Each reason has a text of its own, and one that is no reason has one too. */
+static void reasons(void **state) {
+    (void)state;
+    for (int a = QUIRE_SWAP_GOOD; a <= QUIRE_SWAP_BAD_LIST + 1; a++) {
+        const char *text = quire_swap_verdict_text((enum quire_swap_verdict)a);
+        assert_true(strlen(text) > 10);
+        for (int b = QUIRE_SWAP_GOOD; b < a; b++)
+            assert_string_not_equal(text, quire_swap_verdict_text((enum quire_swap_verdict)b));
+    }
+}
+
+/* /proc/swaps has room for the end of a long path. */
+static void long_names(void **state) {
+    (void)state;
+    char path[300];
+    struct fixture f;
+    struct quire_swap_info info;
+    setup_with(&f, 1);
+    assert_true(quire_swap_area(f.rig.q, 0, &info));
+    assert_null(info.name); /* a device */
+    assert_int_equal(quire_swap_drop(f.rig.q, 0), QUIRE_OK);
+    for (unsigned length = 90; length < 100; length++) {
+        for (unsigned i = 0; i < length; i++)
+            path[i] = (char)('a' + i % 23);
+        path[length] = 0;
+        assert_int_equal(quire_swap_add(f.rig.q, 0, 3, path), QUIRE_OK);
+        assert_true(quire_swap_area(f.rig.q, 0, &info));
+        assert_string_equal(info.name, length < 96 ? path : path + length - 95);
+        assert_int_equal(quire_swap_drop(f.rig.q, 0), QUIRE_OK);
+    }
+    assert_false(quire_swap_area(f.rig.q, 0, &info));
+    teardown(&f);
+}
+
+/* An area of two chunks of the map: full ones are passed over, spoiled slots come back in both. */
+static void two_chunks(void **state) {
+    (void)state;
+    enum { PAGES = CHUNK_SLOTS + 200 };
+    static struct quire_anon slots[PAGES];
+    const uint64_t bytes[] = {PAGES * RIG_PAGE};
+    struct fixture f = {0};
+    rig_up_with(&f.rig, 8 * RIG_MIB, bytes, 1);
+    struct quire *q = f.rig.q;
+    f.page = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+    f.words = quire_page_window(q, f.page);
+    const struct swap_area *area = &q->swap->areas[0];
+    for (uint32_t i = SLOT_FIRST; i < PAGES; i++) {
+        slots[i] = out(&f, i);
+        assert_int_equal(slots[i].slot.value, i);
+    }
+    assert_false(quire_slots_is_owned(area, 0));
+    assert_true(quire_slots_is_owned(area, PAGES - 1));
+    assert_false(quire_slots_is_owned(area, PAGES));
+    /* The search is at the start: the first chunk is full, a hole is in the second. */
+    static const uint32_t holes[] = {CHUNK_SLOTS + 77, CHUNK_SLOTS, CHUNK_SLOTS - 1, SLOT_FIRST};
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t hole = holes[i];
+        quire_swap_release(q, &slots[hole]);
+        assert_false(quire_slots_is_owned(area, hole));
+        slots[hole] = out(&f, hole);
+        assert_int_equal(slots[hole].slot.value, hole);
+    }
+    /* Spoiled in both; when nothing else is left they are given out again. */
+    for (unsigned i = 0; i < 4; i++) {
+        quire_swap_release(q, &slots[holes[i]]);
+        struct quire_anon anon = owner(&f, 1);
+        quire_soft_inject(f.rig.machine, QUIRE_SOFT_WRITE_ERROR, 1);
+        assert_int_equal(quire_swap_out(q, &anon), QUIRE_IO);
+        quire_soft_inject(f.rig.machine, QUIRE_SOFT_WRITE_ERROR, 0);
+        assert_false(quire_slots_is_owned(area, holes[i]));
+    }
+    assert_int_equal(spoiled(q), 4);
+    quire_swap_audit(q, PAGES - 1 - 4);
+    for (unsigned i = 0; i < 4; i++)
+        slots[holes[i]] = out(&f, i);
+    assert_int_equal(spoiled(q), 0);
+    quire_swap_audit(q, PAGES - 1);
+    for (uint32_t i = SLOT_FIRST; i < PAGES; i++)
+        quire_swap_release(q, &slots[i]);
+    quire_swap_audit(q, 0);
+    teardown(&f);
+}
+
+/* A device that grows: without memory for the longer map the area stays as it is, and grows when
+ * there is some again. */
+static void growth_without_memory(void **state) {
+    (void)state;
+    enum { STEP = 64 };
+    static struct quire_anon slots[20 * STEP];
+    struct fixture f = {0};
+    struct quire_soft_config machine = {.ram_bytes = 4 * RIG_MIB,
+                                        .swap_bytes = {STEP * RIG_PAGE},
+                                        .swap_step_bytes = {STEP * RIG_PAGE},
+                                        .swap_max_bytes = {40 * RIG_MIB},
+                                        .seed = 1};
+    assert_int_equal(quire_soft_create(&machine, &f.rig.machine), QUIRE_OK);
+    struct quire_config config = {.machine = f.rig.machine};
+    assert_int_equal(quire_create(&config, &f.rig.q), QUIRE_OK);
+    struct quire *q = f.rig.q;
+    assert_int_equal(quire_swapon(q, 0, 1), QUIRE_OK);
+    f.page = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+    f.words = quire_page_window(q, f.page);
+    unsigned n = 0, refused = 0;
+    for (unsigned round = 0; round < 10; round++) {
+        quire_fail_every(q, 1 + round % 2); /* the new list, or the longer map */
+        uint64_t total = quire_swap_total(q);
+        struct quire_anon anon = owner(&f, n);
+        enum quire_status status;
+        while ((status = quire_swap_out(q, &anon)) == QUIRE_OK) {
+            slots[n++] = anon;
+            anon = owner(&f, n);
+        }
+        refused += status == QUIRE_NOMEM;
+        assert_int_equal(quire_swap_total(q), total);
+        quire_swap_audit(q, n);
+        quire_fail_every(q, 0);
+        slots[n] = out(&f, n);
+        n++;
+        assert_true(quire_swap_total(q) > total);
+        quire_swap_audit(q, n);
+    }
+    assert_int_equal(refused, 10);
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(quire_swap_in(q, &slots[i], f.page), QUIRE_OK);
+        quire_swap_release(q, &slots[i]);
+    }
+    teardown(&f);
+}
+
+/* Which device a page is on; that there is too little room left. */
+static void where_and_how_full(void **state) {
+    (void)state;
+    struct fixture f;
+    static struct quire_anon slots[SWAP_PAGES];
+    setup_with(&f, 2);
+    struct quire *q = f.rig.q;
+    assert_false(quire_swap_slot_on(q, QUIRE_SLOT_NONE, 0));
+    assert_int_equal(quire_swap_drop(q, 1), QUIRE_OK);
+    unsigned half = SWAP_PAGES / 2;
+    for (unsigned i = 0; i < half; i++) {
+        assert_false(quire_swap_is_full(q));
+        slots[i] = out(&f, i);
+    }
+    assert_true(quire_swap_is_full(q));
+    assert_true(quire_swap_slot_on(q, slots[0].slot, 0));
+    assert_false(quire_swap_slot_on(q, slots[0].slot, 1));
+    assert_true(quire_swap_is_behind(slots[4].slot, slots[3].slot, 1));
+    assert_false(quire_swap_is_behind(slots[5].slot, slots[3].slot, 1));
+    assert_true(quire_swap_is_behind(slots[3].slot, slots[5].slot, -2));
+    quire_slot there = slots[0].slot;
+    for (unsigned i = 0; i < half; i++)
+        quire_swap_release(q, &slots[i]);
+    assert_int_equal(quire_swap_drop(q, 0), QUIRE_OK);
+    assert_false(quire_swap_slot_on(q, there, 0));
+    assert_false(quire_swap_is_full(q)); /* there is none that could be */
+    teardown(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(evictions_are_neighbours),
@@ -445,6 +603,11 @@ int main(void) {
         cmocka_unit_test(priorities_left_to_us),
         cmocka_unit_test(headers_are_respected),
         cmocka_unit_test(wrong_headers_are_refused),
+        cmocka_unit_test(reasons),
+        cmocka_unit_test(long_names),
+        cmocka_unit_test(two_chunks),
+        cmocka_unit_test(where_and_how_full),
+        cmocka_unit_test(growth_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

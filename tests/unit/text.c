@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <quire/status.h>
+
 #include "base/text.h"
 
 static uint64_t next_random(uint64_t *state) {
@@ -103,8 +105,27 @@ static void last_byte(void **state) {
     assert_memory_equal(bytes, "ab\0#", 4);
 }
 
+/* Each status has its name, as a program's source says it; what is none has one too. */
+static void status_names(void **state) {
+    (void)state;
+    static const struct {
+        enum quire_status status;
+        const char *name;
+    } names[] = {{QUIRE_OK, "QUIRE_OK"},           {QUIRE_NOMEM, "QUIRE_NOMEM"},
+                 {QUIRE_FAULT, "QUIRE_FAULT"},     {QUIRE_DENIED, "QUIRE_DENIED"},
+                 {QUIRE_BUS, "QUIRE_BUS"},         {QUIRE_KILLED, "QUIRE_KILLED"},
+                 {QUIRE_RESTART, "QUIRE_RESTART"}, {QUIRE_INVAL, "QUIRE_INVAL"},
+                 {QUIRE_EXIST, "QUIRE_EXIST"},     {QUIRE_UNMAPPED, "QUIRE_UNMAPPED"},
+                 {QUIRE_IO, "QUIRE_IO"},           {QUIRE_BUSY, "QUIRE_BUSY"},
+                 {QUIRE_PERM, "QUIRE_PERM"},       {QUIRE_NOROOM, "QUIRE_NOROOM"}};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_string_equal(quire_status_name(names[i].status), names[i].name);
+    assert_string_equal(quire_status_name((enum quire_status)99), "QUIRE_?");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(last_byte),
-                                       cmocka_unit_test(beside_snprintf)};
+                                       cmocka_unit_test(beside_snprintf),
+                                       cmocka_unit_test(status_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,56 @@ static void wrong_sizes(void **state) {
     rig_down(&rig);
 }
 
+/* The addresses themselves: to the last page, into a gap that just fits, never over a guard. */
+static void addresses(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, 4 * RIG_MIB, 0);
+    struct quire *q = rig.q;
+    struct quire_kernel_area *kernel = q->kmem->area;
+    uint64_t limit = kernel->limit;
+    assert_null(quire_area_take(q, 0, AREA_VMAP));
+    assert_null(quire_area_take(q, limit + 1, AREA_VMAP));
+    assert_null(quire_area_take(q, limit, AREA_VMAP)); /* its guard has no room */
+    struct area *all = quire_area_take(q, limit - 1, AREA_VMAP);
+    assert_non_null(all);
+    assert_null(quire_area_take(q, 1, AREA_VMAP));
+    assert_ptr_equal(quire_area_at(q, limit - 2), all);
+    assert_null(quire_area_at(q, limit - 1)); /* the guard */
+    quire_area_give(q, all);
+    static const uint64_t sizes[] = {10, 20, 30};
+    struct area *areas[3], *rest, *in_gap;
+    for (unsigned i = 0; i < 3; i++)
+        assert_non_null(areas[i] = quire_area_take(q, sizes[i], AREA_VMAP));
+    uint64_t gap = areas[1]->first;
+    assert_true(areas[0]->first + 11 <= gap && gap + 21 <= areas[2]->first);
+    char *base = quire_area_address(q, areas[1]);
+    assert_ptr_equal(quire_area_under(q, base), areas[1]);
+    assert_ptr_equal(quire_area_under(q, base + 20 * RIG_PAGE - 1), areas[1]);
+    assert_null(quire_area_under(q, base + 20 * RIG_PAGE));
+    assert_null(quire_area_under(q, base - 1));
+    assert_null(quire_area_under(q, kernel->base - 1));
+    assert_null(quire_area_under(q, kernel->base + kernel->npages * RIG_PAGE));
+    uint64_t end = areas[2]->first + 31;
+    assert_non_null(rest = quire_area_take(q, limit - end - 1, AREA_VMAP));
+    assert_int_equal(rest->first, end);
+    quire_area_give(q, areas[1]);
+    assert_null(quire_area_at(q, gap));
+    assert_null(quire_area_take(q, 21, AREA_VMAP)); /* a page too many */
+    quire_fail_every(q, 1);
+    assert_null(quire_area_take(q, 20, AREA_VMAP));
+    quire_fail_every(q, 0);
+    assert_non_null(in_gap = quire_area_take(q, 20, AREA_VMAP));
+    assert_int_equal(in_gap->first, gap);
+    assert_int_equal(kernel->nareas, 4);
+    struct area *left[] = {areas[0], in_gap, areas[2], rest};
+    for (unsigned i = 0; i < 4; i++)
+        quire_area_give(q, left[i]);
+    assert_int_equal(kernel->nareas, 0);
+    assert_int_equal(kernel->nmapped, 0);
+    rig_down(&rig);
+}
+
 /* 160 MiB: its list of frames is larger than kmalloc's largest, and lies in an area itself. */
 static void larger_than_lists(void **state) {
     (void)state;
@@ -323,6 +373,7 @@ int main(void) {
         cmocka_unit_test(from_scattered_frames),
         cmocka_unit_test(no_leaks),
         cmocka_unit_test(wrong_sizes),
+        cmocka_unit_test(addresses),
         cmocka_unit_test(larger_than_lists),
         cmocka_unit_test(mapping_of_frames),
         cmocka_unit_test(host_limit),

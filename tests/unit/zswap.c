@@ -226,6 +226,43 @@ static void rot_is_caught(void **state) {
     rig_down(&rig);
 }
 
+/* A page that changed in the store is not sealed anew on its way to a disk: it stays, its owner
+ * hears of it, and the others go. */
+static void rot_is_not_written_back(void **state) {
+    (void)state;
+    struct rig rig;
+    static struct quire_anon anons[400];
+    if (up(&rig, 4 * RAM, QUIRE_ZSWAP_LZ4, 1)) {
+        struct quire_page *page = quire_page_alloc(rig.q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+        assert_non_null(page);
+        unsigned bad = 0;
+        for (unsigned i = 0; i < 400; i++) {
+            make(quire_page_window(rig.q, page), 4 + 8 * i, 0);
+            anons[i] = (struct quire_anon){page, .id = i + 1, .slot = QUIRE_SLOT_NONE, .refs = 1};
+            assert_int_equal(quire_swap_out(rig.q, &anons[i]), QUIRE_OK);
+            if (i == 3)
+                *((uint8_t *)(uintptr_t)anons[bad].seal + 60) ^= 0x40;
+        }
+        const struct quire_counters *counters = quire_counters(rig.q);
+        assert_true(counters->io_error > 0);
+        assert_true(counters->zswpwb > 200);
+        uint64_t errors = counters->io_error;
+        assert_true(quire_swap_is_stored(anons[bad].slot));
+        for (unsigned i = 0; i < 400; i++) {
+            uint64_t expected[512];
+            make(expected, 4 + 8 * i, 0);
+            enum quire_status status = quire_swap_in(rig.q, &anons[i], page);
+            assert_int_equal(status, i == bad ? QUIRE_IO : QUIRE_OK);
+            if (i != bad)
+                assert_memory_equal(quire_page_window(rig.q, page), expected, RIG_PAGE);
+            quire_swap_release(rig.q, &anons[i]);
+        }
+        assert_int_equal(quire_counters(rig.q)->io_error, errors + 1);
+        quire_page_free(rig.q, page);
+    }
+    rig_down(&rig);
+}
+
 /* With every frame taken but a few, also those of the reserve: a block that does not come leaves no
  * trace. */
 static void to_the_last_frame(void **state) {
@@ -268,7 +305,7 @@ int main(void) {
         cmocka_unit_test(in_front_of_a_disk),    cmocka_unit_test(with_no_disk_at_all),
         cmocka_unit_test(cheaper_than_the_disk), cmocka_unit_test(switched_while_full),
         cmocka_unit_test(when_things_fail),      cmocka_unit_test(rot_is_caught),
-        cmocka_unit_test(to_the_last_frame),
+        cmocka_unit_test(to_the_last_frame),     cmocka_unit_test(rot_is_not_written_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
