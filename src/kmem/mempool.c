@@ -98,9 +98,7 @@ enum quire_status quire_mempool_resize(struct quire_mempool *pool, size_t least)
     if (!reserve) {
         return QUIRE_NOMEM;
     }
-    if (least < pool->least) {
-        drain(pool, least);
-    }
+    drain(pool, least);
     for (size_t i = 0; i < pool->nreserve; i++) {
         reserve[i] = pool->reserve[i];
     }

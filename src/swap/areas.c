@@ -139,7 +139,7 @@ static void mark_bad_pages(struct swap_area *area, const void *page, uint64_t de
     }
 }
 
-/* The end of a path says more than its beginning. */
+/* The end of a path says more than its beginning. => the name is all zeros */
 static void set_name(struct swap_area *area, const char *name) {
     size_t length = 0, i = 0;
     while (name[length]) {
@@ -149,7 +149,6 @@ static void set_name(struct swap_area *area, const char *name) {
     for (; from[i]; i++) {
         area->name[i] = from[i];
     }
-    area->name[i] = 0;
     area->is_file = true;
 }
 
@@ -345,7 +344,7 @@ bool quire_swap_has_room(const struct quire *q) {
 }
 
 bool quire_swap_is_full(const struct quire *q) {
-    return q->swap->norder > 0 && quire_swap_free(q) * 2 < quire_swap_total(q);
+    return quire_swap_free(q) * 2 < quire_swap_total(q);
 }
 
 bool quire_swap_is_behind(quire_slot slot, quire_slot that, int32_t step) {

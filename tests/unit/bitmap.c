@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/bitmap.h"
+#include "random.h"
 
 #define BITS_MAX 300u
 
@@ -16,13 +17,6 @@ static uint64_t slow_next(const uint64_t *words, uint64_t nbits, uint64_t from, 
         from++;
     }
     return from < nbits ? from : nbits;
-}
-
-static uint64_t next_random(uint64_t *state) {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 0x2545F4914F6CDD1Du;
 }
 
 static void check(const uint64_t *words, uint64_t nbits) {

@@ -1,22 +1,8 @@
 /* checked.c: objects that are looked at: each mistake panics at the call that can see it first, and
  * the words name cache and object. And reclaimable caches, whose owners are asked to give. */
-#include "port_double.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "kmem/cache.h"
+#include "kmem_rig.h"
 
 #define RAM ((uint64_t)8 << 20)
-
-static struct quire *boot(struct quire_machine *machine, bool checked) {
-    struct quire *q = double_boot(machine, 0);
-    assert_non_null(q);
-    assert_int_equal(quire_kmem_boot(q, checked), QUIRE_OK);
-    return q;
-}
 
 static struct quire_cache *create(struct quire *q, const char *name, size_t nbytes, size_t align) {
     struct quire_cache_options options = {
@@ -35,19 +21,11 @@ static void assert_words(const struct quire_machine *machine, const char *name, 
     assert_string_equal(machine->panic, words);
 }
 
-static void down(struct quire_machine *machine, struct quire *q) {
-    quire_kmem_audit(q);
-    quire_kmem_shutdown(q);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
-}
-
 /* Every size and alignment: all bytes are the user's, and no others. */
 static void shapes(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine, false);
+    struct quire *q = kmem_up(machine);
     for (size_t nbytes = 1; nbytes <= 131072; nbytes += 1 + nbytes / 7) {
         for (size_t align = 0; align <= 4096; align = align * 16 + 16) {
             size_t power = align == 0 ? 0 : (align & ~(align - 1)) == align ? align : 4096;
@@ -64,7 +42,7 @@ static void shapes(void **state) {
             assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
         }
     }
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 static __attribute__((noinline)) bool free_panics(struct quire_machine *machine,
@@ -84,7 +62,7 @@ static __attribute__((noinline)) bool kfree_panics(struct quire_machine *machine
 static void overflows(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine, false);
+    struct quire *q = kmem_up(machine);
     for (size_t nbytes = 8; nbytes < 5000; nbytes = nbytes * 5 + 3) {
         struct quire_cache *cache = create(q, "edge", nbytes, 0);
         char *object = quire_cache_alloc(cache);
@@ -102,13 +80,13 @@ static void overflows(void **state) {
         quire_cache_free(cache, object);
         assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
     }
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 static void wrong_frees(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine, false);
+    struct quire *q = kmem_up(machine);
     struct quire_cache *one = create(q, "one", 128, 0), *two = create(q, "two", 128, 0);
     char *object = quire_cache_alloc(one), local;
     quire_frame frame;
@@ -140,7 +118,7 @@ static void construct(void *object) {
 static void constructed(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine, false);
+    struct quire *q = kmem_up(machine);
     struct quire_cache_options options = {.name = "built",
                                           .object_bytes = 100,
                                           .constructor = construct,
@@ -165,14 +143,14 @@ static void constructed(void **state) {
     object[100] = (char)0xCC;
     quire_cache_free(cache, object);
     assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* A manager that looks at all its objects: kmalloc's too, the largest included. */
 static void everywhere(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine, true);
+    struct quire *q = kmem_up_checked(machine, true);
     for (size_t nbytes = 1; nbytes <= 131072; nbytes = nbytes * 3 + 1) {
         char *object = quire_kmalloc(q, nbytes);
         assert_non_null(object);
@@ -190,7 +168,7 @@ static void everywhere(void **state) {
         assert_true(kfree_panics(machine, q, object));
         quire_kmem_audit(q);
     }
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 /* ---- caches whose owners are asked to give --------------------------------------------------- */
@@ -214,7 +192,7 @@ static uint64_t give_up(void *context, uint64_t nobjects) {
 static void reclaimable(void **state) {
     (void)state;
     struct quire_machine *machine = double_plain(RAM);
-    struct quire *q = boot(machine, false);
+    struct quire *q = kmem_up(machine);
     static struct holder holder;
     struct quire_cache_options options = {.name = "copies",
                                           .object_bytes = 1000,
@@ -240,7 +218,7 @@ static void reclaimable(void **state) {
     assert_int_equal(holder.n, 0);
     assert_int_equal(quire_kmem_reclaimable(q), 0);
     assert_int_equal(quire_cache_destroy(holder.cache), QUIRE_OK);
-    down(machine, q);
+    kmem_down(machine, q);
 }
 
 int main(void) {

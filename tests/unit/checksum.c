@@ -12,15 +12,9 @@
 
 #include "base/bitmap.h"
 #include "base/checksum.h"
+#include "random.h"
 
 #define PAGE 4096u
-
-static uint64_t next_random(uint64_t *state) {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 0x2545F4914F6CDD1Du;
-}
 
 static void fill(unsigned char *page, unsigned kind) {
     uint64_t seed = 17 + kind;

@@ -11,11 +11,16 @@
 
 #include "kmem/cache.h"
 
-static inline struct quire *kmem_up(struct quire_machine *machine) {
+/* checked: all caches look at each object. */
+static inline struct quire *kmem_up_checked(struct quire_machine *machine, bool checked) {
     struct quire *q = double_boot(machine, 0);
     assert_non_null(q);
-    assert_int_equal(quire_kmem_boot(q, false), QUIRE_OK);
+    assert_int_equal(quire_kmem_boot(q, checked), QUIRE_OK);
     return q;
+}
+
+static inline struct quire *kmem_up(struct quire_machine *machine) {
+    return kmem_up_checked(machine, false);
 }
 
 /* Audited, and everything was given back. */

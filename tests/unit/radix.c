@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/radix.h"
+#include "random.h"
 
 #define STEPS 20000u
 
@@ -58,13 +59,6 @@ static void tree_init(struct tree *tree) {
 static void tree_check(struct tree *tree) {
     assert_true(quire_radix_check(&tree->radix));
     assert_int_equal(tree->radix.nodes, tree->source.out);
-}
-
-static uint64_t next_random(uint64_t *state) {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 0x2545F4914F6CDD1Du;
 }
 
 /* The model: places[] ascend, values[i] is what lies at places[i]. */

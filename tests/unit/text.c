@@ -12,13 +12,7 @@
 #include <quire/status.h>
 
 #include "base/text.h"
-
-static uint64_t next_random(uint64_t *state) {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 0x2545F4914F6CDD1Du;
-}
+#include "random.h"
 
 static const uint64_t edges[] = {0,
                                  1,

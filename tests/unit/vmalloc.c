@@ -15,6 +15,7 @@
 #include "kmem/area.h"
 #include "kmem/cache.h"
 #include "page/page.h"
+#include "random.h"
 
 #define LIVE_MAX 60u
 
@@ -26,13 +27,6 @@ static bool readable(const void *at) {
     close(ends[0]);
     close(ends[1]);
     return n == 1;
-}
-
-static uint64_t next_random(uint64_t *state) {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 0x2545F4914F6CDD1Du;
 }
 
 struct live {
