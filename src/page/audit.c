@@ -112,14 +112,14 @@ static uint64_t audit_stacks(struct quire *q, const struct quire_zone *zone, uns
         for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
             unsigned class = QUIRE_CLASS(zone - q->phys->zones, type);
             const struct quire_hot *hot = &q->phys->pcps[cpu].hot[order][class];
-            CHECK(q, quire_hot_count(hot) <= hot->max); /* pcp I3 */
-            for (uint32_t i = 0; i < quire_hot_count(hot); i++) {
+            CHECK(q, hot->count <= hot->max); /* pcp I3 */
+            for (uint32_t i = 0; i < hot->count; i++) {
                 uint32_t frame = hot->frames[i];
                 CHECK(q, frame >= zone->first && frame < zone->end);
                 CHECK(q, *quire_zone_tag(q->phys, frame) ==
                              QUIRE_TAG(QUIRE_USE_FREE, order)); /* pcp I1 */
             }
-            blocks += quire_hot_count(hot);
+            blocks += hot->count;
         }
     }
     return blocks;
@@ -154,7 +154,8 @@ static void audit_zone(struct quire *q, const struct quire_zone *zone, struct re
 static void audit_floor(struct quire *q) {
     const struct quire_phys *phys = q->phys;
     const struct quire_zone *zone = &phys->zones[phys->fast_zone];
-    CHECK(q, phys->fast == &phys->pcp->hot[0][QUIRE_CLASS(phys->fast_zone, 0)]);
+    CHECK(q, phys->fast_class == QUIRE_CLASS(phys->fast_zone, 0));
+    CHECK(q, phys->fast == &phys->pcp->hot[0][phys->fast_class]);
     for (unsigned mode = 0; mode < 3; mode++) {
         CHECK(q, phys->floor[mode] + zone->nfree >= zone->reserve[mode]);
     }

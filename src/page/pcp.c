@@ -80,9 +80,12 @@ static enum quire_status boot_zone(struct quire_phys *phys, struct quire_zone *z
     return QUIRE_OK;
 }
 
-static void use_processor(struct quire_phys *phys, unsigned cpu) {
+/* That processor works, and that zone serves. */
+static void use_stacks(struct quire_phys *phys, unsigned cpu, unsigned zone) {
     phys->pcp = &phys->pcps[cpu];
-    phys->fast = stack_of(phys, phys->pcp, &phys->zones[phys->fast_zone], 0, 0);
+    phys->fast_zone = zone;
+    phys->fast_class = QUIRE_CLASS(zone, 0);
+    phys->fast = &phys->pcp->hot[0][phys->fast_class];
 }
 
 /* => zones laid out, managed frames estimated, nothing donated yet */
@@ -100,15 +103,14 @@ enum quire_status quire_pcp_boot(struct quire *q, struct quire_memblock *membloc
             }
         }
     }
-    phys->fast_zone = phys->top;
     phys->fast_above_low = true;
-    use_processor(phys, 0);
+    use_stacks(phys, 0, phys->top);
     return QUIRE_OK;
 }
 
 void quire_page_set_cpu(struct quire *q, unsigned cpu) {
     CHECK(q, cpu < q->phys->ncpus);
-    use_processor(q->phys, cpu);
+    use_stacks(q->phys, cpu, q->phys->fast_zone);
 }
 
 uint64_t quire_pcp_frames(const struct quire_phys *phys, const struct quire_zone *zone) {
@@ -118,7 +120,7 @@ uint64_t quire_pcp_frames(const struct quire_phys *phys, const struct quire_zone
         for (unsigned order = 0; order <= QUIRE_PAGEBLOCK_ORDER; order++) {
             uint64_t blocks = 0;
             for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
-                blocks += quire_hot_count(stack_of(phys, pcp, zone, order, type));
+                blocks += stack_of(phys, pcp, zone, order, type)->count;
             }
             sum += blocks << order;
         }
@@ -148,9 +150,8 @@ void quire_pcp_set_floor(struct quire_phys *phys) {
 }
 
 void quire_pcp_set_zone(struct quire_phys *phys, unsigned zone, bool above_low) {
-    phys->fast_zone = zone;
     phys->fast_above_low = above_low;
-    phys->fast = stack_of(phys, phys->pcp, &phys->zones[zone], 0, 0);
+    use_stacks(phys, (unsigned)(phys->pcp - phys->pcps), zone);
 }
 
 /* ---- refill and drain ------------------------------------------------------------------------ */
@@ -200,7 +201,7 @@ static void refill(struct quire_phys *phys, struct quire_zone *zone, struct quir
         }
     }
     reverse(hot->frames, n);
-    hot->given += n;
+    hot->count += n;
     zone->refilled = zone->refilled || n > 0;
 }
 
@@ -218,12 +219,12 @@ uint32_t quire_pcp_take(struct quire_phys *phys, struct quire_zone *zone, unsign
     for (unsigned any = 0; any < QUIRE_NMIGRATE; any++) {
         there |= zone->nonempty[any];
     }
-    if (quire_hot_count(hot) == 0 && hot->max > 0 && there >> order != 0) {
+    if (hot->count == 0 && hot->max > 0 && there >> order != 0) {
         refill(phys, zone, hot, order, type);
     }
-    if (quire_hot_count(hot) > 0) {
-        hot->taken++;
-        return hot->frames[quire_hot_count(hot)];
+    if (hot->count > 0) {
+        hot->count--;
+        return hot->frames[hot->count];
     }
     if (there >> order == 0 && !quire_pcp_drain(phys, zone)) {
         return QUIRE_NO_FRAME;
@@ -256,8 +257,8 @@ static void cool(struct quire_phys *phys, struct quire_zone *zone, struct quire_
         quire_buddy_give(phys, zone, hot->frames[i], order + k);
         i += 1u << k;
     }
-    hot->taken += n;
-    __builtin_memmove(hot->frames, hot->frames + n, quire_hot_count(hot) * sizeof hot->frames[0]);
+    hot->count -= n;
+    __builtin_memmove(hot->frames, hot->frames + n, hot->count * sizeof hot->frames[0]);
 }
 
 void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, uint32_t frame,
@@ -268,13 +269,13 @@ void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, uint32_t f
         quire_buddy_give(phys, zone, frame, order);
         return;
     }
-    if (quire_hot_count(hot) == hot->max) {
+    if (hot->count == hot->max) {
         uint32_t batch = order == 0 ? (hot->max + 3) / 4 : (hot->max + 1) / 2;
         cool(phys, zone, hot, order, batch);
     }
     *quire_zone_tag(phys, frame) = QUIRE_TAG(QUIRE_USE_FREE, order); /* I1 */
-    hot->frames[quire_hot_count(hot)] = frame;
-    hot->given++;
+    hot->frames[hot->count] = frame;
+    hot->count++;
 }
 
 bool quire_pcp_drain(struct quire_phys *phys, struct quire_zone *zone) {
@@ -292,8 +293,8 @@ bool quire_pcp_drain(struct quire_phys *phys, struct quire_zone *zone) {
         for (unsigned order = 0; order <= QUIRE_PAGEBLOCK_ORDER; order++) {
             for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
                 struct quire_hot *hot = stack_of(phys, &phys->pcps[cpu], zone, order, type);
-                if (quire_hot_count(hot) > 0) {
-                    cool(phys, zone, hot, order, quire_hot_count(hot));
+                if (hot->count > 0) {
+                    cool(phys, zone, hot, order, hot->count);
                     any = true;
                 }
             }

@@ -373,7 +373,7 @@ void quire_page_pcp(const struct quire *q, unsigned index, unsigned cpu,
         for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
             const struct quire_hot *hot =
                 &phys->pcps[cpu].hot[order][QUIRE_CLASS(zone - phys->zones, type)];
-            info->count += quire_hot_count(hot) << order;
+            info->count += hot->count << order;
             info->high += hot->max << order;
         }
     }

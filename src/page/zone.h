@@ -20,18 +20,12 @@
 #define QUIRE_CPUS_MAX  64
 
 /* Free blocks of one order and type, the last freed on top: what is still in the cache is handed
- * out first. How many there are is the difference of two counts that only grow: then taking waits
- * for the last taking, and giving for the last giving, but neither for the other (with one count a
- * pair took a third longer in bench/core.c). */
+ * out first. */
 struct quire_hot {
-    uint32_t *frames;      /* their heads; [0] was freed first */
-    uint32_t given, taken; /* modulo 2^32 */
-    uint32_t max;          /* 0: this order is not kept here */
+    uint32_t *frames; /* their heads; [0] was freed first */
+    uint32_t count;
+    uint32_t max; /* 0: this order is not kept here */
 };
-
-static inline uint32_t quire_hot_count(const struct quire_hot *hot) {
-    return hot->given - hot->taken;
-}
 
 /* What a page block's frames have in common: their zone and their migrate type, as one small
  * number, so that a freed frame finds its stack by one look. */
@@ -67,6 +61,7 @@ struct quire_phys {
     /* What each allocation and free looks at comes first. */
     struct quire_hot *fast; /* stacks of order 0 of the working processor in zone fast_zone */
     struct quire_pcp *pcp;  /* the working processor's stacks */
+    uint32_t fast_class;    /* of the first of the fast stacks */
     uint32_t type_mask;     /* 0 on machines too small for page blocks of different types */
     uint32_t first, end;    /* frames of the table */
     struct quire_page *table;
