@@ -213,15 +213,16 @@ static void directories(void) {
 
 struct shared {
     pthread_mutex_t lock, robust;
-    int order[8], n;
+    int came[4], n;
+    volatile int owned; /* the child has the robust lock */
 };
 
 static struct shared *common;
 
 static void *contender(void *number) {
-    usleep(2000 * (useconds_t)(1 + (intptr_t)number));
     pthread_mutex_lock(&common->lock);
-    common->order[common->n++] = (int)(intptr_t)number;
+    common->came[(intptr_t)number]++;
+    common->n++;
     pthread_mutex_unlock(&common->lock);
     return NULL;
 }
@@ -244,7 +245,7 @@ static void owned_locks(void) {
     EXPECT(common->n == 0 && pthread_mutex_unlock(&common->lock) == 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    EXPECT(common->n == 4 && common->order[0] == 0 && common->order[3] == 3);
+    EXPECT(common->n == 4 && common->came[0] == 1 && common->came[3] == 1);
     EXPECT(pthread_mutex_unlock(&common->lock) == EPERM);
     /* an owner that dies */
     pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
@@ -253,12 +254,16 @@ static void owned_locks(void) {
     pid_t child = fork();
     if (child == 0) {
         pthread_mutex_lock(&common->robust);
-        usleep(20000);
+        common->owned = 1;
+        while (common->owned == 1)
+            usleep(1000);
         _exit(0);
     }
-    usleep(5000);
+    while (common->owned == 0)
+        usleep(1000);
     soon.tv_nsec = 0; /* long ago */
     EXPECT(pthread_mutex_timedlock(&common->robust, &soon) == ETIMEDOUT);
+    common->owned = 2;
     EXPECT(pthread_mutex_lock(&common->robust) == EOWNERDEAD);
     EXPECT(pthread_mutex_consistent(&common->robust) == 0 &&
            pthread_mutex_unlock(&common->robust) == 0);
