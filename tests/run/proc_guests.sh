@@ -36,7 +36,7 @@ for name in fork signal memory vma shm ipc layout thread stack exec view timer e
     fi
     if [ "$(uname -s)" = Linux ] && command -v cc >/dev/null; then
         build cc "$scratch/native" $name
-        if "$scratch/native" >"$scratch/native.out" 2>&1; then
+        if timeout 120 "$scratch/native" >"$scratch/native.out" 2>&1; then
             diff "$scratch/native.out" "$scratch/static.out" ||
                 fail "proc_$name: other than on this Linux"
         else
