@@ -28,7 +28,7 @@ say() { printf 'quire: %s\n' "$*" >&2; }
 wrong() { say "$*"; exit 125; }
 
 # Part of every tree: /bin/sh is what system(3) and scripts start.
-base_packages='dash'
+base_packages='dash ncurses-base'
 
 dir=$1
 shift

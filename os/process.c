@@ -92,13 +92,24 @@ struct os_task *os_task_create(struct os_process *process, int tid) {
     return task;
 }
 
+/* RLIMIT_NPROC at first: Linux allows half of what would take an eighth of the RAM by kernel stacks
+ * (fork_init), but a machine of a few megabytes should run a make -j4 all the same. It is what ends
+ * a fork bomb; here it binds everybody, the host's root too. */
+#define RAM_OF_A_PROCESS (UINT64_C(256) << 10)
+#define PROCESSES_LEAST  128
+
 static void set_first_limits(struct os_process *process) {
     for (unsigned i = 0; i < OS_RLIMITS; i++)
         process->rlimits[i][0] = process->rlimits[i][1] = OS_RLIM_INFINITY;
     uint64_t stack = process->os->config.stack_limit_bytes;
     process->rlimits[OS_RLIMIT_STACK][0] = stack ? stack : OS_STACK_LIMIT_DEFAULT;
     process->rlimits[OS_RLIMIT_CORE][0] = 0;
-    process->rlimits[OS_RLIMIT_NPROC][0] = process->rlimits[OS_RLIMIT_NPROC][1] = OS_PID_MAX;
+    uint64_t processes = process->os->config.ram_bytes / RAM_OF_A_PROCESS;
+    if (processes < PROCESSES_LEAST)
+        processes = PROCESSES_LEAST;
+    if (processes > OS_PID_MAX)
+        processes = OS_PID_MAX;
+    process->rlimits[OS_RLIMIT_NPROC][0] = process->rlimits[OS_RLIMIT_NPROC][1] = processes;
     process->rlimits[OS_RLIMIT_NOFILE][0] = process->rlimits[OS_RLIMIT_NOFILE][1] = OS_NFILES_MAX;
     process->rlimits[OS_RLIMIT_MEMLOCK][0] = process->rlimits[OS_RLIMIT_MEMLOCK][1] =
         UINT64_C(8) << 20; /* the default since Linux 5.16 */
@@ -180,7 +191,9 @@ static int64_t make_process(struct os_task *task, int pid, const struct clone_re
     if (!child)
         return -OS_EAGAIN;
     child->pid = pid;
-    child->exit_signal = request->exit_signal;
+    /* Its parent's parent never agreed to another signal (clone(2)). */
+    child->exit_signal =
+        request->flags & OS_CLONE_PARENT ? parent->exit_signal : request->exit_signal;
     int64_t error = -OS_EAGAIN;
     if (!inherit(child, parent, request->flags))
         goto undo;
@@ -252,10 +265,22 @@ static int64_t vfork_result(struct os_task *task) {
     return pid;
 }
 
+static uint64_t count_all(const struct os *os) {
+    uint64_t count = 0;
+    for (const struct os_process *process = os->processes; process; process = process->next) {
+        count += process->zombie;
+        for (const struct os_task *task = process->tasks; task; task = task->next)
+            count += task->state != OS_ZOMBIE;
+    }
+    return count;
+}
+
 static int64_t do_clone(struct os_task *task, const struct clone_request *request) {
     int64_t error = check_clone(task, request->flags);
     if (error)
         return error;
+    if (count_all(task->os) >= task->process->rlimits[OS_RLIMIT_NPROC][0])
+        return -OS_EAGAIN;
     if (!task->process->space)
         return -OS_ENOMEM;
     int id = os_new_pid(task->os);
@@ -391,6 +416,7 @@ static void give_away_children(struct os *os, struct os_process *dead) {
         if (child->parent_pid != dead->pid || child->reaped)
             continue;
         child->parent_pid = os->init->pid;
+        child->exit_signal = OS_SIGCHLD;
         if (child->zombie && dead != os->init)
             os_tell_parent(child, child->exit_status & 0x7f ? OS_CLD_KILLED : OS_CLD_EXITED,
                            child->exit_status & 0x7f ? child->exit_status & 0x7f
