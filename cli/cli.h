@@ -78,6 +78,8 @@ struct cli_command {
 
 int cli_run(struct cli_words *words);
 void cli_run_help(void);
+int cli_sh(struct cli_words *words);
+void cli_sh_help(void);
 int cli_mkswap(struct cli_words *words);
 void cli_mkswap_help(void);
 int cli_root(struct cli_words *words);

@@ -6,8 +6,9 @@
  * is the better half of a message.
  *
  *     quire  run     [options] [--] PROGRAM ARGUMENTS     run.c, summary.c
+ *            sh      [options] DIR [ARGUMENTS]            run.c
  *            mkswap  [options] FILE                       mkswap.c
- *            root    create DIR PACKAGE...                root.c, root_create.sh
+ *            root    create|add|list|remove               root.c, root_create.sh
  *            help    [COMMAND]                            here
  *            --version, --help                            here
  */
@@ -26,6 +27,7 @@ static void help_help(void);
 
 static const struct cli_command commands[] = {
     {"run", "run a Linux program in little memory, and see what happens", cli_run, cli_run_help},
+    {"sh", "a shell inside a tree of RISC-V programs", cli_sh, cli_sh_help},
     {"mkswap", "make a file a swap area for run", cli_mkswap, cli_mkswap_help},
     {"root", "make a directory of RISC-V programs for run", cli_root, cli_root_help},
     {"help", "say more about a command", help, help_help},

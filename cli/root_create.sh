@@ -12,6 +12,7 @@
 #                        archives/NAME_VERSION_riscv64.deb     what was downloaded
 #                        sets/KEY                              the packages of a request, resolved
 #     DIR/.quire-root                                          what is in a tree
+#     ~/.cache/quire/trees                                     where there are trees
 #
 # A request that was resolved before and whose packages are still there needs no network.
 # A tree appears whole or not at all: it is built as DIR.new.PID and renamed. Packages added to a
@@ -27,7 +28,8 @@ umask 022
 say() { printf 'quire: %s\n' "$*" >&2; }
 wrong() { say "$*"; exit 125; }
 
-# Part of every tree: /bin/sh is what system(3) and scripts start.
+# Part of every tree: /bin/sh is what system(3) and scripts start; the descriptions of terminals are
+# essential in Debian, so that no package that needs them says so.
 base_packages='dash ncurses-base'
 
 dir=$1
@@ -267,4 +269,8 @@ else
     mv "$new" "$dir" || exit 125
     trap - EXIT
 fi
+# For quire root list: every tree once, by its full name.
+full=$(cd "$dir" && pwd -P) && trees=$(dirname "$cache")/trees &&
+    { cat "$trees" 2>/dev/null; printf '%s\n' "$full"; } | sort -u >"$trees.new" &&
+    mv "$trees.new" "$trees"
 say "root create: $dir has $(sed -n 's/^deb //p' "$record" | wc -l) packages for riscv64"

@@ -50,6 +50,7 @@ struct run {
     struct os_bind binds[BINDS_MAX];
     struct cli_swaps swaps;
     bool quiet;
+    bool interactive; /* sh: what a terminal sends is the shell's, ^Z as well */
     char cwd[PATH_MAX];
 };
 
@@ -324,8 +325,8 @@ static void settle_cwd(struct run *run) {
     }
 }
 
-/* Everything before PROGRAM. False when it is wrong, and has been said. */
-static bool take_words(struct run *run, struct cli_words *words) {
+/* The options. False when one is wrong, and that has been said. */
+static bool take_options(struct run *run, struct cli_words *words) {
     const char *value;
     int option;
 
@@ -335,17 +336,27 @@ static bool take_words(struct run *run, struct cli_words *words) {
             return false;
         }
     }
-    if (option == CLI_OPTIONS_WRONG || !settle_sizes(run)) {
+    return option != CLI_OPTIONS_WRONG && settle_sizes(run);
+}
+
+/* What was said is what the machine is made of. */
+static void settle(struct run *run) {
+    run->config.binds = run->binds;
+    run->config.swaps = run->swaps.swaps;
+    run->config.nswaps = run->swaps.count;
+    settle_cwd(run);
+}
+
+/* Everything before PROGRAM. False when it is wrong, and has been said. */
+static bool take_words(struct run *run, struct cli_words *words) {
+    if (!take_options(run, words)) {
         return false;
     }
     if (words->at[0] == NULL || words->at[0][0] == '\0') {
         cli_wrong("run needs a program, as in quire run --ram 64M -- ./program");
         return false;
     }
-    run->config.binds = run->binds;
-    run->config.swaps = run->swaps.swaps;
-    run->config.nswaps = run->swaps.count;
-    settle_cwd(run);
+    settle(run);
     return true;
 }
 
@@ -355,19 +366,21 @@ static bool take_words(struct run *run, struct cli_words *words) {
 /* The machine that signals go to: a handler has no other way to know. Set while they are caught. */
 static struct os *running;
 
-static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-#define NFORWARDED (sizeof forwarded / sizeof forwarded[0])
+/* The last two only to a shell: else ^Z stops quire itself, as it would any program. */
+static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
+#define NFORWARDED       (sizeof forwarded / sizeof forwarded[0])
+#define FORWARDED_ALWAYS 4u
 
 static void forward(int signal) {
     os_interrupt(running, signal);
 }
 
-static void catch_signals(struct os *os) {
+static void catch_signals(struct os *os, bool interactive) {
     struct sigaction ours = {.sa_handler = forward}, theirs;
 
     running = os;
     sigemptyset(&ours.sa_mask);
-    for (size_t i = 0; i < NFORWARDED; i++) {
+    for (size_t i = 0; i < (interactive ? NFORWARDED : FORWARDED_ALWAYS); i++) {
         if (sigaction(forwarded[i], NULL, &theirs) == 0 && theirs.sa_handler != SIG_IGN) {
             sigaction(forwarded[i], &ours, NULL);
         }
@@ -399,7 +412,7 @@ static int run_on_machine(const struct run *run, struct cli_words *words) {
         return cli_wrong("%s", message);
     }
     if (os_start(os, words->at, environ, &error)) {
-        catch_signals(os);
+        catch_signals(os, run->interactive);
         status = os_run(os);
         release_signals();
         if (!run->quiet) {
@@ -413,18 +426,93 @@ static int run_on_machine(const struct run *run, struct cli_words *words) {
     return status;
 }
 
-int cli_run(struct cli_words *words) {
-    struct run run;
-    int status = CLI_EXIT_OURS;
+/* ---- a shell inside ----------------------------------------------------------------------------
+ */
 
-    if (take_words(&run, words)) {
-        status = run_on_machine(&run, words);
+void cli_sh_help(void) {
+    puts("quire sh [options of run] DIR [ARGUMENTS]\n\n"
+         "A shell inside the tree DIR, that of 'quire root create': its bash, or its sh. This\n"
+         "directory is visible under its own name, and is where the shell starts; --bind shows\n"
+         "others. ARGUMENTS are the shell's. No summary at the end.\n\n"
+         "Example:\n"
+         "  quire root create ~/riscv bash coreutils procps\n"
+         "  quire sh --ram 64M ~/riscv\n"
+         "  quire sh ~/riscv -c 'free; ps aux'");
+}
+
+/* The tree's best shell. */
+static const char *shell_of(const char *root) {
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/bin/bash", root);
+    bool bash = length > 0 && (size_t)length < sizeof path && access(path, X_OK) == 0;
+    return bash ? "/bin/bash" : "/bin/sh";
+}
+
+/* This directory under its own name would hide what the tree has there: not so good for /usr. */
+static bool may_show_here(void) {
+    static const char *const of_the_tree[] = {"/usr", "/etc", "/bin", "/sbin", "/lib", "/var"};
+    char here[PATH_MAX];
+
+    if (getcwd(here, sizeof here) == NULL || strcmp(here, "/") == 0) {
+        return false;
     }
-    for (unsigned i = 0; i < run.config.nbinds; i++) {
-        free((char *)run.binds[i].host_path);
+    for (size_t i = 0; i < sizeof of_the_tree / sizeof of_the_tree[0]; i++) {
+        if (strncmp(here, of_the_tree[i], strlen(of_the_tree[i])) == 0) {
+            return false;
+        }
     }
-    for (unsigned i = 0; i < run.swaps.count; i++) {
-        cli_swap_close(&run.swaps.swaps[i]);
+    return true;
+}
+
+/* The words of the shell, in place: DIR becomes its name, or the word before the first does. False
+ * when something is wrong, and has been said. */
+static bool take_shell(struct run *run, struct cli_words *words) {
+    if (!take_options(run, words)) {
+        return false;
+    }
+    if (run->config.root == NULL) {
+        if (words->at[0] == NULL) {
+            cli_wrong("sh needs a tree, as in quire sh ~/riscv; 'quire root create' makes one");
+            return false;
+        }
+        if (!take_option(run, ROOT, words->at[0])) {
+            return false;
+        }
+    } else {
+        words->at--;
+    }
+    words->at[0] = (char *)shell_of(run->config.root);
+    if (run->config.nbinds == 0 && may_show_here() && !take_option(run, BIND, ".")) {
+        return false;
+    }
+    run->quiet = run->interactive = true;
+    settle(run);
+    return true;
+}
+
+/* Run it if the words were good; then everything goes back. Returns the exit code. */
+static int run_and_close(struct run *run, struct cli_words *words, bool good) {
+    int status = good ? run_on_machine(run, words) : CLI_EXIT_OURS;
+
+    for (unsigned i = 0; i < run->config.nbinds; i++) {
+        free((char *)run->binds[i].host_path);
+    }
+    for (unsigned i = 0; i < run->swaps.count; i++) {
+        cli_swap_close(&run->swaps.swaps[i]);
     }
     return status;
+}
+
+int cli_sh(struct cli_words *words) {
+    struct run run;
+    bool good = take_shell(&run, words);
+
+    return run_and_close(&run, words, good);
+}
+
+int cli_run(struct cli_words *words) {
+    struct run run;
+    bool good = take_words(&run, words);
+
+    return run_and_close(&run, words, good);
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Foreground group: what was set, or that of process 1. */
-static int foreground(struct os *os) {
+int os_console_group(struct os *os) {
     const struct os_fs *fs = os_fs(os);
     const struct os_process *first = os_process_first(os);
     return fs->foreground_group ? fs->foreground_group : first ? first->group : 1;
@@ -53,7 +53,7 @@ static int64_t window(struct os_task *task, struct os_file *file, uint64_t reque
 }
 
 static int64_t group(struct os_task *task, uint64_t request, uint64_t va) {
-    int32_t value = request == OS_TIOCGSID ? task->process->session : foreground(task->os);
+    int32_t value = request == OS_TIOCGSID ? task->process->session : os_console_group(task->os);
     if (request != OS_TIOCSPGRP)
         return os_put(task, va, &value, sizeof value);
     int64_t result = os_get(task, &value, va, sizeof value);

@@ -195,6 +195,8 @@ void os_files_process_ended(struct os_fs *fs, int pid);
 int64_t os_pidfd_new(struct os_task *task, const struct os_process *process, uint32_t flags);
 int64_t os_pidfd_process(struct os_task *task, uint64_t fd, struct os_process **process);
 
+/* The group in the foreground of the host's terminal (fs_tty.c). */
+int os_console_group(struct os *os);
 /* The leader of a session ends: its pseudo-terminal, if any, is nobody's. */
 void os_pty_leader_exits(struct os_fs *fs, const struct os_process *leader);
 /* The device number of a session's pseudo-terminal and its group in the foreground; 0: none. */

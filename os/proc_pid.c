@@ -124,6 +124,13 @@ static void text_status(struct os *os, struct os_node at, struct os_text *text) 
 
 #define NS_PER_TICK (OS_NS_PER_SECOND / OS_CLOCK_TICKS)
 
+static uint64_t cpu_ns_of(const struct os_process *process) {
+    uint64_t ns = process->cpu_ns; /* of its tasks that have ended */
+    for (const struct os_task *task = process->tasks; task; task = task->next)
+        ns += task->cpu_ns;
+    return ns;
+}
+
 /* 52 fields; proc(5) numbers them. */
 static void text_stat(struct os *os, struct os_node at, struct os_text *text) {
     const struct os_process *p = process_of(os, at);
@@ -143,7 +150,7 @@ static void text_stat(struct os *os, struct os_node at, struct os_text *text) {
                    (unsigned long long)usage.major_faults);
     /* 14-22: utime stime cutime cstime priority nice num_threads itrealvalue starttime */
     os_text_printf(text, " %llu 0 %llu 0 %d %d %u 0 %llu",
-                   (unsigned long long)(p->cpu_ns / NS_PER_TICK),
+                   (unsigned long long)(cpu_ns_of(p) / NS_PER_TICK),
                    (unsigned long long)(p->child_cpu_ns / NS_PER_TICK), 20 + p->nice, p->nice,
                    count_tasks(p), (unsigned long long)(p->start_ns / NS_PER_TICK));
     /* 23-25: vsize rss rsslim */

@@ -160,16 +160,20 @@ static void answer_trap(struct os_task *task, const struct quire_trap *trap) {
 
 /* ---- one turn -------------------------------------------------------------------------------- */
 
-/* Signals that the host sent go to the process group of process 1, as a terminal's would. */
+/* Signals that the host sent go to the group in the console's foreground, as a terminal's would. A
+ * signal that is no key's (TERM, HUP) goes to that of process 1. */
 static void take_interrupts(struct os *os) {
+    int foreground = os_console_group(os);
     os->interrupted = 0;
     for (int signal = 1; signal <= OS_NSIG; signal++) {
         if (!os->interrupts[signal])
             continue;
         os->interrupts[signal] = 0;
         struct os_signal_info info = {.signo = signal, .code = OS_SI_KERNEL};
+        bool key = signal != OS_SIGTERM && signal != OS_SIGHUP;
+        int group = key ? foreground : os->init->group;
         for (struct os_process *process = os->processes; process; process = process->next)
-            if (process->group == os->init->group && !process->reaped)
+            if (process->group == group && !process->reaped)
                 os_signal_process(process, signal, &info);
     }
 }

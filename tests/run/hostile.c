@@ -70,7 +70,7 @@ static const char *const paths[] = {
     ".",
     "..",
     "socket",
-    "/proc/self/exe",
+
     "/sys/kernel/mm",
     "/dev/shm/../../outside/secret",
     "fifo",

@@ -22,12 +22,12 @@ fail() {
     exit 1
 }
 
-# need_root: $root is a tree with the packages that the tests of real programs use. From the cache,
-# or made now; without a network and a cache, skipped.
+# need_root [NAME]: $root is a tree with the packages that the tests of real programs use. From the
+# cache, or made now; without a network and a cache, skipped.
 test_packages='coreutils busybox xz-utils python3-minimal'
 need_root() {
     roots=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/quire/roots
-    root=$roots/tests
+    root=$roots/${1:-tests}
     mkdir -p "$roots" 2>/dev/null || skip "no cache directory can be made at $roots"
     # Tests run side by side: one makes the tree, the others wait for it.
     (
