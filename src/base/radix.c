@@ -64,7 +64,6 @@ static struct quire_radix_node *make_node(struct quire_radix *tree, unsigned lev
     struct quire_radix_node *node = tree->memory->alloc(tree->memory->context);
     if (node) {
         node->parent = NULL;
-        node->position = 0;
         node->level = (uint8_t)level;
         tree->nodes++;
     }

@@ -354,7 +354,7 @@ bool quire_swap_is_behind(quire_slot slot, quire_slot that, int32_t step) {
 
 void quire_swap_place(quire_slot slot, unsigned *area, uint32_t *page) {
     *area = slot.value >> SLOT_PAGE_BITS;
-    *page = slot.value & (SLOT_PAGE_COUNT - 1);
+    *page = swap_page_of(slot);
 }
 
 bool quire_swap_slot_on(const struct quire *q, quire_slot slot, unsigned device) {

@@ -580,6 +580,11 @@ static void where_and_how_full(void **state) {
     assert_true(quire_swap_is_full(q));
     assert_true(quire_swap_slot_on(q, slots[0].slot, 0));
     assert_false(quire_swap_slot_on(q, slots[0].slot, 1));
+    unsigned area;
+    uint32_t page;
+    quire_swap_place((quire_slot){3u << 28 | 12345}, &area, &page);
+    assert_int_equal(area, 3);
+    assert_int_equal(page, 12345);
     assert_true(quire_swap_is_behind(slots[4].slot, slots[3].slot, 1));
     assert_false(quire_swap_is_behind(slots[5].slot, slots[3].slot, 1));
     assert_true(quire_swap_is_behind(slots[3].slot, slots[5].slot, -2));
