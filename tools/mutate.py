@@ -240,7 +240,7 @@ class Bench:
         (place / "mutant.c").write_text(text)
         command = re.sub(r" -o \S+ -c \S+", f" -o {name} -c mutant.c", entry["command"])
         command = re.sub(r"^\S*ccache ", "", command.replace(" -g ", " "))
-        command = command.replace("-Werror", "-Werror=return-type") # such a mutant is no C either
+        command = command.replace("-Werror", "-Werror=return-type")  # such a mutant is no C either
         done = subprocess.run(f"{command} {level} -iquote {(ROOT / file).parent}", shell=True,
                               cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return (place / name).read_bytes() if done.returncode == 0 else None
