@@ -226,10 +226,12 @@ static void failing_boot(void **state) {
     for (uint64_t nth = 1; nth < 40; nth++) {
         struct quire_machine *machine = double_plain(RAM);
         struct quire *q = double_boot(machine, 0);
+        uint64_t kernel = quire_page_count(q, QUIRE_USE_KERNEL);
         q->fail_every = nth;
         enum quire_status status = quire_kmem_boot(q, false);
         q->fail_every = 0;
-        if (status == QUIRE_OK) {
+        if (status == QUIRE_OK) { /* the room's state is one frame */
+            assert_int_equal(quire_page_count(q, QUIRE_USE_KERNEL), kernel + 1);
             quire_kmem_shutdown(q);
         } else {
             assert_int_equal(status, QUIRE_NOMEM);
