@@ -4,30 +4,33 @@
 
 #include <quire/space.h>
 
-/* The status of a call of vm/, made again while the world changes or reclaim finds memory. payer:
- * the space that waits for it, or NULL. */
-#define WITH_MEMORY(q, payer_, status, call)                                \
-    do {                                                                    \
-        struct retry retry_ = {.payer = (payer_)};                                         \
-        do                                                                  \
-            (status) = (call);                                              \
-        while ((status) == QUIRE_RESTART ||                                 \
-               ((status) == QUIRE_NOMEM && quire_retry_nomem(q, &retry_))); \
-    } while (0)
-
 /* How often an operation is tried again when the attempts free memory but never enough, or when
  * memory is free and it is refused all the same (quire_fail_every). Linux: MAX_RECLAIM_RETRIES. */
 #define RETRIES_MAX 16
 
 /* One operation's tries; zero-initialised. */
 struct retry {
-    unsigned attempts;          /* NOMEM answers so far */
+    unsigned attempts;         /* NOMEM answers so far */
     struct quire_space *payer; /* whose program waits; NULL: nobody's in particular */
 };
 
 /* The operation answered QUIRE_NOMEM: reclaim. True: worth another try. Each attempt reclaims twice
  * as much as the one before, because what is asked for may be large (fork). */
 bool quire_retry_nomem(struct quire *q, struct retry *retry);
+
+/* The status of a call of vm/, made again while reclaim finds memory for it. payer: the space that
+ * waits for that, or NULL. */
+#define WITH_MEMORY(q, payer_, status, call)         \
+    do {                                             \
+        struct retry retry_ = {.payer = (payer_)};   \
+        do                                           \
+            (status) = (call);                       \
+        while (quire_again((q), (status), &retry_)); \
+    } while (0)
+
+static inline bool quire_again(struct quire *q, enum quire_status status, struct retry *retry) {
+    return status == QUIRE_NOMEM && quire_retry_nomem(q, retry);
+}
 
 /* A fault that ends no program: quire_fault but with QUIRE_NOMEM when there is no memory. For what
  * is only a favour (populate, read-ahead). */

@@ -62,9 +62,6 @@ enum quire_status quire_swapoff(struct quire *q, unsigned device) {
     for (;;) {
         uint64_t used_before = area.used;
         status = quire_vm_swap_back(q, device);
-        if (status == QUIRE_RESTART) {
-            continue;
-        }
         if (status != QUIRE_NOMEM) {
             break;
         }

@@ -15,7 +15,7 @@
 /* ---- faults -------------------------------------------------------------------------------- */
 
 /* One attempt: QUIRE_OK, QUIRE_FAULT, QUIRE_DENIED, QUIRE_BUS, QUIRE_KILLED; or QUIRE_NOMEM
- * (reclaim and call again), QUIRE_RESTART (just call again). */
+ * (reclaim and call again), QUIRE_RESTART (just call again; only faults may say so). */
 enum quire_status quire_vm_fault(struct quire_space *space, quire_vaddr va,
                                  enum quire_access access);
 
