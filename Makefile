@@ -4,6 +4,7 @@
 #   make test       every test                  make bench      speed, measured beside native
 #   make install    PREFIX=/usr/local           make clean
 #   make check-asan, check-tsan, check-debug    the tests in other builds (CMakePresets.json)
+#   make check-valgrind                         unit tests and a short simulation under valgrind
 #   make soak       simulate until HOURS=1 are over or STEPS=N done, with seeds never tried before
 #   make coverage   what the tests run through  make mutants    what they would notice
 PREFIX ?= /usr/local
@@ -11,7 +12,7 @@ PRESET ?= release
 # Optional; the tests that need a thing that is missing say so and are counted as skipped.
 CTEST_FLAGS ?= --output-on-failure
 
-.PHONY: all quire run test soak bench coverage mutants install clean
+.PHONY: all quire run test check-valgrind soak bench coverage mutants install clean
 .PRECIOUS: build/%/build.ninja
 
 all: quire
@@ -48,6 +49,11 @@ soak: build/release/build.ninja
 
 check-%:
 	@$(MAKE) --no-print-directory test PRESET=$*
+
+check-valgrind: build/release/build.ninja
+	@tools/need.sh build test
+	@cmake --build --preset release
+	@tools/valgrind.sh build/release
 
 build-%: build/%/build.ninja
 	@cmake --build --preset $*

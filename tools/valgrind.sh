@@ -1,7 +1,7 @@
 #!/bin/sh
-# valgrind.sh BUILD [STEPS]: every unit test, the port's tests and STEPS steps of the simulation under
-# valgrind: no access to what nobody may access, no decision by what nobody has written, no leak of
-# the host's memory. Prints the seconds of each; a report of valgrind's is an error.
+# valgrind.sh BUILD [STEPS]: every unit test, the port's tests and STEPS steps of the simulation
+# under valgrind: no access to what nobody may access, no decision by what nobody has written, no
+# leak of the host's memory. Prints the seconds of each; a report of valgrind's is an error.
 set -u
 build=${1:?the directory of a build} steps=${2:-20000}
 if ! command -v valgrind >/dev/null; then

@@ -65,7 +65,7 @@ size_t quire_view_pagetypeinfo(const struct quire *q, char *bytes, size_t capaci
     quire_text_decimal(&text, QUIRE_PAGEBLOCK_ORDER, 0);
     quire_text_string(&text, "\nPages per block:  ");
     quire_text_decimal(&text, (uint64_t)1 << QUIRE_PAGEBLOCK_ORDER, 0);
-    quire_text_string(&text, "\n\nFree pages count per migrate type at order ");
+    quire_text_string(&text, "\n\nFree pages count per migrate type at order  ");
     for (unsigned order = 0; order < QUIRE_NORDERS; order++) {
         quire_text_decimal(&text, order, 6);
         quire_text_char(&text, ' ');
@@ -74,7 +74,7 @@ size_t quire_view_pagetypeinfo(const struct quire *q, char *bytes, size_t capaci
     for (unsigned i = 0; quire_page_zone(q, i, &zone); i++) {
         free_counts(&text, &zone);
     }
-    quire_text_string(&text, "\nNumber of blocks type ");
+    quire_text_string(&text, "\nNumber of blocks type  ");
     for (unsigned type = 0; type < QUIRE_NMIGRATE; type++) {
         quire_text_right(&text, type_names[type], 12);
         quire_text_char(&text, ' ');

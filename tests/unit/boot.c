@@ -134,8 +134,8 @@ size_t quire_mach_compress(struct quire_machine *machine, enum quire_zswap metho
     return 0; /* no codec */
 }
 
-bool quire_mach_decompress(struct quire_machine *machine, enum quire_zswap method,
-                           const void *from, size_t nbytes, quire_frame frame) {
+bool quire_mach_decompress(struct quire_machine *machine, enum quire_zswap method, const void *from,
+                           size_t nbytes, quire_frame frame) {
     (void)machine, (void)method, (void)from, (void)nbytes, (void)frame;
     return false;
 }
@@ -293,6 +293,17 @@ static void bad_configuration(void **state) {
     config = (struct quire_config){.machine = &machine, .ram_limit_bytes = PAGE - 1};
     assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
     config = (struct quire_config){.machine = &machine, .ncpus = 1000};
+    assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
+    config = (struct quire_config){.machine = &machine, .thp = (enum quire_thp)3};
+    assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
+    config = (struct quire_config){.machine = &machine, .thp_min_present = 513};
+    assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
+    config = (struct quire_config){.machine = &machine, .page_cluster = 7};
+    assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
+    config =
+        (struct quire_config){.machine = &machine, .overcommit = (enum quire_overcommit_mode)3};
+    assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
+    config = (struct quire_config){.machine = NULL};
     assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
     config = (struct quire_config){.machine = &machine, .reserve_bytes = 1u << 30};
     assert_int_equal(quire_create(&config, &q), QUIRE_NOMEM);

@@ -4,6 +4,7 @@
 
 #include "base/system.h"
 #include "page/lru.h"
+#include "reclaim/scan.h"
 
 #define RAM        (8 * RIG_MIB)
 #define ANON_PAGES 900u
@@ -93,9 +94,27 @@ static void without_swap(void **state) {
     assert_true(counters.pgsteal_file >= 100);
 }
 
+/* The division of reclaim_ratio, which has no 64-bit division to do it with. */
+static void ratios(void **state) {
+    (void)state;
+    uint64_t seed = 5;
+    assert_int_equal(reclaim_ratio(0, 0, 1024), 0);
+    assert_int_equal(reclaim_ratio(1, 3, 1000), 333);
+    assert_int_equal(reclaim_ratio((1 << 20) - 1, (1 << 20) - 1, 4096), 4096);
+    assert_int_equal(reclaim_ratio(1 << 20, 1 << 20, 4096), 4096);
+    assert_int_equal(reclaim_ratio(UINT64_MAX, UINT64_MAX, 2000), 2000);
+    for (unsigned i = 0; i < 10000; i++) {
+        uint64_t whole = rig_random(&seed) >> rig_random(&seed) % 60;
+        uint64_t part = whole ? rig_random(&seed) % whole : 0;
+        double want = whole ? (double)part / (double)whole * 1024 : 0;
+        double got = reclaim_ratio(part, whole, 1024);
+        assert_true(got <= want + 0.01 && got > want - 1.01);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(divides_the_looks),
-                                       cmocka_unit_test(cost_counts),
-                                       cmocka_unit_test(without_swap)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ratios), cmocka_unit_test(divides_the_looks),
+        cmocka_unit_test(cost_counts), cmocka_unit_test(without_swap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,7 +195,7 @@ static void zones(void **state) {
         line = cell;
     }
     assert_int_equal(from_types, listed);
-    line = strstr(f.text, "\nNumber of blocks type    Unmovable      Movable  Reclaimable \n");
+    line = strstr(f.text, "\nNumber of blocks type     Unmovable      Movable  Reclaimable \n");
     assert_non_null(line);
     for (line = strchr(line + 1, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
         char *cell = line + 21;
