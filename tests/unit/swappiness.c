@@ -4,6 +4,7 @@
 
 #include "base/system.h"
 #include "page/lru.h"
+#include "page/zone.h"
 #include "reclaim/scan.h"
 
 #define RAM        (8 * RIG_MIB)
@@ -53,6 +54,10 @@ static struct quire_counters reclaim_with(unsigned swappiness, uint32_t file_cos
         assert_int_equal(rig_store(&rig, 0, va + (ANON_PAGES + n) * RIG_PAGE, 1), QUIRE_OK);
     assert_int_equal(rig.kills, 0);
     struct quire_counters counters = *quire_counters(rig.q);
+    assert_true(quire_reclaim_direct(rig.q, QUIRE_NZONES - 1) > 0);
+    assert_int_equal(rig.q->phys->lru.forgets, /* each page that comes takes one of these away */
+                     quire_lru_aging(rig.q, QUIRE_LRU_ANON)->npages +
+                         quire_lru_aging(rig.q, QUIRE_LRU_FILE)->npages);
     quire_audit(rig.q);
     rig_down(&rig);
     return counters;
