@@ -217,9 +217,9 @@ static void region_details(struct quire_text *text, struct quire_space *space,
  * nothing that can be seen changes. */
 static struct quire_space *same_space(const struct quire_space *space) {
     struct quire *q = quire_space_system(space);
-    struct quire_space *each = NULL;
-    while ((each = quire_vm_next_space(q, each)) != NULL && each != space) {
-        continue;
+    struct quire_space *each = quire_vm_next_space(q, NULL);
+    while (each != space) {
+        each = quire_vm_next_space(q, each);
     }
     return each;
 }
@@ -250,10 +250,8 @@ size_t quire_view_smaps_rollup(const struct quire_space *space, char *bytes, siz
         whole.start = whole.end.value ? whole.start : region.start;
         whole.end = region.end;
     }
-    if (whole.end.value) {
-        region_line(&text, &whole, "[rollup]");
-        resident_lines(&text, &total, true);
-    }
+    region_line(&text, &whole, "[rollup]"); /* of no region: from 0 to 0, as Linux since 6.0 */
+    resident_lines(&text, &total, true);
     return quire_text_end(&text);
 }
 

@@ -79,6 +79,7 @@ static void files(struct world *w) {
     w->text = map_at(w, 0x400000, 8, QUIRE_PROT_READ | QUIRE_PROT_EXEC, 0, file, 0);
     w->private_file = map_at(w, 0x410000, 4, RIG_RW, 0, file, 8 * RIG_PAGE);
     w->shared = map_at(w, 0x420000, 4, RIG_RW, QUIRE_MAP_SHARED, file, 12 * RIG_PAGE);
+    map_at(w, 0x428000, 2, QUIRE_PROT_READ, QUIRE_MAP_SHARED | QUIRE_MAP_DENY_WRITE, file, 0);
     quire_object_unref(file);
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(rig_load(&w->rig, 0, w->text + i * RIG_PAGE, &value), QUIRE_OK);
@@ -125,6 +126,9 @@ static void build(struct world *w) {
     advise(w, w->lazy + 2 * RIG_PAGE, 4, QUIRE_ADVISE_PAGEOUT);
     rig_expect(rig, 0, w->lazy + 5 * RIG_PAGE, 1, 0);
     assert_int_equal(quire_space_set_oom_score_adj(space, 300), QUIRE_OK);
+    uint64_t value;
+    assert_int_equal(rig_load(rig, 0, w->heap + 31 * RIG_PAGE, &value), QUIRE_OK);
+    rig_space(rig, 2);
 }
 
 /* ---- the texts ---------------------------------------------------------------------------------
@@ -164,6 +168,7 @@ static void put_pagemap(FILE *out, const struct world *w) {
     } pages[] = {{"heap, shared with the child", w->heap + 2 * RIG_PAGE},
                  {"heap, its own", w->heap},
                  {"heap, untouched", w->heap + 30 * RIG_PAGE},
+                 {"heap, read: the page of zeros", w->heap + 31 * RIG_PAGE},
                  {"file", w->text},
                  {"file, not read yet", w->text + 7 * RIG_PAGE},
                  {"copied from the file", w->private_file},
@@ -191,6 +196,9 @@ static void put_all(FILE *out, struct world *w) {
     put_space(out, "maps of the child", quire_view_maps, child);
     put_space(out, "smaps_rollup of the child", quire_view_smaps_rollup, child);
     put_space(out, "statm of the child", quire_view_statm, child);
+    put_space(out, "maps of an empty space", quire_view_maps, w->rig.spaces[2]);
+    put_space(out, "smaps_rollup of it", quire_view_smaps_rollup, w->rig.spaces[2]);
+    put_space(out, "statm of it", quire_view_statm, w->rig.spaces[2]);
     put_names(out, "meminfo", quire_view_meminfo, w->rig.q);
     put_names(out, "vmstat", quire_view_vmstat, w->rig.q);
 }
