@@ -10,6 +10,10 @@
 
 #include "core/retry.h"
 
+bool quire_again(struct quire *q, enum quire_status status, struct retry *retry) {
+    return status == QUIRE_NOMEM && quire_retry_nomem(q, retry);
+}
+
 enum quire_status quire_frames_get(struct quire *q, unsigned order, enum quire_zone_kind zone,
                                    quire_frame *out) {
     enum quire_status status;

@@ -28,9 +28,8 @@ bool quire_retry_nomem(struct quire *q, struct retry *retry);
         while (quire_again((q), (status), &retry_)); \
     } while (0)
 
-static inline bool quire_again(struct quire *q, enum quire_status status, struct retry *retry) {
-    return status == QUIRE_NOMEM && quire_retry_nomem(q, retry);
-}
+/* frames.c: is the answer for want of memory, and is there some now? */
+bool quire_again(struct quire *q, enum quire_status status, struct retry *retry);
 
 /* A fault that ends no program: quire_fault but with QUIRE_NOMEM when there is no memory. For what
  * is only a favour (populate, read-ahead). */

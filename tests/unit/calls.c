@@ -170,6 +170,62 @@ static void answers_of_the_fault_door(void **state) {
     rig_down(&rig);
 }
 
+static enum quire_status no_read(void *context, uint64_t offset, void *bytes) {
+    (void)context, (void)offset, (void)bytes;
+    return QUIRE_IO;
+}
+
+static uint64_t a_page(void *context) {
+    (void)context;
+    return RIG_PAGE;
+}
+
+/* Arguments that wrap around, or make no sense; and no memory at all. A refusal changes nothing. */
+static void refusals(void **state) {
+    (void)state;
+    struct rig rig;
+    struct quire_object *object = NULL;
+    const struct quire_pager pager = {.read = no_read, .size = a_page};
+    const struct quire_object_info info = {.name = "/file"};
+    rig_up(&rig, RAM, RAM);
+    struct quire_space *space = rig_space(&rig, 0);
+    quire_brk_start(space, quire_va(0x1000000));
+    uint64_t va = rig_map(&rig, 0, 4 * RIG_PAGE, RIG_RW, 0), last = UINT64_MAX - RIG_PAGE + 1;
+    assert_int_equal(quire_object_create_file(rig.q, NULL, NULL, &info, &object), QUIRE_INVAL);
+    assert_int_equal(quire_lock(space, quire_va(va + 5), UINT64_MAX, false), QUIRE_INVAL);
+    assert_int_equal(quire_lock_all(space, 8), QUIRE_INVAL);
+    for (enum quire_advice advice = QUIRE_ADVISE_WILLNEED; advice <= QUIRE_ADVISE_POPULATE_WRITE;
+         advice++) {
+        assert_int_equal(quire_advise(space, quire_va(va + 8), RIG_PAGE, advice), QUIRE_INVAL);
+        assert_int_equal(quire_advise(space, quire_va(last), 3 * RIG_PAGE, advice), QUIRE_INVAL);
+    }
+    assert_int_equal(quire_advise(space, quire_va(va), UINT64_MAX, QUIRE_ADVISE_WILLNEED),
+                     QUIRE_INVAL);
+    /* A page that its file does not give: told as an error of the address. */
+    quire_vaddr at = quire_va(0);
+    assert_int_equal(quire_object_create_file(rig.q, &pager, NULL, &info, &object), QUIRE_OK);
+    assert_int_equal(quire_map(space, &at, RIG_PAGE, QUIRE_PROT_READ, 0, object, 0), QUIRE_OK);
+    assert_int_equal(quire_advise(space, at, RIG_PAGE, QUIRE_ADVISE_POPULATE_READ), QUIRE_FAULT);
+    assert_int_equal(quire_unmap(space, at, RIG_PAGE), QUIRE_OK);
+    quire_object_unref(object);
+    struct quire_space_usage before = usage_of(&rig, 0);
+    quire_fail_every(rig.q, 1);
+    object = NULL;
+    assert_int_equal(quire_object_create_file(rig.q, &pager, NULL, &info, &object), QUIRE_NOMEM);
+    assert_int_equal(quire_object_create_shm(rig.q, RIG_PAGE, &info, &object), QUIRE_NOMEM);
+    assert_null(object);
+    assert_int_equal(quire_brk(space, quire_va(0x1000000 + 8 * RIG_PAGE)).value, 0x1000000);
+    assert_int_equal(quire_advise(space, quire_va(va), RIG_PAGE, QUIRE_ADVISE_POPULATE_WRITE),
+                     QUIRE_NOMEM);
+    quire_fail_every(rig.q, 0);
+    struct quire_space_usage after = usage_of(&rig, 0);
+    assert_int_equal(after.virtual_pages, before.virtual_pages);
+    assert_int_equal(after.data, before.data);
+    assert_int_equal(quire_brk(space, quire_va(0x1000000 + 8 * RIG_PAGE)).value,
+                     0x1000000 + 8 * RIG_PAGE);
+    rig_down(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(populate),
@@ -179,6 +235,7 @@ int main(void) {
         cmocka_unit_test(fork_under_pressure),
         cmocka_unit_test(calls_with_failing_allocations),
         cmocka_unit_test(answers_of_the_fault_door),
+        cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,7 +127,9 @@ static void up(void) {
         .machine = w.rig.machine, .swappiness = 60, .zone_ends = ends, .ncpus = 3};
     assert_int_equal(quire_create(&config, &w.rig.q), QUIRE_OK);
     assert_int_equal(quire_swapon(w.rig.q, 0, 5), QUIRE_OK);
-    assert_int_equal(quire_swapon_file(w.rig.q, 1, 3, "/a name\\of\tmine\n"), QUIRE_OK);
+    assert_int_equal(
+        quire_swapon_file(w.rig.q, 1, 3, "/a name\\of\tmine\nthat is longer than its column"),
+        QUIRE_OK);
     struct quire_cache_options options = {.name = "copies",
                                           .object_bytes = 700,
                                           .flags = QUIRE_CACHE_RECLAIMABLE,
@@ -326,8 +328,9 @@ static void swaps(void **state) {
     want("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
     want("%-40s%s\t%llu\t\t%llu\t\t%d\n", "/dev/swap0", "partition", ULL(kb - 4),
          ULL(4 * (u.swap_total - u.swap_free)), 5);
-    want("%-40s%s\t\t%llu\t\t%llu\t\t%d\n", "/a\\040name\\134of\\011mine\\012", "file",
-         ULL(kb / 2 - 4), 0ull, 3);
+    want("%s %s\t\t%llu\t\t%llu\t\t%d\n",
+         "/a\\040name\\134of\\011mine\\012that\\040is\\040longer\\040than\\040its\\040column",
+         "file", ULL(kb / 2 - 4), 0ull, 3);
     compare(quire_view_swaps);
     down();
 }
