@@ -173,6 +173,49 @@ static void processors(void **state) {
     double_release(machine);
 }
 
+/* How much a stack takes at once, keeps and sends home; and that a batch comes in a row. */
+static void stacks(void **state) {
+    (void)state;
+    for (unsigned ncpus = 1; ncpus <= 4; ncpus++) {
+        struct quire_machine *machine = double_plain(64 * MIB);
+        struct quire_phys_config config = {.ncpus = ncpus, .min_free_pages = 8};
+        struct quire *q = double_boot_with(machine, &config);
+        const struct quire_zone *zone = &q->phys->zones[q->phys->top];
+        unsigned class = QUIRE_CLASS(q->phys->top, QUIRE_MIGRATE_MOVABLE), n = 0, in_row = 0;
+        const struct quire_pcp *pcp = q->phys->pcp;
+        const struct quire_hot *hot = &pcp->hot[0][class];
+        uint32_t max = (uint32_t)(zone->managed >> (ncpus == 4 ? 8 : ncpus > 1 ? 7 : 6));
+        uint32_t batch = max / 2 < QUIRE_PCP_BATCH ? max / 2 : QUIRE_PCP_BATCH;
+        assert_in_range(max, 40, QUIRE_PCP_MAX - 1);
+        assert_int_equal(hot->max, max);
+        assert_int_equal(pcp->hot[1][class].max, max >> 3);
+        assert_int_equal(pcp->hot[3][class].max, max >> 5);
+        assert_int_equal(pcp->hot[4][class].max + pcp->hot[10][class].max, 0);
+        for (; n < max + 1; n++) {
+            pages[n] = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+            assert_int_equal(hot->count, batch - 1 - n % batch);
+            in_row += n > 0 && pages[n] == pages[n - 1] + 1;
+        }
+        assert_true(in_row > n / 2); /* the ends of RAM are small pieces, and come first */
+        while (hot->count > 0) {
+            pages[n++] = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+        }
+        for (unsigned i = 0; i < max; i++) {
+            quire_page_free(q, pages[--n]);
+        }
+        assert_int_equal(hot->count, max);
+        quire_page_free(q, pages[--n]);
+        assert_int_equal(hot->count, max - (max + 3) / 4 + 1);
+        assert_ptr_equal(quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER), pages[n++]);
+        while (n > 0) {
+            quire_page_free(q, pages[--n]);
+        }
+        quire_phys_audit(q);
+        quire_phys_shutdown(q);
+        double_release(machine);
+    }
+}
+
 /* ---- migrate types --------------------------------------------------------------------------- */
 
 /* How many page blocks hold something that can't move. */
@@ -324,9 +367,9 @@ static void random_kinds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layouts),    cmocka_unit_test(fallback),     cmocka_unit_test(highmem),
-        cmocka_unit_test(processors), cmocka_unit_test(kept_apart),   cmocka_unit_test(stealing),
-        cmocka_unit_test(ungrouped),  cmocka_unit_test(random_kinds),
+        cmocka_unit_test(layouts),  cmocka_unit_test(fallback),   cmocka_unit_test(highmem),
+        cmocka_unit_test(stacks),   cmocka_unit_test(processors), cmocka_unit_test(kept_apart),
+        cmocka_unit_test(stealing), cmocka_unit_test(ungrouped),  cmocka_unit_test(random_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
