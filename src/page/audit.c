@@ -13,7 +13,7 @@ struct recount {
     uint64_t lru[QUIRE_LRU_KINDS]; /* frames */
     /* Of the zone that is walked. */
     uint64_t blocks[QUIRE_NORDERS][QUIRE_NMIGRATE];
-    uint64_t hot[QUIRE_NORDERS]; /* free, and on no buddy list */
+    uint64_t hot[QUIRE_NORDERS]; /* free, and in no buddy set */
 };
 
 /* A free block's head, or a block on a processor's stack. */

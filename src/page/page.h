@@ -158,7 +158,7 @@ struct quire_zone_info {
     uint64_t present, managed, free; /* frames */
     uint64_t watermark[QUIRE_NWMARKS];
     uint64_t protection[QUIRE_NZONES]; /* lowmem_reserve for requests of each zone above */
-    uint64_t blocks[QUIRE_NORDERS][QUIRE_NMIGRATE]; /* on the buddy lists */
+    uint64_t blocks[QUIRE_NORDERS][QUIRE_NMIGRATE]; /* in the buddy sets */
     uint64_t pageblocks[QUIRE_NMIGRATE];
     unsigned ncpus;
 };
@@ -219,7 +219,7 @@ enum quire_status quire_phys_boot(struct quire *q, struct quire_memblock *memblo
                                   const struct quire_phys_config *config);
 /* => everything was given back. Panics on frames that are still in use. */
 void quire_phys_shutdown(struct quire *q);
-/* Recount: free lists against uses, buddies merged, counters, LRU lists. Panics. */
+/* Recount: free blocks against uses, buddies merged, counters, LRU lists. Panics. */
 void quire_phys_audit(struct quire *q);
 
 #endif
