@@ -49,7 +49,7 @@ enum quire_status quire_pool_init(struct quire *q, struct pool *pool) {
         unsigned objects = frames * (unsigned)QUIRE_PAGE_SIZE / class_bytes(units);
         /* As large as they can be without becoming fewer. */
         unsigned largest = frames * (unsigned)QUIRE_PAGE_SIZE / objects / POOL_UNIT;
-        largest = largest < POOL_CLASSES ? largest : POOL_CLASSES - 1;
+        CHECK(q, largest < POOL_CLASSES); /* no block has one object alone */
         struct pool_class *class = &pool->classes[largest];
         pool->class_of[units] = (uint8_t)largest;
         if (!class->nframes) {

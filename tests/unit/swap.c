@@ -2,6 +2,7 @@
  */
 #include "rig.h"
 
+#include <quire/kmem.h>
 #include <quire/swapfile.h>
 
 #include "swap/area.h"
@@ -538,7 +539,9 @@ static void growth_without_memory(void **state) {
     f.words = quire_page_window(q, f.page);
     unsigned n = 0, refused = 0;
     for (unsigned round = 0; round < 10; round++) {
-        quire_fail_every(q, 1 + round % 2); /* the new list, or the longer map */
+        quire_fail_every(q, round % 3 == 0 ? 1 : 2); /* all; the longer map; */
+        if (round % 3 == 2)                           /* or the new list: the map goes back */
+            quire_kfree(q, quire_kmalloc(q, 8));
         uint64_t total = quire_swap_total(q);
         struct quire_anon anon = owner(&f, n);
         enum quire_status status;
