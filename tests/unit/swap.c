@@ -566,6 +566,47 @@ static void growth_without_memory(void **state) {
     teardown(&f);
 }
 
+/* Neighbours in one request: those asked for and no more; a guess that is wrong is no error. */
+static void runs_of_pages(void **state) {
+    (void)state;
+    enum { RUN = 5 };
+    struct fixture f;
+    struct quire_anon anons[RUN], *run[RUN];
+    struct quire_page *pages[RUN];
+    bool good[RUN];
+    setup_with(&f, 1);
+    struct quire *q = f.rig.q;
+    for (unsigned i = 0; i < RUN; i++) {
+        f.words[0] = i;
+        anons[i] = out(&f, i);
+        run[i] = &anons[i];
+        pages[i] = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+        assert_non_null(pages[i]);
+    }
+    for (unsigned count = 1; count < RUN; count++) {
+        memset(good, true, sizeof good);
+        for (unsigned i = 0; i < RUN; i++)
+            memset(quire_page_window(q, pages[i]), 0xEE, RIG_PAGE);
+        anons[count / 2].id++; /* this one is not what it was */
+        quire_swap_in_run(q, run, pages, count, count - 1, good);
+        anons[count / 2].id--;
+        for (unsigned i = 0; i < RUN; i++) {
+            const uint64_t *words = quire_page_window(q, pages[i]);
+            assert_int_equal(good[i], i != count / 2 || i >= count);
+            if (i < count)
+                assert_int_equal(words[0], i);
+            else
+                assert_true(words[0] == 0xEEEEEEEEEEEEEEEEu);
+        }
+        assert_int_equal(quire_counters(q)->io_error, count <= 2 ? count : 2);
+    }
+    for (unsigned i = 0; i < RUN; i++) {
+        quire_swap_release(q, &anons[i]);
+        quire_page_free(q, pages[i]);
+    }
+    teardown(&f);
+}
+
 /* Which device a page is on; that there is too little room left. */
 static void where_and_how_full(void **state) {
     (void)state;
@@ -616,6 +657,7 @@ int main(void) {
         cmocka_unit_test(reasons),
         cmocka_unit_test(long_names),
         cmocka_unit_test(two_chunks),
+        cmocka_unit_test(runs_of_pages),
         cmocka_unit_test(where_and_how_full),
         cmocka_unit_test(growth_without_memory),
     };
