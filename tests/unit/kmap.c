@@ -87,7 +87,9 @@ static void fixmap_slots(void **state) {
     assert_ptr_equal(quire_fixmap_address(rig.q, 3), address);
     quire_soft_fail_map(rig.machine, 1);
     assert_int_equal(quire_fixmap_set(rig.q, 4, registers(0)), QUIRE_NOMEM);
+    assert_true(rig_readable(address));
     quire_fixmap_clear(rig.q, 3);
+    assert_false(rig_readable(address));
     quire_fixmap_clear(rig.q, 3);
     quire_fixmap_clear(rig.q, QUIRE_FIXMAP_SLOTS);
     quire_frames_free(rig.q, frame, 0);

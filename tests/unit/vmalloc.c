@@ -6,8 +6,6 @@
 #include "rig.h"
 
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <quire/kmap.h>
 #include <quire/kmem.h>
@@ -18,16 +16,6 @@
 #include "random.h"
 
 #define LIVE_MAX 60u
-
-/* Does the host let this byte be read? Asked of a system call: it answers instead of a signal. */
-static bool readable(const void *at) {
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    long n = syscall(SYS_write, ends[1], at, (size_t)1);
-    close(ends[0]);
-    close(ends[1]);
-    return n == 1;
-}
 
 struct live {
     unsigned char *bytes;
@@ -48,7 +36,7 @@ static void check(struct rig *rig, const struct live *live) {
         window[0] = live->stamp; /* written there, read here the next time */
     }
     uint64_t pages = (live->nbytes + RIG_PAGE - 1) / RIG_PAGE;
-    assert_false(readable(live->bytes + pages * RIG_PAGE)); /* the guard */
+    assert_false(rig_readable(live->bytes + pages * RIG_PAGE)); /* the guard */
 }
 
 static void random_lifetimes(void **state) {
@@ -80,7 +68,7 @@ static void random_lifetimes(void **state) {
             check(&rig, &live[k]);
             unsigned char *gone = live[k].bytes;
             quire_vfree(rig.q, gone);
-            assert_false(readable(gone));
+            assert_false(rig_readable(gone));
             live[k] = live[--nlive];
         }
         if (step % 100 == 0)
@@ -274,7 +262,7 @@ static void mapping_of_frames(void **state) {
     assert_int_equal(bytes[16 * RIG_PAGE], 'x');
     quire_audit(rig.q);
     quire_vunmap(rig.q, bytes);
-    assert_false(readable(bytes));
+    assert_false(rig_readable(bytes));
     for (uint64_t nth = 1; nth <= 2; nth++) {
         quire_fail_range(rig.q, nth, UINT64_MAX / 2);
         assert_null(quire_vmap(rig.q, frames, 20));
