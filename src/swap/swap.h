@@ -30,7 +30,8 @@ struct quire_anon {
     uint64_t seal;           /* proof of the copy on swap; in the store: where it is */
     quire_slot slot;
     uint32_t refs;
-    uint32_t shadow; /* only on swap: what the policy remembers of it (page/lru.h) */
+    uint32_t shadow;          /* only on swap: what the policy remembers of it (page/lru.h) */
+    struct quire_space *home; /* that made it, as long as it has a place there; else NULL: anon.h */
 };
 
 /* Compress the anon's page into the store, or take a slot, write the page there, note slot and seal

@@ -16,6 +16,11 @@
  *   I3  page->owner is the anon, page->use ANON (a space's) or SHMEM (an object's)
  *   I4  ids are never used twice, so that another page's copy on swap can't pass for this one's
  *   I5  vm->nanons and vm->swapped (no page) count them
+ *   I6  home is NULL or a space that has a place for it. space->swapped counts those at home there
+ *       that have no page, space->inherited the places for others: what fork gave and nobody
+ *       wrote since. So what a space has on swap is known at once where nothing is inherited, as
+ *       in every program after exec. (For the rest nothing leads from an anon to its places: a
+ *       reverse map of all places would cost 24 bytes for each page of each child)
  *
  * Why the slot is kept after swap in: a page that is only read need not be written out again
  * (counter swap_clean); unless more than half of swap is taken, when slots are worth more than
@@ -29,19 +34,51 @@
 #include "page/lru.h"
 #include "vm/space.h"
 
-struct quire_anon *quire_anon_create(struct quire *q, struct quire_page *page) {
+struct quire_anon *quire_anon_create(struct quire *q, struct quire_page *page,
+                                     struct quire_space *home) {
     struct quire_vm *vm = q->vm;
     struct quire_anon *anon = quire_cache_alloc(vm->anon_cache);
     if (!anon) {
         return NULL;
     }
-    *anon = (struct quire_anon){
-        .page = page, .id = ++vm->next_id, .slot = QUIRE_SLOT_NONE, .refs = 1}; /* I4 */
+    *anon = (struct quire_anon){.page = page,
+                                .id = ++vm->next_id,
+                                .slot = QUIRE_SLOT_NONE,
+                                .refs = 1,
+                                .home = home}; /* I4 */
     page->owner = anon;
     page->flags |= QUIRE_PAGE_DIRTY;
     vm->nanons++;
     return anon;
 }
+
+/* ---- where it is at home: I6 --------------------------------------------------------------- */
+
+void quire_anon_leave(struct quire_space *space, struct quire_anon *anon) {
+    if (anon->home == space) {
+        space->swapped -= anon->page == NULL;
+        anon->home = NULL;
+    } else {
+        space->inherited--;
+    }
+}
+
+void quire_anon_settle(struct quire_space *space, struct quire_anon *anon) {
+    if (!anon->home) {
+        anon->home = space;
+        space->inherited--;
+    }
+}
+
+void quire_anon_count_swapped(struct quire *q, const struct quire_anon *anon, int delta) {
+    uint64_t change = delta > 0 ? 1 : UINT64_MAX;
+    q->vm->swapped += change;
+    if (anon->home) {
+        anon->home->swapped += change;
+    }
+}
+
+/* ---- its life ------------------------------------------------------------------------------ */
 
 void quire_anon_not_lazy(struct quire *q, struct quire_page *page) {
     if (page->flags & QUIRE_PAGE_LAZYFREE) {
@@ -70,7 +107,7 @@ void quire_anon_put(struct quire *q, struct quire_anon *anon) {
     if (anon->page) {
         quire_anon_free_page(q, anon->page);
     } else {
-        q->vm->swapped--;
+        quire_anon_count_swapped(q, anon, -1);
     }
     quire_anon_forget(q, anon);
 }
@@ -104,7 +141,7 @@ enum quire_status quire_anon_swap_in(struct quire *q, struct quire_anon *anon,
     }
     page->owner = anon; /* clean: I2 */
     anon->page = page;
-    q->vm->swapped--;
+    quire_anon_count_swapped(q, anon, -1);
     quire_lru_add(q, page, anon->shadow);
     anon->shadow = 0;
     if (quire_swap_is_stored(anon->slot) || quire_swap_is_full(q)) {

@@ -5,12 +5,25 @@
 #include "base/radix.h"
 #include "vm/vm.h"
 
-/* An anon with one reference around a page of use ANON or SHMEM: dirty, on no list. NULL: no
- * memory, the page is still the caller's. */
-struct quire_anon *quire_anon_create(struct quire *q, struct quire_page *page);
+/* An anon with one reference around a page of use ANON or SHMEM: dirty, on no list. home: the space
+ * whose place refers to it; NULL: a shm object's does. NULL: no memory, the page is still the
+ * caller's. */
+struct quire_anon *quire_anon_create(struct quire *q, struct quire_page *page,
+                                     struct quire_space *home);
 
 /* One reference less; the last one frees page and slot. => not mapped by whoever drops it. */
 void quire_anon_put(struct quire *q, struct quire_anon *anon);
+
+/* A place of space does not refer to it any more. The reference is still to be put, or the record
+ * to be forgotten. */
+void quire_anon_leave(struct quire_space *space, struct quire_anon *anon);
+
+/* A place of space refers to it, which nobody else does: it is at home here from now on, if it was
+ * nowhere. => has a page */
+void quire_anon_settle(struct quire_space *space, struct quire_anon *anon);
+
+/* It is in RAM again (delta -1), or on swap only (1): count that. */
+void quire_anon_count_swapped(struct quire *q, const struct quire_anon *anon, int delta);
 
 /* The record goes. => no page, no slot, nobody refers to it */
 void quire_anon_forget(struct quire *q, struct quire_anon *anon);

@@ -28,6 +28,7 @@ struct tally {
     uint64_t anons, swapped, slots, anon_pages, shm_pages, file_pages, dirty, mapped_file;
     uint64_t dirty_objects, mlocked, lazyfree, locked; /* locked: pages of regions, of one space */
     uint64_t rmaps, resident, tables, committed, huges;
+    uint64_t homes; /* anons that are at home somewhere, less those found there */
 };
 
 /* ---- walk 1 and 2 over the anons ----------------------------------------------------------- */
@@ -39,6 +40,8 @@ static void audit_anon(struct tally *t, const struct quire_anon *anon, enum quir
     t->anons++;
     t->slots += slot;
     t->swapped += !page;
+    t->homes += anon->home != NULL;
+    CHECK(q, use == QUIRE_USE_ANON || !anon->home);
     CHECK(q, page || slot); /* anon.c I1 */
     if (page) {
         CHECK(q, page->owner == anon && page->use == use); /* anon.c I3 */
@@ -206,6 +209,20 @@ static void audit_regions(struct tally *t, struct quire_space *space) {
     CHECK(t->q, entries == space->anons.count);
 }
 
+/* anon.c I6 */
+static void audit_places(struct tally *t, struct quire_space *space) {
+    uint64_t own = 0, swapped = 0;
+    const struct quire_anon *anon;
+    for (uint64_t i = 0; (anon = quire_radix_next(&space->anons, &i)) != NULL; i++) {
+        own += anon->home == space;
+        swapped += anon->home == space && !anon->page;
+    }
+    CHECK(t->q, own + space->inherited == space->anons.count);
+    CHECK(t->q, swapped == space->swapped);
+    CHECK(t->q, t->homes >= own);
+    t->homes -= own;
+}
+
 static void audit_space(struct tally *t, struct quire_space *space) {
     struct quire *q = t->q;
     quire_regions_audit(space);
@@ -215,6 +232,7 @@ static void audit_space(struct tally *t, struct quire_space *space) {
     CHECK(q, t->resident == space->resident[0] + space->resident[1] + space->resident[2]);
     CHECK(q, t->resident == space->resident_all && t->resident <= space->peak_resident);
     t->huges += quire_huge_audit(space);
+    audit_places(t, space);
     CHECK(q, t->rmaps >= t->resident);
     t->rmaps -= t->resident; /* every entry is some space's: none is left at the end */
     t->tables += space->tables;
@@ -231,7 +249,7 @@ void quire_vm_audit(struct quire *q, uint64_t *slots_held) {
     for (struct quire_list *link = vm->spaces.next; link != &vm->spaces; link = link->next) {
         audit_space(&t, QUIRE_CONTAINER(link, struct quire_space, link));
     }
-    CHECK(q, t.rmaps == 0);
+    CHECK(q, t.rmaps == 0 && t.homes == 0);
     for (struct quire_list *link = vm->dirty_objects.next; link != &vm->dirty_objects;
          link = link->next) { /* flush.c I1 */
         CHECK(q, QUIRE_CONTAINER(link, struct quire_object, dirty_link)->ndirty);

@@ -31,6 +31,7 @@ static void drop_anon(void *context, uint64_t index, void *value) {
     if (anon->page) {
         quire_rmap_remove(anon->page, space, index << QUIRE_PAGE_SHIFT);
     }
+    quire_anon_leave(space, anon);
     quire_anon_put(space->q, anon);
 }
 

@@ -73,6 +73,7 @@ static void drop_lazy(struct quire *q, struct quire_page *page) {
     quire_rmap_unmap_all(q, page);
     void *was = quire_radix_remove(&space->anons, vpn);
     CHECK(q, was == anon);
+    quire_anon_leave(space, anon);
     quire_anon_not_lazy(q, page);
     page->owner = NULL;
     anon->page = NULL;
@@ -114,7 +115,7 @@ void quire_vm_detach(struct quire *q, struct quire_page *page) {
         CHECK(q, anon->page == page && !quire_slot_is_none(anon->slot));
         anon->page = NULL;
         page->owner = NULL;
-        q->vm->swapped++;
+        quire_anon_count_swapped(q, anon, 1);
     }
 }
 

@@ -178,7 +178,7 @@ static struct quire_page *own_page(struct fault *f) {
     if (!page) {
         return NULL;
     }
-    struct quire_anon *anon = quire_anon_create(q, page);
+    struct quire_anon *anon = quire_anon_create(q, page, f->space);
     if (!anon) {
         quire_page_free(q, page);
         return NULL;
@@ -243,6 +243,9 @@ static enum quire_status own_anon(struct fault *f) {
     if (take_record(f, anon->page, &record) != QUIRE_OK) {
         return QUIRE_NOMEM;
     }
+    if (anon->refs == 1) {
+        quire_anon_settle(f->space, anon);
+    }
     if (f->write) {
         quire_anon_dirty(f->q, anon);
     }
@@ -265,6 +268,7 @@ static enum quire_status copy_anon(struct fault *f) {
     }
     quire_mach_copy(q->machine, quire_page_frame(q, page), quire_page_frame(q, old->page));
     quire_rmap_remove(old->page, f->space, f->va);
+    quire_anon_leave(f->space, old);
     quire_anon_put(q, old);
     q->counters.fault_cow++;
     quire_space_note_demand(q);

@@ -56,8 +56,10 @@ static enum quire_status copy_region(struct quire_space *parent, struct quire_sp
     if (region->flags & (QUIRE_MAP_SHARED | QUIRE_REGION_WIPEONFORK)) {
         return QUIRE_OK;
     }
-    return quire_radix_copy(&child->anons, &parent->anons, quire_pages(region->start),
-                            quire_pages(region->end) - 1, share);
+    status = quire_radix_copy(&child->anons, &parent->anons, quire_pages(region->start),
+                              quire_pages(region->end) - 1, share);
+    child->inherited = child->anons.count; /* it has made none yet */
+    return status;
 }
 
 /* I1. Clean or dirty, all lose it: the next write of either side faults. */

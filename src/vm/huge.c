@@ -93,7 +93,7 @@ static bool make_anon(struct quire_huge_plan *plan, uint64_t i) {
     if (quire_radix_reserve(anons, vpn) != QUIRE_OK) {
         return false;
     }
-    struct quire_anon *anon = quire_anon_create(q, &plan->pages[i]);
+    struct quire_anon *anon = quire_anon_create(q, &plan->pages[i], plan->space);
     if (!anon) {
         return false;
     }
@@ -110,7 +110,9 @@ void quire_huge_give_back(struct quire_huge_plan *plan) {
     uint64_t first = quire_pages(plan->va);
     for (uint64_t i = 0; i < quire_huge_npages(q); i++) {
         if (is_made(plan, i)) {
-            quire_anon_put(q, quire_radix_remove(&plan->space->anons, first + i));
+            struct quire_anon *anon = quire_radix_remove(&plan->space->anons, first + i);
+            quire_anon_leave(plan->space, anon);
+            quire_anon_put(q, anon);
         } else {
             quire_page_free(q, &plan->pages[i]);
             quire_radix_trim(&plan->space->anons, first + i); /* what was only reserved */

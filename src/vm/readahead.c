@@ -124,7 +124,7 @@ static void settle(struct quire *q, struct quire_anon *anon, struct quire_page *
         q->counters.swap_ra++;
     }
     anon->page = page;
-    q->vm->swapped--;
+    quire_anon_count_swapped(q, anon, -1);
     /* A guess proves no second use: the shadow of its eviction is forgotten. */
     quire_lru_add(q, page, guessed ? 0 : anon->shadow);
     anon->shadow = 0;

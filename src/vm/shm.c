@@ -22,7 +22,7 @@ static enum quire_status create(struct quire_object *object, uint64_t index,
     if (!page) {
         return QUIRE_NOMEM;
     }
-    struct quire_anon *anon = quire_anon_create(q, page);
+    struct quire_anon *anon = quire_anon_create(q, page, NULL);
     if (!anon) {
         quire_page_free(q, page);
         return QUIRE_NOMEM;

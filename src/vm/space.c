@@ -137,13 +137,17 @@ void quire_space_account(struct quire_space *space, const struct quire_region *r
     }
 }
 
-/* Pages of the space that are on swap only. Not kept as a counter: when a page that several spaces
- * share by fork is evicted, nothing leads from it to those that never mapped it. O(pages). */
+/* Places of the space whose pages are on swap only: its own are counted, what it inherited is
+ * looked at. O(1) if that is nothing, or nothing is on swap at all; else O(pages). */
 static uint64_t count_swapped(struct quire_space *space) {
-    uint64_t swapped = 0;
+    uint64_t swapped = space->swapped, left = space->inherited;
     const struct quire_anon *anon;
-    for (uint64_t i = 0; (anon = quire_radix_next(&space->anons, &i)) != NULL; i++) {
-        swapped += anon->page == NULL;
+    if (swapped == space->q->vm->swapped) {
+        return swapped; /* nobody has more */
+    }
+    for (uint64_t i = 0; left && (anon = quire_radix_next(&space->anons, &i)) != NULL; i++) {
+        left -= anon->home != space;
+        swapped += anon->home != space && !anon->page;
     }
     return swapped;
 }
@@ -229,6 +233,7 @@ void quire_space_destroy(struct quire_space *space) {
         quire_region_destroy(space, region);
     }
     CHECK(q, !space->anons.count && !space->virtual_pages);
+    CHECK(q, !space->swapped && !space->inherited);
     quire_radix_clear(&space->anons, 0, UINT64_MAX, NULL, NULL); /* nodes that were only reserved */
     quire_huge_end_space(space);
     quire_mach_pmap_destroy(space->pmap, release_table, space);

@@ -74,6 +74,7 @@ struct quire_space {
 
     /* Pages. resident counts rmap entries by what they map: see quire_space_resident. */
     uint64_t resident[3], resident_all, peak_resident; /* by use, their sum, the highest sum */
+    uint64_t swapped, inherited; /* places: of its own that are on swap only; not its own. anon.c */
     uint64_t tables, virtual_pages, peak_virtual, data, stack, text, locked;
     uint64_t minor_faults, major_faults;
     uint64_t stalls, stall_ns; /* waits for memory */
