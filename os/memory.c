@@ -350,6 +350,8 @@ static int advice_of(uint64_t advice) {
         return QUIRE_ADVISE_DONTNEED;
     case OS_MADV_FREE:
         return QUIRE_ADVISE_FREE;
+    case OS_MADV_REMOVE:
+        return QUIRE_ADVISE_REMOVE;
     case OS_MADV_DONTFORK:
         return QUIRE_ADVISE_DONTFORK;
     case OS_MADV_DOFORK:

@@ -126,12 +126,15 @@ enum quire_advice {
     QUIRE_ADVISE_NOHUGEPAGE,
     QUIRE_ADVISE_POPULATE_READ,  /* fault everything in, as reads or as writes, and report what */
     QUIRE_ADVISE_POPULATE_WRITE, /* could not be had */
+    QUIRE_ADVISE_REMOVE, /* shared: the object's pages are zeros from now on, for everybody */
 };
 
 /* As madvise. Holes are passed over and reported as QUIRE_UNMAPPED at the end (POPULATE stops at
- * them). QUIRE_INVAL: also DONTNEED, FREE, COLD and PAGEOUT of locked memory, FREE and WIPEONFORK
- * of what is not private and anonymous, POPULATE against the protection; what lies before such a
- * region has been done. POPULATE: QUIRE_FAULT past the end of a file, QUIRE_NOMEM. */
+ * them). QUIRE_INVAL: also DONTNEED, FREE, COLD, REMOVE and PAGEOUT of locked memory, FREE and
+ * WIPEONFORK of what is not private and anonymous, REMOVE of what is, POPULATE against the
+ * protection; what lies before such a region has been done. REMOVE: QUIRE_DENIED where the mapping
+ * is private or may never be written, QUIRE_IO. POPULATE: QUIRE_FAULT past the end of a file,
+ * QUIRE_NOMEM. */
 enum quire_status quire_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                enum quire_advice advice);
 

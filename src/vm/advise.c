@@ -1,7 +1,8 @@
 /* advise.c: madvise: what a program says of its memory, as far as that needs no waiting.
  *
- * Three kinds: advice that drops contents (DONTNEED now, FREE when memory is short), advice that
- * is kept with the region (fork, huge pages), and advice about age (COLD). Reading ahead, writing
+ * Three kinds: advice that drops contents (DONTNEED now, FREE when memory is short, REMOVE for all
+ * who share them), advice that is kept with the region (fork, huge pages), and advice about age
+ * (COLD). Reading ahead, writing
  * out and populating may wait for memory, and are core/calls.c's.
  *
  * A page that FREE was said of:
@@ -122,31 +123,50 @@ static bool record_change(enum quire_advice advice, uint32_t *set, uint32_t *cle
     }
 }
 
+/* May the object's pages behind region be removed? In Linux's order (madvise_remove). */
+static enum quire_status may_remove(const struct quire_region *region) {
+    const struct quire_object *object = region->object;
+    if ((region->flags & QUIRE_MAP_LOCKED) || !object) {
+        return QUIRE_INVAL;
+    }
+    bool writable = (region->flags & QUIRE_MAP_SHARED) && !(region->flags & QUIRE_MAP_DENY_WRITE);
+    return writable && (object->shm || object->pager.write) ? QUIRE_OK : QUIRE_DENIED;
+}
+
 /* May this be said of region? What stands before it in the range has been done by then. */
-static bool allowed(const struct quire_region *region, enum quire_advice advice) {
-    bool nameless = !region->object && !(region->flags & QUIRE_MAP_SHARED);
+static enum quire_status allowed(const struct quire_region *region, enum quire_advice advice) {
+    bool nameless = !region->object, locked = region->flags & QUIRE_MAP_LOCKED;
     switch (advice) {
     case QUIRE_ADVISE_FREE:
-        return nameless && !(region->flags & QUIRE_MAP_LOCKED);
+        return nameless && !locked ? QUIRE_OK : QUIRE_INVAL;
     case QUIRE_ADVISE_WIPEONFORK:
-        return nameless;
+        return nameless ? QUIRE_OK : QUIRE_INVAL;
     case QUIRE_ADVISE_DONTNEED:
     case QUIRE_ADVISE_COLD:
-        return !(region->flags & QUIRE_MAP_LOCKED);
+        return locked ? QUIRE_INVAL : QUIRE_OK;
+    case QUIRE_ADVISE_REMOVE:
+        return may_remove(region);
     default:
-        return true;
+        return QUIRE_OK;
     }
 }
 
-/* => allowed, and [start, end) lies in region. Returns the region that is left of it. */
-static struct quire_region *advise_region(struct quire_space *space, struct quire_region *region,
-                                          uint64_t start, uint64_t end, enum quire_advice advice) {
+/* => [start, end) lies in region. What is not allowed changes nothing. */
+static enum quire_status advise_region(struct quire_space *space, struct quire_region *region,
+                                       uint64_t start, uint64_t end, enum quire_advice advice) {
     uint32_t set, clear;
+    uint64_t index = region->page_offset + quire_pages(start - region->start);
+    enum quire_status status = allowed(region, advice);
+    if (status != QUIRE_OK) {
+        return status;
+    }
     if (record_change(advice, &set, &clear)) {
         region->flags = (region->flags & ~clear) | set;
-        return quire_region_merge(space, region);
+        return QUIRE_OK;
     }
     switch (advice) {
+    case QUIRE_ADVISE_REMOVE:
+        return quire_object_punch(region->object, index, index + quire_pages(end - start));
     case QUIRE_ADVISE_DONTNEED:
         quire_change_drop(space, region, start, end);
         break;
@@ -159,7 +179,7 @@ static struct quire_region *advise_region(struct quire_space *space, struct quir
     default:
         break;
     }
-    return region;
+    return QUIRE_OK;
 }
 
 static enum quire_status cut_for(struct quire_space *space, uint64_t start, uint64_t end) {
@@ -176,7 +196,7 @@ enum quire_status quire_vm_advise(struct quire_space *space, quire_vaddr va, uin
                                   enum quire_advice advice) {
     uint64_t start = va.value, end;
     uint32_t set, clear;
-    if ((unsigned)advice > QUIRE_ADVISE_NOHUGEPAGE ||
+    if ((unsigned)advice > QUIRE_ADVISE_REMOVE ||
         !quire_change_range(space, start, length_bytes, &end)) {
         return QUIRE_INVAL;
     }
@@ -184,24 +204,28 @@ enum quire_status quire_vm_advise(struct quire_space *space, quire_vaddr va, uin
         return QUIRE_OK;
     }
     bool full = quire_region_reach(space, start, end) == end;
-    if (record_change(advice, &set, &clear)) {
+    bool kept = record_change(advice, &set, &clear);
+    if (kept) {
         enum quire_status status = cut_for(space, start, end);
         if (status != QUIRE_OK) {
             return status;
         }
     }
-    enum quire_status result = full ? QUIRE_OK : QUIRE_UNMAPPED;
+    enum quire_status refusal = QUIRE_OK;
     struct quire_region *region = quire_region_above(space, start);
     while (region && region->start < end) {
         uint64_t first = region->start > start ? region->start : start;
         uint64_t last = region->end < end ? region->end : end;
-        if (result == QUIRE_INVAL || !allowed(region, advice)) {
-            result = QUIRE_INVAL;
-            region = quire_region_merge(space, region); /* it may have been cut for the range */
-        } else {
-            region = advise_region(space, region, first, last, advice);
+        if (refusal == QUIRE_OK) {
+            refusal = advise_region(space, region, first, last, advice);
+        }
+        if (kept) { /* it may have been cut for the range */
+            region = quire_region_merge(space, region);
         }
         region = quire_region_next(region);
     }
-    return result;
+    if (refusal != QUIRE_OK) {
+        return refusal;
+    }
+    return full ? QUIRE_OK : QUIRE_UNMAPPED;
 }

@@ -105,6 +105,24 @@ enum quire_status quire_vm_unmap(struct quire_space *space, quire_vaddr va, uint
     return QUIRE_OK;
 }
 
+/* ---- one change for all regions of a range --------------------------------------------------- */
+
+enum quire_status quire_change_each(struct quire_space *space, uint64_t start, uint64_t end,
+                                    quire_region_change *change, unsigned argument) {
+    struct quire_spares spares = {.count = 0};
+    unsigned cuts = quire_region_cuts(space, start, end);
+    enum quire_status status = quire_spares_take(space, &spares, cuts, cuts);
+    if (status != QUIRE_OK) {
+        return status;
+    }
+    quire_region_cut(space, start, end, &spares);
+    struct quire_region *region = quire_region_above(space, start);
+    while (region && region->start < end) {
+        region = quire_region_next(change(space, region, argument));
+    }
+    return QUIRE_OK;
+}
+
 /* ---- protect ------------------------------------------------------------------------------- */
 
 /* May region get this protection? Linux refuses at the region, not before the call begins. */
@@ -157,7 +175,6 @@ static struct quire_region *protect_region(struct quire_space *space, struct qui
 
 enum quire_status quire_vm_protect(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                    unsigned prot) {
-    struct quire_spares spares = {.count = 0};
     uint64_t start = va.value, end, stop;
     if (prot & ~(unsigned)(QUIRE_PROT_READ | QUIRE_PROT_WRITE | QUIRE_PROT_EXEC)) {
         return QUIRE_INVAL;
@@ -169,16 +186,9 @@ enum quire_status quire_vm_protect(struct quire_space *space, quire_vaddr va, ui
     if (stop == start) {
         return result;
     }
-    unsigned cuts = quire_region_cuts(space, start, stop);
-    enum quire_status status = quire_spares_take(space, &spares, cuts, cuts);
+    enum quire_status status = quire_change_each(space, start, stop, protect_region, prot);
     if (status != QUIRE_OK) {
         return status;
-    }
-    quire_region_cut(space, start, stop, &spares);
-    struct quire_region *region = quire_region_above(space, start);
-    while (region && region->start < stop) {
-        region = protect_region(space, region, prot);
-        region = quire_region_next(region);
     }
     quire_trace(&space->q->trace, QUIRE_EVENT_PROTECT, start,
                 quire_pages(stop - start) << 3 | prot);

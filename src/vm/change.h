@@ -13,6 +13,14 @@ void quire_change_drop(struct quire_space *space, struct quire_region *region, u
 void quire_change_unmap(struct quire_space *space, uint64_t start, uint64_t end,
                         struct quire_spares *spares);
 
+/* Do the same to each region of [start, end), cut for it where a border is inside: change gives
+ * what is left of the region, which it may have merged. QUIRE_NOMEM, QUIRE_NOROOM: nothing was
+ * done. */
+typedef struct quire_region *quire_region_change(struct quire_space *space,
+                                                 struct quire_region *region, unsigned argument);
+enum quire_status quire_change_each(struct quire_space *space, uint64_t start, uint64_t end,
+                                    quire_region_change *change, unsigned argument);
+
 /* Is it aligned, and does [va, va + length) lie in [0, high]? *end: its end, rounded up. */
 bool quire_change_range(const struct quire_space *space, uint64_t va, uint64_t length,
                         uint64_t *end);

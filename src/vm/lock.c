@@ -116,7 +116,6 @@ struct quire_region *quire_lock_region(struct quire_space *space, struct quire_r
 
 enum quire_status quire_vm_lock(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                 unsigned locks) {
-    struct quire_spares spares = {.count = 0};
     uint64_t start = va.value, end, stop;
     if (!quire_change_range(space, start, length_bytes, &end)) {
         return start & QUIRE_PAGE_MASK ? QUIRE_INVAL : QUIRE_UNMAPPED;
@@ -126,18 +125,8 @@ enum quire_status quire_vm_lock(struct quire_space *space, quire_vaddr va, uint6
     if (stop == start) {
         return result;
     }
-    unsigned cuts = quire_region_cuts(space, start, stop);
-    enum quire_status status = quire_spares_take(space, &spares, cuts, cuts);
-    if (status != QUIRE_OK) {
-        return status;
-    }
-    quire_region_cut(space, start, stop, &spares);
-    struct quire_region *region = quire_region_above(space, start);
-    while (region && region->start < stop) {
-        region = quire_lock_region(space, region, locks);
-        region = quire_region_next(region);
-    }
-    return result;
+    enum quire_status status = quire_change_each(space, start, stop, quire_lock_region, locks);
+    return status == QUIRE_OK ? result : status;
 }
 
 void quire_vm_lock_all(struct quire_space *space, unsigned flags) {

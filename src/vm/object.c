@@ -84,7 +84,7 @@ void quire_object_unref(struct quire_object *object) {
     }
     CHECK(q, quire_list_empty(&object->regions)); /* I1 */
     if (object->shm) {
-        quire_shm_cut(object, 0);
+        quire_shm_cut(object, 0, UINT64_MAX);
         q->vm->committed -= object->size_pages;
     } else {
         give_up_pages(object);
@@ -191,6 +191,13 @@ static void zero_tail(struct quire_object *object, uint64_t size_bytes) {
     }
 }
 
+/* A file's page goes, with what was written to it. */
+static void discard(struct quire_object *object, struct quire_page *page) {
+    quire_rmap_unmap_all(object->q, page);
+    quire_file_forget(object, page);
+    quire_anon_free_page(object->q, page);
+}
+
 /* A shm object's size is in whole pages: its last one keeps its bytes. */
 void quire_object_truncate(struct quire_object *object, uint64_t size_bytes) {
     struct quire *q = object->q;
@@ -198,16 +205,41 @@ void quire_object_truncate(struct quire_object *object, uint64_t size_bytes) {
     struct quire_page *page;
     cut_private_copies(object, first);
     if (object->shm) {
-        quire_shm_cut(object, first);
+        quire_shm_cut(object, first, UINT64_MAX);
         q->vm->committed += first - object->size_pages;
         object->size_pages = first;
     } else {
         uint64_t index = first;
         for (; (page = quire_radix_next(&object->pages, &index)) != NULL; index++) {
-            quire_rmap_unmap_all(q, page);
-            quire_file_forget(object, page);
-            quire_anon_free_page(q, page);
+            discard(object, page);
         }
         zero_tail(object, size_bytes);
     }
+}
+
+/* A pager knows no holes: what is told it is a page of zeros, as far as the file goes. */
+static enum quire_status punch_file(struct quire_object *object, uint64_t first, uint64_t end) {
+    const void *zeros = quire_page_window(object->q, object->q->vm->zero);
+    uint64_t size = object->pager.size ? object->pager.size(object->context) : UINT64_MAX;
+    for (; first < end && first << QUIRE_PAGE_SHIFT < size; first++) {
+        struct quire_page *page = quire_object_page(object, first);
+        enum quire_status status =
+            object->pager.write(object->context, first << QUIRE_PAGE_SHIFT, zeros);
+        if (status != QUIRE_OK) {
+            object->q->counters.io_error++;
+            return QUIRE_IO;
+        }
+        if (page) {
+            discard(object, page);
+        }
+    }
+    return QUIRE_OK;
+}
+
+enum quire_status quire_object_punch(struct quire_object *object, uint64_t first, uint64_t end) {
+    if (!object->shm) {
+        return punch_file(object, first, end);
+    }
+    quire_shm_cut(object, first, end - 1);
+    return QUIRE_OK;
 }

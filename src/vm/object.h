@@ -34,6 +34,11 @@ struct quire_object {
 /* The resident page, or NULL. O(1) near the last one. */
 struct quire_page *quire_object_page(struct quire_object *object, uint64_t index);
 
+/* The pages from first on, below end, are zeros from now on, for all who map or read the object.
+ * Copies that private mappings made stay. QUIRE_IO: a file's pager could not store zeros; what lies
+ * before that page is done. => shm, or the pager can write. O(pages of the range). */
+enum quire_status quire_object_punch(struct quire_object *object, uint64_t first, uint64_t end);
+
 /* ---- file.c -------------------------------------------------------------------------------- */
 
 /* The page, read in if need be (*major is set then). QUIRE_NOMEM, QUIRE_BUS. May do I/O. */
@@ -57,7 +62,7 @@ void quire_flush_note(struct quire_object *object, bool dirty);
  */
 enum quire_status quire_shm_get(struct quire_object *object, uint64_t index,
                                 struct quire_anon **anon, bool *major);
-/* Drop all pages from index first on. Unmaps them. */
-void quire_shm_cut(struct quire_object *object, uint64_t first);
+/* Drop all pages from index first to last. Unmaps them. */
+void quire_shm_cut(struct quire_object *object, uint64_t first, uint64_t last);
 
 #endif

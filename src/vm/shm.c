@@ -71,6 +71,6 @@ static void drop(void *context, uint64_t index, void *value) {
     quire_anon_put(q, anon);
 }
 
-void quire_shm_cut(struct quire_object *object, uint64_t first) {
-    quire_radix_clear(&object->pages, first, UINT64_MAX, drop, object->q);
+void quire_shm_cut(struct quire_object *object, uint64_t first, uint64_t last) {
+    quire_radix_clear(&object->pages, first, last, drop, object->q);
 }

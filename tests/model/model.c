@@ -156,6 +156,18 @@ enum quire_status model_protect(struct model_space *space, unsigned page, unsign
     return QUIRE_OK;
 }
 
+/* A page of an object is zeros for all who look through to it; nobody holds it any more. */
+static void punch(struct model *model, int object, unsigned index) {
+    memset(model->objects[object].cells[index], 0, MODEL_CELLS);
+    for (unsigned s = 0; s < MODEL_SPACES; s++) {
+        for (unsigned i = 0; i < MODEL_PAGES; i++) {
+            struct model_page *page = &model->spaces[s].pages[i];
+            if (page->mapped && page->object == object && page->index == index && !page->own)
+                page->held = false;
+        }
+    }
+}
+
 /* What holds for a page holds for its region: a region that does not allow the advice ends it. */
 static enum quire_status advise_page(struct model *model, struct model_space *space,
                                      struct model_page *page, enum quire_advice advice) {
@@ -176,6 +188,14 @@ static enum quire_status advise_page(struct model *model, struct model_space *sp
     case QUIRE_ADVISE_COLD:
     case QUIRE_ADVISE_PAGEOUT:
         return locked ? QUIRE_INVAL : QUIRE_OK;
+    case QUIRE_ADVISE_REMOVE:
+        if (locked || page->object < 0)
+            return QUIRE_INVAL;
+        if (!shared || (page->flags & QUIRE_MAP_DENY_WRITE))
+            return QUIRE_DENIED;
+        if (page->index < MODEL_OBJECT_PAGES)
+            punch(model, page->object, page->index);
+        return QUIRE_OK;
     case QUIRE_ADVISE_POPULATE_READ:
     case QUIRE_ADVISE_POPULATE_WRITE: {
         enum quire_access access =

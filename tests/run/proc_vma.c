@@ -182,11 +182,19 @@ static void drops(void) {
     SHOW(madvise(shared, PAGE, MADV_FREE));
     SHOW(madvise(shared, PAGE, MADV_DONTNEED));
     printf("shared memory keeps: %c\n", *shared);
+    shared[PAGE] = 'g';
+    SHOW(madvise(shared, PAGE, MADV_REMOVE));
+    printf("a hole: %d %c\n", *shared, shared[PAGE]);
+    SHOW(madvise(at, PAGE, MADV_REMOVE)); /* nothing that others could see */
+    SHOW(mlock(shared, PAGE));
+    SHOW(madvise(shared, 2 * PAGE, MADV_REMOVE));
+    SHOW(munlock(shared, PAGE));
     char *file = mmap(AT(30), 2 * PAGE, RW, MAP_PRIVATE | MAP_FIXED, file_rw, 0);
     *file = 'f';
     SHOW(madvise(file, PAGE, MADV_FREE));
     SHOW(madvise(file, PAGE, MADV_DONTNEED));
     printf("a private file is as it was: %d\n", *file);
+    SHOW(madvise(file, PAGE, MADV_REMOVE));
     SHOW(madvise(file, PAGE, MADV_POPULATE_READ));
     clear();
 }

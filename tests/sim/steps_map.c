@@ -203,7 +203,16 @@ void sim_act_protect(struct sim *sim, const int *a) {
 /* space page n advice */
 void sim_draw_advise(struct sim *sim, int *a) {
     sim_draw_mapped(sim, a);
-    a[3] = (int)sim_pick(sim, QUIRE_ADVISE_POPULATE_WRITE + 1);
+    a[3] = (int)sim_pick(sim, QUIRE_ADVISE_REMOVE + 1);
+}
+
+static bool any_file(const struct range *r) {
+    for (unsigned i = r->page; i < r->page + r->n; i++) {
+        const struct model_page *page = &r->model->pages[i];
+        if (page->mapped && page->object >= 0 && page->object < MODEL_FILES)
+            return true;
+    }
+    return false;
 }
 
 void sim_act_advise(struct sim *sim, const int *a) {
@@ -214,6 +223,8 @@ void sim_act_advise(struct sim *sim, const int *a) {
         return;
     if (advice == QUIRE_ADVISE_POPULATE_WRITE && model_any_private_object(r.model, r.page, r.n))
         return; /* as in sim_act_map */
+    if (advice == QUIRE_ADVISE_REMOVE && sim->lossy && any_file(&r))
+        return; /* it might be done in part */
     struct sim_swaps swaps;
     bool watched = advice == QUIRE_ADVISE_PAGEOUT && !sim->lossy;
     if (watched)
@@ -223,7 +234,7 @@ void sim_act_advise(struct sim *sim, const int *a) {
     enum quire_status got = quire_advise(r.real, r.va, r.bytes, advice);
     if (watched)
         sim_judge_swaps(sim, &swaps);
-    if (got == QUIRE_FAULT && sim->lossy && advice >= QUIRE_ADVISE_POPULATE_READ)
+    if (got == QUIRE_FAULT && sim->lossy)
         return; /* a page was lost, and it stopped there */
     sim_did(sim, "advise", got, want);
     if (got == QUIRE_NOMEM)

@@ -169,6 +169,54 @@ static void swapped_pages_are_shared_too(void **state) {
 }
 
 /* A page that can't be read back is QUIRE_BUS, nothing else breaks, and unmapping it is fine. */
+static uint64_t on_swap(const struct quire_space *space) {
+    struct quire_space_usage usage;
+    quire_space_usage(space, &usage);
+    return usage.swapped;
+}
+
+/* VmSwap of parent and child, who share what is on swap, and how it falls to the one that stays. */
+static void swapped_pages_are_counted(void **state) {
+    (void)state;
+    struct vm_fixture f = vm_open(4 * MIB, 4 * MIB);
+    struct quire_space *child, *grandchild;
+    uint64_t va = vm_map(f.space, 16, RW, 0, NULL, 0), ram = vm_map(f.space, 1, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 16; i++) {
+        vm_write(f.space, va + i * PAGE, (uint8_t)(i + 1));
+    }
+    vm_write(f.space, ram, 1);
+    vm_evict(f.space, va, 12);
+    assert_int_equal(on_swap(f.space), 12);
+    assert_int_equal(quire_space_fork(f.space, NULL, &child), QUIRE_OK);
+    assert_int_equal(on_swap(child), 12);
+    vm_read(child, va);             /* in RAM again: for both */
+    vm_write(child, va + PAGE, 40); /* the old one came in, and is the parent's alone */
+    vm_evict(child, va + PAGE, 1);  /* and this the child's */
+    assert_int_equal(on_swap(f.space), 10);
+    assert_int_equal(on_swap(child), 11);
+    quire_audit(f.q);
+    vm_evict(f.space, va + 12 * PAGE, 4); /* never touched by the child */
+    assert_int_equal(on_swap(f.space), 14);
+    assert_int_equal(on_swap(child), 15);
+    assert_int_equal(
+        quire_advise(f.space, quire_va(va + 8 * PAGE), 2 * PAGE, QUIRE_ADVISE_DONTNEED), QUIRE_OK);
+    assert_int_equal(on_swap(f.space), 12);
+    assert_int_equal(on_swap(child), 15);
+    assert_int_equal(quire_space_fork(child, NULL, &grandchild), QUIRE_OK);
+    quire_space_destroy(f.space);
+    f.space = child; /* nobody made what it has, but for one page */
+    quire_audit(f.q);
+    assert_int_equal(on_swap(grandchild), 15);
+    quire_space_destroy(grandchild);
+    assert_int_equal(on_swap(child), 15);
+    vm_read(child, va + 2 * PAGE); /* it makes this one its own */
+    vm_evict(child, va + 2 * PAGE, 1);
+    assert_int_equal(on_swap(child), 15);
+    quire_audit(f.q);
+    assert_int_equal(vm_read(child, va + 2 * PAGE), 3);
+    vm_close(&f);
+}
+
 static void lost_pages_are_bus_errors(void **state) {
     (void)state;
     struct vm_fixture f = vm_open(4 * MIB, 4 * MIB);
@@ -279,6 +327,7 @@ int main(void) {
         cmocka_unit_test(generations_do_not_see_each_other),
         cmocka_unit_test(clean_pages_keep_their_slot),
         cmocka_unit_test(swapped_pages_are_shared_too),
+        cmocka_unit_test(swapped_pages_are_counted),
         cmocka_unit_test(lost_pages_are_bus_errors),
         cmocka_unit_test(forgotten_mappings_come_back),
         cmocka_unit_test(stacks_grow_to_their_limit),

@@ -188,6 +188,98 @@ static void shared_without_a_name(void **state) {
     vm_close(&f);
 }
 
+/* MADV_REMOVE: a hole in what is shared. */
+static void holes_are_seen_by_all(void **state) {
+    (void)state;
+    struct vm_fixture f = vm_open(4 * MIB, 4 * MIB);
+    struct quire_space *other = vm_space(f.q);
+    struct quire_object *shm;
+    assert_int_equal(quire_object_create_shm(f.q, 8 * PAGE, NULL, &shm), QUIRE_OK);
+    uint64_t mine = vm_map(f.space, 8, RW, QUIRE_MAP_SHARED, shm, 0);
+    uint64_t theirs = vm_map(other, 6, RW, QUIRE_MAP_SHARED, shm, 2);
+    uint64_t copy = vm_map(other, 8, RW, 0, shm, 0);
+    for (unsigned i = 0; i < 8; i++) {
+        vm_write(f.space, mine + i * PAGE, (uint8_t)(i + 1));
+    }
+    vm_write(other, copy + 3 * PAGE + 1, 99);
+    assert_int_equal(vm_read(other, theirs + PAGE), 4);
+    vm_evict(f.space, mine + 4 * PAGE, 1);
+    assert_int_equal(
+        quire_advise(f.space, quire_va(mine + 3 * PAGE), 2 * PAGE, QUIRE_ADVISE_REMOVE), QUIRE_OK);
+    quire_audit(f.q);
+    const uint8_t left[8] = {1, 2, 3, 0, 0, 6, 7, 8};
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(vm_read(f.space, mine + i * PAGE), left[i]);
+        assert_true(i < 2 || vm_read(other, theirs + (i - 2) * PAGE) == left[i]);
+    }
+    assert_int_equal(vm_read(other, copy + 3 * PAGE), 4); /* its own since it wrote */
+    assert_int_equal(vm_read(other, copy + 3 * PAGE + 1), 99);
+    assert_int_equal(vm_read(other, copy + 4 * PAGE), 0);
+    assert_int_equal(quire_vm_swapped(f.q), 0);
+    quire_object_unref(shm);
+    quire_space_destroy(other);
+    vm_close(&f);
+}
+
+static void holes_in_files(void **state) {
+    (void)state;
+    struct vm_fixture f = vm_open(4 * MIB, 0);
+    struct quire_object *object = vm_file_object(f.q, &file, 5 * PAGE + 100);
+    uint64_t va = vm_map(f.space, 8, RW, QUIRE_MAP_SHARED, object, 0);
+    vm_write(f.space, va + PAGE, 77); /* dirty, and not in the file yet */
+    assert_int_equal(vm_read(f.space, va + 3 * PAGE + 9), original(3 * PAGE + 9));
+    assert_int_equal(quire_advise(f.space, quire_va(va + PAGE), 2 * PAGE, QUIRE_ADVISE_REMOVE),
+                     QUIRE_OK);
+    assert_int_equal(file.writes, 2);
+    assert_int_equal(quire_vm_dirty(f.q), 0);
+    for (uint64_t at = 0; at < 5 * PAGE + 100; at += 50) {
+        uint8_t byte = at >= PAGE && at < 3 * PAGE ? 0 : original(at);
+        assert_int_equal(file.bytes[at], byte);
+        assert_int_equal(vm_read(f.space, va + at), byte);
+    }
+    /* Past the end there is nothing to remove; the last page is cut at it. */
+    assert_int_equal(quire_advise(f.space, quire_va(va + 5 * PAGE), 3 * PAGE, QUIRE_ADVISE_REMOVE),
+                     QUIRE_OK);
+    assert_int_equal(file.writes, 3);
+    assert_int_equal(file.bytes[5 * PAGE + 99], 0);
+    file.broken = true;
+    vm_write(f.space, va + PAGE, 5);
+    assert_int_equal(quire_advise(f.space, quire_va(va), 2 * PAGE, QUIRE_ADVISE_REMOVE), QUIRE_IO);
+    assert_int_equal(vm_read(f.space, va + PAGE), 5); /* nothing is lost */
+    file.broken = false;
+    quire_object_unref(object);
+    vm_close(&f);
+}
+
+static void who_may_make_holes(void **state) {
+    (void)state;
+    struct vm_fixture f = vm_open(4 * MIB, 0);
+    struct quire_object *object = vm_file_object(f.q, &file, 4 * PAGE);
+    uint64_t nameless = vm_map(f.space, 1, RW, 0, NULL, 0);
+    uint64_t own = vm_map(f.space, 1, RW, 0, object, 0);
+    uint64_t never =
+        vm_map(f.space, 1, QUIRE_PROT_READ, QUIRE_MAP_SHARED | QUIRE_MAP_DENY_WRITE, object, 0);
+    uint64_t now_not = vm_map(f.space, 1, QUIRE_PROT_READ, QUIRE_MAP_SHARED, object, 1);
+    uint64_t locked = vm_map(f.space, 2, RW, QUIRE_MAP_SHARED, NULL, 0);
+    vm_write(f.space, locked, 1);
+    assert_int_equal(quire_lock(f.space, quire_va(locked), PAGE, true), QUIRE_OK);
+    const struct {
+        uint64_t va;
+        enum quire_status status;
+    } asked[] = {{nameless, QUIRE_INVAL}, {own, QUIRE_DENIED},   {never, QUIRE_DENIED},
+                 {now_not, QUIRE_OK},     {locked, QUIRE_INVAL}, {locked + PAGE, QUIRE_OK}};
+    for (unsigned i = 0; i < sizeof asked / sizeof *asked; i++) {
+        assert_int_equal(quire_advise(f.space, quire_va(asked[i].va), PAGE, QUIRE_ADVISE_REMOVE),
+                         asked[i].status);
+    }
+    assert_int_equal(vm_read(f.space, locked), 1);
+    assert_int_equal(file.writes, 1);
+    assert_int_equal(quire_advise(f.space, quire_va(LOW), PAGE, QUIRE_ADVISE_REMOVE),
+                     QUIRE_UNMAPPED);
+    quire_object_unref(object);
+    vm_close(&f);
+}
+
 static void who_may_write(void **state) {
     (void)state;
     static const struct quire_object_info info = {"/test/ro", 1, 8, 1};
@@ -219,6 +311,9 @@ int main(void) {
         cmocka_unit_test(overlay_and_update),
         cmocka_unit_test(shared_memory_is_shared_and_swapped),
         cmocka_unit_test(shared_without_a_name),
+        cmocka_unit_test(holes_are_seen_by_all),
+        cmocka_unit_test(holes_in_files),
+        cmocka_unit_test(who_may_make_holes),
         cmocka_unit_test(who_may_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
