@@ -47,8 +47,8 @@ static enum quire_status read_in(struct quire_object *object, uint64_t index,
     }
     uint32_t shadow = quire_shadow_take(q, object->id, index);
     uint64_t began = quire_stall_begin(q);
-    enum quire_status read = object->pager.read(object->context, index << QUIRE_PAGE_SHIFT,
-                                                quire_page_window(q, page));
+    enum quire_status read =
+        object->pager.read(object->context, index << QUIRE_PAGE_SHIFT, quire_page_window(q, page));
     if (quire_shadow_is_workingset(shadow)) { /* it had to be read only because it was evicted */
         quire_stall_end(q, began);
     }
@@ -111,8 +111,8 @@ enum quire_status quire_file_write_back(struct quire_object *object, struct quir
         return QUIRE_OK;
     }
     quire_rmap_write_protect(page); /* I2 holds when the flag goes */
-    if (!object->pager.write ||
-        object->pager.write(object->context, (uint64_t)page->index << QUIRE_PAGE_SHIFT,
+    CHECK(q, object->pager.write);  /* else nobody could map it to write */
+    if (object->pager.write(object->context, (uint64_t)page->index << QUIRE_PAGE_SHIFT,
                             quire_page_window(q, page)) != QUIRE_OK) {
         q->counters.io_error++;
         return QUIRE_IO;

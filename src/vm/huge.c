@@ -228,9 +228,6 @@ bool quire_huge_refill(struct quire_region *region, uint64_t va, bool write) {
     struct quire_space *space = region->space;
     unsigned prot = region->prot;
     bool unshared;
-    if (!quire_huge_at(space, va)) {
-        return false;
-    }
     struct quire_page *pages = look_at(space, block_of(space->q, va), &unshared);
     if (write && !unshared) {
         quire_huge_split(space, va, true);
@@ -263,9 +260,10 @@ static void demote(struct quire_space *space, uint64_t va) {
     struct quire *q = space->q;
     struct quire_pmap_entry entry;
     quire_mach_pmap_query(space->pmap, quire_va(va), &entry);
-    if (!entry.mapped || entry.order == 0) {
+    if (!entry.mapped) {
         return;
     }
+    CHECK(q, entry.order == q->vm->large_order); /* I2, and nothing else is entered in a block */
     if (q->vm->stash.count) {
         quire_space_enter(space, va, quire_page_at(q, entry.frame), entry.prot);
     } else {

@@ -71,7 +71,7 @@ void quire_huge_finish(struct quire_huge_plan *plan, const struct quire_region *
 bool quire_huge_fill(struct quire_region *region, uint64_t va);
 
 /* A fault inside a block. True: it is mapped again, with what the region allows. False: there is no
- * block (any more: a write to a page that fork shares ends it). => stash filled */
+ * block any more: a write to a page that fork shares ended it. => in a block, stash filled */
 bool quire_huge_refill(struct quire_region *region, uint64_t va, bool write);
 
 /* The pages of [start, end) are about to leave their places, or to differ in rights from those

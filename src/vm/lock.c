@@ -118,7 +118,7 @@ enum quire_status quire_vm_lock(struct quire_space *space, quire_vaddr va, uint6
                                 unsigned locks) {
     uint64_t start = va.value, end, stop;
     if (!quire_change_range(space, start, length_bytes, &end)) {
-        return start & QUIRE_PAGE_MASK ? QUIRE_INVAL : QUIRE_UNMAPPED;
+        return QUIRE_UNMAPPED;
     }
     stop = quire_region_reach(space, start, end);
     enum quire_status result = stop < end ? QUIRE_UNMAPPED : QUIRE_OK;

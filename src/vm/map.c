@@ -160,8 +160,9 @@ void quire_brk_start(struct quire_space *space, quire_vaddr start) {
     space->brk_start = space->brk_end = start.value;
 }
 
-/* The heap grows by whole pages from old to end, both rounded. QUIRE_NOROOM: something is there, or
- * would be too near: as Linux, one page and a stack's gap are kept free above the heap. */
+/* The heap grows by whole pages from old to end, both rounded, up to high. QUIRE_NOROOM: something
+ * is there, or would be too near: as Linux, one page and a stack's gap are kept free above the
+ * heap. */
 static enum quire_status grow_heap(struct quire_space *space, uint64_t old, uint64_t end) {
     struct quire_spares spares = {.count = 0};
     const struct quire_region *above = quire_region_above(space, old);
@@ -170,7 +171,7 @@ static enum quire_status grow_heap(struct quire_space *space, uint64_t old, uint
     if (above && (above->flags & QUIRE_MAP_GROWSDOWN)) {
         kept += space->config.stack_gap_bytes;
     }
-    if (end > space->config.high.value || (above && above->start < end + kept)) {
+    if (above && above->start < end + kept) {
         return QUIRE_NOROOM;
     }
     enum quire_status status = claim(space, &at, QUIRE_PROT_READ | QUIRE_PROT_WRITE, 0);

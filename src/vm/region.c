@@ -401,9 +401,6 @@ static bool search_below(struct quire_space *space, uint64_t top, uint64_t lengt
 
 bool quire_region_search(struct quire_space *space, uint64_t length, uint64_t hint,
                          uint64_t *start) {
-    if (length > space->config.high.value - space->config.low.value) {
-        return false;
-    }
     if (hint >= space->config.low.value && hint <= space->config.high.value - length) {
         const struct quire_region *above = quire_region_above(space, hint);
         uint64_t limit = space->config.high.value;

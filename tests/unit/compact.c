@@ -288,6 +288,53 @@ static void pinned(void **state) {
     down(&rig);
 }
 
+/* What asks for a page to be left where it is, one reason at a time; and one that is locked in RAM,
+ * which is no reason: it takes the lock along. */
+static void who_may_move(void **state) {
+    (void)state;
+    static struct rig rig;
+    rig_up(&rig, RAM, 0);
+    struct quire_space *space = rig_space(&rig, 0);
+    quire_set_thp(rig.q, QUIRE_THP_NEVER);
+    quire_vaddr va = quire_va(rig_map(&rig, 0, 4 * RIG_PAGE, RIG_RW, 0));
+    rig_fill(&rig, 0, va.value, 4, 1);
+    struct quire_page *page = quire_vm_page_at(space, va);
+    assert_true(quire_vm_migratable(page));
+    page->pins = 1;
+    assert_false(quire_vm_migratable(page));
+    page->pins = 0;
+    struct quire_page *block = quire_page_alloc(rig.q, 1, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+    assert_false(quire_vm_migratable(block)); /* more than one frame, and nobody's */
+    quire_page_free(rig.q, block);
+    struct quire_page *alone = quire_page_alloc(rig.q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+    assert_false(quire_vm_migratable(alone));
+    quire_page_free(rig.q, alone);
+    struct quire_page *kernel = quire_page_alloc(rig.q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+    assert_false(quire_vm_migratable(kernel));
+    quire_page_free(rig.q, kernel);
+
+    assert_int_equal(quire_lock(space, va, RIG_PAGE, false), QUIRE_OK);
+    assert_true(quire_vm_migratable(page));
+    struct quire_page *to = quire_page_alloc(rig.q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+    quire_vm_migrate(rig.q, page, to);
+    quire_page_free(rig.q, page);
+    quire_audit(rig.q);
+    assert_ptr_equal(quire_vm_page_at(space, va), to);
+    assert_int_equal(quire_vm_mlocked(rig.q), 1);
+    assert_false(quire_vm_reclaimable(rig.q, to));
+    rig_expect(&rig, 0, va.value, 4, 1);
+
+    quire_set_thp(rig.q, QUIRE_THP_ALWAYS);
+    va = quire_va(rig_map(&rig, 0, 4 * RIG_MIB, RIG_RW, 0));
+    rig_fill(&rig, 0, va.value, 1024, 1);
+    struct quire_page *inside = quire_vm_page_at(space, quire_va(va.value + 2 * RIG_MIB));
+    assert_true(quire_vm_in_block(inside));
+    assert_false(quire_vm_migratable(inside));
+    assert_int_equal(quire_advise(space, va, 4 * RIG_MIB, QUIRE_ADVISE_FREE), QUIRE_OK);
+    assert_true(quire_vm_migratable(inside)); /* its block is no more */
+    down(&rig);
+}
+
 /* Who did not wait finds his block some ticks later. */
 static void background(void **state) {
     (void)state;
@@ -315,8 +362,10 @@ static void background(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_by_one), cmocka_unit_test(private_pages), cmocka_unit_test(all_kinds),
-        cmocka_unit_test(unmovable),  cmocka_unit_test(pinned),        cmocka_unit_test(background),
+        cmocka_unit_test(one_by_one), cmocka_unit_test(private_pages),
+        cmocka_unit_test(all_kinds),  cmocka_unit_test(unmovable),
+        cmocka_unit_test(pinned),     cmocka_unit_test(who_may_move),
+        cmocka_unit_test(background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

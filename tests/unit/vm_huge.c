@@ -3,6 +3,8 @@
  */
 #include "vm_fixture.h"
 
+#include <quire/view.h>
+
 #include "page/lru.h"
 #include "vm/huge.h"
 
@@ -535,6 +537,7 @@ static void kernel_copies_work_in_blocks(void **state) {
     assert_memory_equal(bytes, back, sizeof back);
     assert_int_equal(quire_protect(f.space, quire_va(AT), HUGE, QUIRE_PROT_NONE), QUIRE_OK);
     assert_int_equal(quire_copy_force(f.space, quire_va(AT + 7 * PAGE), bytes, 10), 0);
+    assert_int_equal(order_at(f.space, AT), 99); /* nobody may use it: the machine is not told */
     assert_int_equal(quire_protect(f.space, quire_va(AT), HUGE, QUIRE_PROT_READ), QUIRE_OK);
     assert_int_equal(vm_read(f.space, AT + 7 * PAGE + 9), 0x5C);
     assert_int_equal(vm_read(f.space, AT + 7 * PAGE + 10), 0);
@@ -544,6 +547,45 @@ static void kernel_copies_work_in_blocks(void **state) {
     assert_int_equal(vm_read(child, AT + 8 * PAGE), 0);
     assert_int_equal(vm_read(f.space, AT + 8 * PAGE), 0x5C);
     quire_space_destroy(child);
+    vm_close(&f);
+}
+
+/* The number behind a label, in the n-th place where it stands; -1: it is not there. */
+static long told(const char *text, const char *label, unsigned n) {
+    for (const char *at = strstr(text, label); at; at = strstr(at + 1, label)) {
+        if (n-- == 0) {
+            return strtol(at + strlen(label), NULL, 10);
+        }
+    }
+    return -1;
+}
+
+static void views_tell_of_blocks(void **state) {
+    (void)state;
+    static char text[16384];
+    struct vm_fixture f = open_with(16 * MIB, 0, QUIRE_THP_ALWAYS);
+    vm_map_at(f.space, AT, 2 * NPAGES, RW, 0);
+    vm_map_at(f.space, AT + 4 * HUGE, 8, RW, 0); /* too small for one */
+    vm_write(f.space, AT, 1);
+    vm_write(f.space, AT + HUGE, 1);
+    vm_write(f.space, AT + 4 * HUGE, 1);
+    assert_true(quire_view_smaps(f.space, text, sizeof text) < sizeof text);
+    assert_int_equal(told(text, "AnonHugePages:", 0), 4096);
+    assert_int_equal(told(text, "AnonHugePages:", 1), 0);
+    assert_int_equal(told(text, "THPeligible:", 0), 1);
+    assert_int_equal(told(text, "THPeligible:", 1), 0);
+    assert_int_equal(told(text, "FilePmdMapped:", 0), 0); /* files never have blocks */
+    assert_true(quire_view_smaps_rollup(f.space, text, sizeof text) < sizeof text);
+    assert_int_equal(told(text, "AnonHugePages:", 0), 4096);
+    assert_true(quire_view_meminfo(f.q, text, sizeof text) < sizeof text);
+    assert_int_equal(told(text, "AnonHugePages:", 0), 4096);
+    assert_int_equal(quire_advise(f.space, quire_va(AT + PAGE), PAGE, QUIRE_ADVISE_DONTNEED),
+                     QUIRE_OK);
+    assert_true(quire_view_smaps(f.space, text, sizeof text) < sizeof text);
+    assert_int_equal(told(text, "AnonHugePages:", 0), 2048);
+    assert_true(quire_view_meminfo(f.q, text, sizeof text) < sizeof text);
+    assert_int_equal(told(text, "AnonHugePages:", 0), 2048);
+    assert_false(quire_vm_block_eligible(f.space, quire_va(HIGH - PAGE))); /* nothing is there */
     vm_close(&f);
 }
 
@@ -565,6 +607,7 @@ int main(void) {
         cmocka_unit_test(each_allocation_of_a_collapse_fails),
         cmocka_unit_test(the_scan_goes_round),
         cmocka_unit_test(kernel_copies_work_in_blocks),
+        cmocka_unit_test(views_tell_of_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
