@@ -86,7 +86,7 @@ static unsigned gather(const struct quire_around *around, struct quire_anon *ano
            (other = neighbour(around, anon, around->index + count, (int32_t)count)) != NULL) {
         run[count++] = other;
     }
-    while (down && behind + 1 < window && behind < around->index &&
+    while (down && behind + 1 < window && /* below 0 is past the end: no neighbour */
            neighbour(around, anon, around->index - behind - 1, -(int32_t)behind - 1) != NULL) {
         behind++;
     }

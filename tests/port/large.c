@@ -44,14 +44,20 @@ static void enter_large(struct world *world, uint64_t va, quire_frame first, uns
     world->tables[at] = world->tables[--world->ntables];
 }
 
+/* A block at LARGE_VA, to read and write, its pages numbered. Ends the test where there is none. */
+static unsigned map_block(struct world *world, quire_frame *first) {
+    unsigned order = large_block(world, first);
+    if (!order)
+        skip();
+    number_pages(world, *first, order);
+    enter_large(world, LARGE_VA, *first, order, QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    return order;
+}
+
 static void large_maps_all_its_pages(void **state) {
     struct world *world = *state;
     quire_frame first;
-    unsigned order = large_block(world, &first);
-    if (!order)
-        skip();
-    number_pages(world, first, order);
-    enter_large(world, LARGE_VA, first, order, QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    unsigned order = map_block(world, &first);
     uint64_t size = QUIRE_PAGE_SIZE << order;
     for (uint32_t i = 0; i < 1u << order; i++)
         assert_int_equal(load(world, LARGE_VA + i * QUIRE_PAGE_SIZE + 8), i % 251);
@@ -118,12 +124,8 @@ static enum quire_status refill_page(void *context, struct quire_space *space, q
 static void a_page_inside_splits_it(void **state) {
     struct world *world = *state;
     quire_frame first;
-    unsigned order = large_block(world, &first);
-    if (!order)
-        skip();
+    unsigned order = map_block(world, &first);
     struct block block = {world, first, order, QUIRE_PROT_READ | QUIRE_PROT_WRITE};
-    number_pages(world, first, order);
-    enter_large(world, LARGE_VA, first, order, block.prot);
     for (unsigned i = 0; i < 6; i++)
         store(world, LARGE_VA + i * QUIRE_PAGE_SIZE, (uint8_t)(i + 1));
     quire_frame other = new_page(world, 0x99);
@@ -143,13 +145,9 @@ static void a_page_inside_splits_it(void **state) {
 static void parts_are_taken_away(void **state) {
     struct world *world = *state;
     quire_frame first;
-    unsigned order = large_block(world, &first);
-    if (!order)
-        skip();
+    unsigned order = map_block(world, &first);
     struct block block = {world, first, order, QUIRE_PROT_READ | QUIRE_PROT_WRITE};
     uint64_t part = LARGE_VA + 7 * QUIRE_PAGE_SIZE, size = QUIRE_PAGE_SIZE << order;
-    number_pages(world, first, order);
-    enter_large(world, LARGE_VA, first, order, block.prot);
     store(world, part, 1);
     quire_mach_pmap_remove(world->pmap, quire_va(part), 1);
     assert_refused(world, part, QUIRE_ACCESS_READ);
@@ -183,11 +181,7 @@ static void parts_are_taken_away(void **state) {
 static void one_bit_for_all_pages(void **state) {
     struct world *world = *state;
     quire_frame first;
-    unsigned order = large_block(world, &first);
-    if (!order)
-        skip();
-    number_pages(world, first, order);
-    enter_large(world, LARGE_VA, first, order, QUIRE_PROT_READ | QUIRE_PROT_WRITE);
+    map_block(world, &first);
     uint64_t far = LARGE_VA + 300 * QUIRE_PAGE_SIZE;
     bool bits = port_fixture_has_referenced();
     (void)quire_mach_pmap_harvest(world->pmap, quire_va(LARGE_VA));

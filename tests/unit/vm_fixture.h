@@ -149,6 +149,14 @@ static inline void vm_evict(struct quire_space *space, uint64_t va, uint64_t npa
     }
 }
 
+/* A random number less than below (xorshift64). => *random is not 0 */
+static inline uint64_t vm_draw(uint64_t *random, uint64_t below) {
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    return (*random >> 11) % below;
+}
+
 /* ---- a file in memory ---------------------------------------------------------------------- */
 
 #define VM_FILE_PAGES 64

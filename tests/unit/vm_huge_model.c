@@ -38,10 +38,7 @@ struct span {
 static uint64_t seed = 1, steps = 3000, worlds = 4;
 
 static uint64_t draw(struct model *m, uint64_t below) {
-    m->random ^= m->random << 13; /* xorshift64 */
-    m->random ^= m->random >> 7;
-    m->random ^= m->random << 17;
-    return (m->random >> 11) % below;
+    return vm_draw(&m->random, below);
 }
 
 static uint64_t va_of(uint64_t page) {

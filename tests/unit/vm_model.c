@@ -39,10 +39,7 @@ static struct vm_file file;
 static uint64_t seed = 1, steps = 12000;
 
 static uint64_t draw(struct model *m, uint64_t below) {
-    m->random ^= m->random << 13; /* xorshift64 */
-    m->random ^= m->random >> 7;
-    m->random ^= m->random << 17;
-    return (m->random >> 11) % below;
+    return vm_draw(&m->random, below);
 }
 
 static uint64_t va_of(uint64_t page) {
