@@ -59,7 +59,8 @@ static void cool(struct quire_space *space, const struct quire_region *region, u
 
 /* ---- free ---------------------------------------------------------------------------------- */
 
-/* I1, I2. => the space's own page, mapped by it, already write-protected */
+/* I1, I2. => the space's own page, mapped by it, already write-protected; not locked, so on a list
+ */
 static void make_lazy(struct quire *q, struct quire_anon *anon) {
     struct quire_page *page = anon->page;
     if (page->flags & QUIRE_PAGE_LAZYFREE) {
@@ -70,9 +71,7 @@ static void make_lazy(struct quire *q, struct quire_anon *anon) {
     page->flags |= QUIRE_PAGE_LAZYFREE;
     q->vm->lazyfree++;
     q->counters.pglazyfree++;
-    if (page->flags & QUIRE_PAGE_LRU) {
-        quire_lru_cool(q, page);
-    }
+    quire_lru_cool(q, page);
 }
 
 static void free_lazily(struct quire_space *space, struct quire_region *region, uint64_t start,

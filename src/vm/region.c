@@ -52,12 +52,9 @@ static uint64_t largest_gap(const struct quire_region *region) {
 /* I3: called by the tree. Only ever promises more. */
 static bool augment(struct quire_rbnode *node) {
     struct quire_region *region = region_of(node);
-    uint64_t largest = largest_gap(region);
-    if (largest <= region->largest_gap) {
-        return false;
-    }
-    region->largest_gap = largest;
-    return true;
+    uint64_t largest = largest_gap(region), was = region->largest_gap;
+    region->largest_gap = largest > was ? largest : was;
+    return largest > was;
 }
 
 void quire_regions_init(struct quire_space *space) {

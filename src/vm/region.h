@@ -89,7 +89,8 @@ void quire_region_cut(struct quire_space *space, uint64_t start, uint64_t end,
 struct quire_region *quire_region_merge(struct quire_space *space, struct quire_region *region);
 
 /* Room for length bytes: at hint if that is free (0: no hint), else as high as possible below
- * map_top, else anywhere. False: none. => length fits between low and high. O(log regions), in the long run. Moves space->last there. */
+ * map_top, else anywhere. False: none. O(log regions), in the long run. Moves space->last there.
+ * => length fits between low and high */
 bool quire_region_search(struct quire_space *space, uint64_t length, uint64_t hint,
                          uint64_t *start);
 

@@ -30,6 +30,47 @@ static void reads_of_nothing_share_one_frame(void **state) {
     vm_close(&f);
 }
 
+/* RAM need not be empty when it is taken over: what nobody wrote reads as zero all the same. */
+static void ram_may_hold_anything(void **state) {
+    (void)state;
+    struct quire_soft_config soft = {.ram_bytes = 2 * MIB, .seed = 7};
+    struct vm_fixture f;
+    struct quire_ram_range range;
+    assert_int_equal(quire_soft_create(&soft, &f.machine), QUIRE_OK);
+    for (unsigned i = 0; quire_mach_ram_range(f.machine, i, &range); i++) {
+        uint32_t first = (uint32_t)(range.start.value >> QUIRE_PAGE_SHIFT);
+        for (uint32_t n = 0; n < range.length_bytes >> QUIRE_PAGE_SHIFT; n++) {
+            memset(quire_mach_window(f.machine, (quire_frame){first + n}), 0xA5, PAGE);
+        }
+    }
+    struct quire_config config = {.machine = f.machine, .swappiness = 60};
+    assert_int_equal(quire_create(&config, &f.q), QUIRE_OK);
+    f.space = vm_space(f.q);
+    uint64_t va = vm_map(f.space, 20, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(vm_read(f.space, va + i * PAGE + 9), 0);
+        vm_write(f.space, va + i * PAGE, 1);
+        assert_int_equal(vm_read(f.space, va + i * PAGE + 9), 0);
+    }
+    vm_close(&f);
+}
+
+/* What programs want at most: page tables are a part of it, and here they are all of it. */
+static void tables_are_demand(void **state) {
+    (void)state;
+    struct vm_fixture f = vm_open(4 * MIB, 0);
+    for (uint64_t far = MIB; far < HIGH / 2; far *= 64) {
+        uint64_t before = quire_vm_peak_demand(f.q);
+        vm_map_at(f.space, far, 1, QUIRE_PROT_READ, 0);
+        assert_int_equal(vm_read(f.space, far), 0); /* the page of zeros is nobody's */
+        assert_true(quire_vm_peak_demand(f.q) > before);
+    }
+    struct quire_space_usage usage;
+    quire_space_usage(f.space, &usage);
+    assert_int_equal(quire_vm_peak_demand(f.q), usage.page_tables);
+    vm_close(&f);
+}
+
 static void refuses_as_linux_does(void **state) {
     (void)state;
     struct vm_fixture f = vm_open(4 * MIB, 0);
@@ -322,6 +363,8 @@ static void copies_by_the_kernel(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_of_nothing_share_one_frame),
+        cmocka_unit_test(ram_may_hold_anything),
+        cmocka_unit_test(tables_are_demand),
         cmocka_unit_test(refuses_as_linux_does),
         cmocka_unit_test(last_owner_keeps_the_frame),
         cmocka_unit_test(generations_do_not_see_each_other),

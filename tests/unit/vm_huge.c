@@ -550,6 +550,28 @@ static void kernel_copies_work_in_blocks(void **state) {
     vm_close(&f);
 }
 
+/* A block in locked memory is on no list; what is unlocked of it is again. */
+static void blocks_can_be_locked(void **state) {
+    (void)state;
+    struct vm_fixture f = open_with(16 * MIB, 16 * MIB, QUIRE_THP_ALWAYS);
+    assert_int_equal(quire_lock_all(f.space, QUIRE_LOCK_ALL_FUTURE | QUIRE_LOCK_ALL_ON_FAULT),
+                     QUIRE_OK);
+    vm_map_at(f.space, AT, NPAGES, RW, 0);
+    assert_int_equal(quire_vm_mlocked(f.q), 0);
+    write_all(f.space, AT);
+    assert_int_equal(blocks(&f), 1);
+    assert_int_equal(quire_vm_mlocked(f.q), NPAGES);
+    vm_evict(f.space, AT, NPAGES);
+    assert_int_equal(quire_counters(f.q)->pswpout, 0);
+    assert_int_equal(quire_unlock(f.space, quire_va(AT), PAGE), QUIRE_OK); /* cuts the block */
+    assert_int_equal(quire_vm_mlocked(f.q), NPAGES - 1);
+    assert_int_equal(blocks(&f), 0);
+    vm_evict(f.space, AT, NPAGES);
+    assert_int_equal(quire_counters(f.q)->pswpout, 1);
+    check_all(f.space, AT);
+    vm_close(&f);
+}
+
 /* The number behind a label, in the n-th place where it stands; -1: it is not there. */
 static long told(const char *text, const char *label, unsigned n) {
     for (const char *at = strstr(text, label); at; at = strstr(at + 1, label)) {
@@ -607,6 +629,7 @@ int main(void) {
         cmocka_unit_test(each_allocation_of_a_collapse_fails),
         cmocka_unit_test(the_scan_goes_round),
         cmocka_unit_test(kernel_copies_work_in_blocks),
+        cmocka_unit_test(blocks_can_be_locked),
         cmocka_unit_test(views_tell_of_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

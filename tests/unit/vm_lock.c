@@ -2,6 +2,8 @@
  */
 #include "vm_fixture.h"
 
+#include "page/lru.h"
+
 #define BASE ((uint64_t)0x20000000)
 
 static struct quire_page *page_at(struct vm_fixture *f, uint64_t va) {
@@ -179,6 +181,49 @@ static void freed_pages_may_go(void **state) {
     vm_close(&f);
 }
 
+/* What was dropped is its taker's alone: as reclaim takes it. */
+static void freed_pages_are_nobodys(void **state) {
+    (void)state;
+    struct vm_fixture f = vm_open(2 * MIB, 0);
+    vm_map_at(f.space, BASE, 1, RW, 0);
+    vm_write(f.space, BASE, 1);
+    assert_int_equal(quire_advise(f.space, quire_va(BASE), PAGE, QUIRE_ADVISE_FREE), QUIRE_OK);
+    struct quire_page *page = quire_vm_page_at(f.space, quire_va(BASE));
+    quire_lru_remove(f.q, page);
+    quire_vm_detach(f.q, page);
+    assert_null(page->owner);
+    assert_int_equal(page->nmaps, 0);
+    assert_null(quire_vm_page_at(f.space, quire_va(BASE)));
+    quire_page_free(f.q, page);
+    vm_close(&f);
+}
+
+/* ---- MADV_COLD ------------------------------------------------------------------------------- */
+
+/* The youngest pages go first when they are said to be cold, and nothing of them is lost. */
+static void cold_pages_go_first(void **state) {
+    (void)state;
+    struct vm_fixture f = vm_open(2 * MIB, 8 * MIB);
+    vm_map_at(f.space, BASE, 300, RW, 0);
+    for (unsigned i = 0; i < 200; i++) {
+        vm_write(f.space, BASE + i * PAGE, (uint8_t)(i + 1));
+    }
+    assert_int_equal(quire_counters(f.q)->pswpout, 0);
+    assert_int_equal(
+        quire_advise(f.space, quire_va(BASE + 190 * PAGE), 10 * PAGE, QUIRE_ADVISE_COLD), QUIRE_OK);
+    for (unsigned i = 0; quire_counters(f.q)->pswpout < 10; i++) {
+        quire_reclaim_direct(f.q, QUIRE_NZONES - 1);
+        assert_true(i < 100);
+    }
+    for (unsigned i = 190; i < 200; i++) {
+        assert_null(quire_vm_page_at(f.space, quire_va(BASE + i * PAGE)));
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        assert_int_equal(vm_read(f.space, BASE + i * PAGE), (uint8_t)(i + 1));
+    }
+    vm_close(&f);
+}
+
 /* Without swap they are what anonymous memory has to give. */
 static void freed_pages_without_swap(void **state) {
     (void)state;
@@ -228,7 +273,9 @@ int main(void) {
         cmocka_unit_test(locks_of_all),
         cmocka_unit_test(moved_locks),
         cmocka_unit_test(no_room_to_lock),
+        cmocka_unit_test(cold_pages_go_first),
         cmocka_unit_test(freed_pages_may_go),
+        cmocka_unit_test(freed_pages_are_nobodys),
         cmocka_unit_test(freed_pages_without_swap),
         cmocka_unit_test(freed_pages_and_fork),
     };
