@@ -421,6 +421,7 @@ void sim_space_destroy(struct sim *sim, unsigned s) {
     quire_space_destroy(sim->spaces[s]);
     sim->spaces[s] = NULL;
     memset(&sim->model.spaces[s], 0, sizeof sim->model.spaces[s]);
+    sim->sizes[s] = (struct sim_size){0}; /* the next one here may be a large child */
 }
 
 void sim_reap(struct sim *sim) {
