@@ -37,6 +37,13 @@ static struct sim_size size_of(const struct sim *sim, unsigned s) {
     return size;
 }
 
+static uint64_t objects_pages(const struct sim *sim) {
+    uint64_t pages = 0;
+    for (int object = MODEL_FILES; object < MODEL_OBJECTS; object++)
+        pages += sim->objects[object] ? sim->model.objects[object].ncells / MODEL_CELLS : 0;
+    return pages;
+}
+
 /* Where nothing is left out: 64 bits are enough for all of these. */
 static uint64_t commit_limit(const struct sim *sim) {
     struct quire_usage usage;
@@ -56,21 +63,34 @@ static bool exceeds(uint64_t used, uint64_t more, uint64_t limit) {
     return more > 0 && (used > limit || more > limit - used);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* What all have: at the last judgement, or now, as a stack may have grown since. */
+static uint64_t promised_at_most(const struct sim *sim) {
+    uint64_t promised = 0;
+    for (unsigned s = 0; s < MODEL_SPACES; s++)
+        promised += size_of(sim, s).committed;
+    return larger(promised + objects_pages(sim), sim->promised);
+}
+
 bool sim_may_refuse(const struct sim *sim, int s, uint64_t npages) {
     if (!sim_is_limited(sim))
         return false;
     uint64_t limit = sim->commit_limit, now = commit_limit(sim);
     uint64_t reserve = MODEL_PAGES >> RESERVE_SHIFT; /* of whom, is not said: fork, memory of all */
     if (s >= 0) {
-        const struct sim_size *size = &sim->sizes[s];
-        if (exceeds(size->pages, npages, sim->limits[s].pages) ||
-            exceeds(size->data, npages, sim->limits[s].data))
+        const struct sim_size *before = &sim->sizes[s], size = size_of(sim, (unsigned)s);
+        uint64_t pages = larger(before->pages, size.pages);
+        if (exceeds(pages, npages, sim->limits[s].pages) ||
+            exceeds(larger(before->data, size.data), npages, sim->limits[s].data))
             return true;
-        reserve = (size->pages + npages) >> RESERVE_SHIFT;
+        reserve = (pages + npages) >> RESERVE_SHIFT;
     }
     limit = now < limit ? now : limit;
     return sim->overcommit.mode == QUIRE_OVERCOMMIT_NEVER &&
-           exceeds(sim->promised + reserve, npages, limit);
+           exceeds(promised_at_most(sim) + reserve, npages, limit);
 }
 
 bool sim_refused(struct sim *sim, enum quire_status got, int s, uint64_t npages) {
@@ -103,8 +123,7 @@ void sim_judge_limits(struct sim *sim) {
         sim->sizes[s] = now;
         promised += now.committed;
     }
-    for (int object = MODEL_FILES; object < MODEL_OBJECTS; object++)
-        promised += sim->objects[object] ? sim->model.objects[object].ncells / MODEL_CELLS : 0;
+    promised += objects_pages(sim);
     uint64_t most = limit > sim->commit_limit ? limit : sim->commit_limit;
     if (sim->overcommit.mode == QUIRE_OVERCOMMIT_NEVER && promised > sim->promised &&
         promised > most)
