@@ -216,6 +216,47 @@ static void stacks(void **state) {
     }
 }
 
+/* A larger zone: the stacks have an upper bound for each order. */
+static void largest_stacks(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(160 * MIB);
+    struct quire *q = double_boot(machine, 8);
+    const struct quire_zone *zone = &q->phys->zones[q->phys->top];
+    const struct quire_pcp *pcp = q->phys->pcp;
+    unsigned class = QUIRE_CLASS(q->phys->top, QUIRE_MIGRATE_MOVABLE);
+    assert_true(zone->managed >> 6 > QUIRE_PCP_MAX && zone->managed >> 9 > QUIRE_PCP_MAX / 8);
+    assert_int_equal(pcp->hot[0][class].max, QUIRE_PCP_MAX);
+    assert_int_equal(pcp->hot[1][class].max, QUIRE_PCP_MAX / 8);
+    assert_int_equal(pcp->hot[3][class].max, zone->managed >> 11);
+    struct quire_zone_info info;
+    assert_true(quire_page_zone(q, 0, &info)); /* and what the views are told of the lowest zone */
+    assert_int_equal(info.protection[q->phys->top], zone->managed >> 8);
+    assert_int_equal(info.pageblocks[QUIRE_MIGRATE_MOVABLE], 16 * MIB >> 21);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
+/* A refusal sends the stacks home once, and again when anything came back since, of any use. */
+static void refused_again(void **state) {
+    (void)state;
+    for (enum quire_page_use use = QUIRE_USE_KERNEL; use < QUIRE_NUSES; use++) {
+        struct quire_machine *machine = double_plain(16 * MIB);
+        struct quire *q = double_boot(machine, 8);
+        unsigned n = 0;
+        while ((pages[n] = quire_page_alloc(q, 0, use, QUIRE_ALLOC_RECLAIM)) != NULL) {
+            n++;
+        }
+        struct quire_page *even = quire_page_at(q, (quire_frame){q->phys->first});
+        quire_page_free(q, even);
+        quire_page_free(q, even + 2);
+        assert_null(quire_page_alloc(q, 1, use, QUIRE_ALLOC_RECLAIM)); /* enough, but apart */
+        quire_page_free(q, even + 1);
+        assert_ptr_equal(quire_page_alloc(q, 1, use, QUIRE_ALLOC_RECLAIM), even);
+        quire_phys_audit(q);
+        double_release(machine);
+    }
+}
+
 /* ---- migrate types --------------------------------------------------------------------------- */
 
 /* How many page blocks hold something that can't move. */
@@ -367,9 +408,12 @@ static void random_kinds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layouts),  cmocka_unit_test(fallback),   cmocka_unit_test(highmem),
-        cmocka_unit_test(stacks),   cmocka_unit_test(processors), cmocka_unit_test(kept_apart),
-        cmocka_unit_test(stealing), cmocka_unit_test(ungrouped),  cmocka_unit_test(random_kinds),
+        cmocka_unit_test(layouts),        cmocka_unit_test(fallback),
+        cmocka_unit_test(highmem),        cmocka_unit_test(stacks),
+        cmocka_unit_test(largest_stacks), cmocka_unit_test(refused_again),
+        cmocka_unit_test(processors),     cmocka_unit_test(kept_apart),
+        cmocka_unit_test(stealing),       cmocka_unit_test(ungrouped),
+        cmocka_unit_test(random_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
