@@ -190,17 +190,19 @@ enum quire_status quire_vm_brk(struct quire_space *space, quire_vaddr *end) {
     uint64_t wanted = end->value;
     uint64_t old_top = quire_round_up(space->brk_end), top = quire_round_up(wanted);
     enum quire_status status = QUIRE_OK;
-    end->value = space->brk_end;
     if (wanted < space->brk_start || wanted > space->config.high.value || !space->brk_start) {
-        return QUIRE_OK;
-    }
-    if (top > old_top) {
+        status = QUIRE_NOROOM;
+    } else if (top > old_top) {
         status = grow_heap(space, old_top, top);
     } else if (top < old_top) {
         status = quire_vm_unmap(space, quire_va(top), old_top - top);
     }
-    if (status == QUIRE_OK) {
-        space->brk_end = end->value = wanted;
+    if (status == QUIRE_NOMEM) {
+        return QUIRE_NOMEM;
     }
-    return status == QUIRE_NOMEM ? QUIRE_NOMEM : QUIRE_OK;
+    if (status == QUIRE_OK) {
+        space->brk_end = wanted;
+    }
+    end->value = space->brk_end;
+    return QUIRE_OK;
 }

@@ -72,8 +72,8 @@ void quire_vm_lock_all(struct quire_space *space, unsigned flags); /* cannot fai
 /* WILLNEED, POPULATE and PAGEOUT are core/'s and reclaim/'s; the rest of advice is here. */
 enum quire_status quire_vm_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                   enum quire_advice advice);
-/* *end: wanted in, result out. QUIRE_NOMEM asks for reclaim; all other refusals are *end unchanged.
- */
+/* *end: wanted in, result out; a refusal is a result, the old end. QUIRE_NOMEM asks for reclaim,
+ * and leaves *end as it was wanted: for the next try. */
 enum quire_status quire_vm_brk(struct quire_space *space, quire_vaddr *end);
 enum quire_status quire_vm_object_create(struct quire *q, const struct quire_pager *pager,
                                          void *context, uint64_t shm_bytes,

@@ -96,6 +96,25 @@ static void brk_moves(void **state) {
     rig_down(&rig);
 }
 
+/* An allocation that fails once is no reason to refuse: the second try knows what was wanted. */
+static void brk_tries_again(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, RAM);
+    struct quire_space *space = rig_space(&rig, 0);
+    uint64_t end = 0x100000, stalls = quire_counters(rig.q)->allocstall;
+    quire_brk_start(space, quire_va(end));
+    for (uint64_t nth = 1; nth <= 4; nth++) {
+        end += 3 * RIG_PAGE;
+        quire_fail_range(rig.q, nth, 1);
+        assert_int_equal(quire_brk(space, quire_va(end)).value, end);
+    }
+    quire_fail_every(rig.q, 0);
+    assert_true(quire_counters(rig.q)->allocstall > stalls); /* there was a second try */
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
 /* fork makes room for its tables by reclaiming; parent and child then disagree page by page. */
 static void fork_under_pressure(void **state) {
     (void)state;
@@ -232,6 +251,7 @@ int main(void) {
         cmocka_unit_test(page_out_and_will_need),
         cmocka_unit_test(advice_on_holes),
         cmocka_unit_test(brk_moves),
+        cmocka_unit_test(brk_tries_again),
         cmocka_unit_test(fork_under_pressure),
         cmocka_unit_test(calls_with_failing_allocations),
         cmocka_unit_test(answers_of_the_fault_door),
