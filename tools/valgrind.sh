@@ -27,6 +27,8 @@ check() { # command
 }
 
 for program in "$build"/tests/unit_* "$build"/tests/port/port_*; do
+    # vmalloc's test asks the host's kernel which addresses can be read, and uses its mappings up.
+    case $program in *_vmalloc) continue ;; esac
     if [ -f "$program" ] && [ -x "$program" ]; then
         check "$program"
     fi

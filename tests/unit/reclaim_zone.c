@@ -6,6 +6,7 @@
 #include <quire/policy.h>
 
 #include "page/page.h"
+#include "reclaim/scan.h"
 
 #define DMA_BYTES (8 * RIG_MIB)
 #define RAM       (32 * RIG_MIB)
@@ -70,10 +71,16 @@ static void frames_of_a_zone(void **state) {
         uint64_t va = full(&rig, two_zones), before = evicted(&rig);
         uint64_t above = zone_of(&rig, 1).free;
         for (unsigned n = 0; n < 1500; n++) {
+            if (n % 64 == 0) /* where the hand comes to the end: the next frame is another zone's */
+                rig.q->reclaim->hand = DMA_BYTES / RIG_PAGE;
             assert_int_equal(quire_frames_get(rig.q, 0, QUIRE_ZONE_DMA, &frame), QUIRE_OK);
             hold(&rig, frame, 0);
         }
         assert_true(evicted(&rig) - before < 1500 + 64);
+        const struct quire_counters *counters = quire_counters(rig.q);
+        assert_in_range(counters->pgsteal_direct + counters->pgsteal_kswapd, evicted(&rig),
+                        evicted(&rig) + counters->slab_reclaim);
+        assert_true(counters->pgscan_direct + counters->pgscan_kswapd >= evicted(&rig));
         assert_int_equal(zone_of(&rig, 1).free, above);
         quire_audit(rig.q);
         rig_expect(&rig, 0, va, PAGES, 0);

@@ -24,6 +24,14 @@ static void across_pages(void **state) {
         assert_memory_equal(in, out, sizeof in);
     }
     assert_int_equal(quire_copy_in(rig.spaces[0], in, quire_va(va), 0), 0);
+    char one = 'a'; /* the shortest, and a last byte in another page */
+    assert_int_equal(quire_copy_out(rig.spaces[0], quire_va(va), &one, 1), 0);
+    one = 'b';
+    assert_int_equal(quire_copy_in(rig.spaces[0], &one, quire_va(va), 1), 0);
+    assert_int_equal(one, 'a');
+    assert_int_equal(quire_copy_force(rig.spaces[0], quire_va(va + RIG_PAGE - 1), "yz", 2), 0);
+    assert_int_equal(quire_copy_in(rig.spaces[0], in, quire_va(va + RIG_PAGE - 1), 2), 0);
+    assert_memory_equal(in, "yz", 2);
     rig_down(&rig);
 }
 

@@ -335,6 +335,40 @@ static void swaps(void **state) {
     down();
 }
 
+/* cache_show of mm/slab_common.c. */
+static void slabinfo(void **state) {
+    (void)state;
+    struct quire_cache_info c;
+    up();
+    want("slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
+         "<objperslab> "
+         "<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> "
+         "<num_slabs> <sharedavail>\n");
+    for (unsigned i = 0; quire_kmem_info(w.rig.q, i, &c); i++) {
+        want("%-17s %6llu %6llu %6u %4u %4u", c.name, ULL(c.objects_active), ULL(c.objects_total),
+             c.object_bytes, c.objects_per_slab, c.pages_per_slab);
+        want(" : tunables %4u %4u %4u", c.magazine_rounds, c.magazine_rounds, c.depot_max);
+        want(" : slabdata %6llu %6llu %6llu\n", ULL(c.slabs_active), ULL(c.slabs_total),
+             ULL(c.depot));
+    }
+    compare(quire_view_slabinfo);
+    down();
+}
+
+/* A block of 2 MiB in the texts of a process. */
+static void large_pages(void **state) {
+    (void)state;
+    up();
+    assert_true(quire_view_smaps_rollup(w.rig.spaces[0], w.got, TEXT_MAX) < TEXT_MAX);
+    assert_non_null(strstr(w.got, "\nAnonHugePages:      2048 kB\n"));
+    assert_true(quire_view_smaps(w.rig.spaces[0], w.got, TEXT_MAX) < TEXT_MAX);
+    const char *block = strstr(w.got, "40000000-40200000 rw-p");
+    assert_non_null(block);
+    const char *line = strstr(block, "\nAnonHugePages:");
+    assert_int_equal(strncmp(line, "\nAnonHugePages:      2048 kB\n", 29), 0);
+    down();
+}
+
 /* ---- events ---------------------------------------------------------------------------------- */
 
 #define FIELD(name, member) \
@@ -456,8 +490,9 @@ static void vmstat(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(buddyinfo), cmocka_unit_test(zoneinfo), cmocka_unit_test(meminfo),
-        cmocka_unit_test(swaps),     cmocka_unit_test(vmstat),
+        cmocka_unit_test(buddyinfo), cmocka_unit_test(zoneinfo),    cmocka_unit_test(meminfo),
+        cmocka_unit_test(slabinfo),  cmocka_unit_test(large_pages), cmocka_unit_test(swaps),
+        cmocka_unit_test(vmstat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
