@@ -53,6 +53,10 @@ static void it_says_why(void **state) {
     assert_int_equal(rig.kills, 1);
     const char *line = rig.log;
     assert_memory_equal(line, "out of memory: free:", 20);
+    static const char *const labels[] = {"kB min:",  "kB anon:",       "kB shmem:",     "kB file:",
+                                         "kB slab:", "kB pagetables:", "kB swap free:", "kB of "};
+    for (unsigned i = 0; i < sizeof labels / sizeof labels[0]; i++)
+        assert_non_null(strstr(line, labels[i]));
     line = strchr(line, '\n') + 1;
     assert_memory_equal(line, "[space]  total_vm", 17);
     for (int row = 1; row <= 3; row++) {

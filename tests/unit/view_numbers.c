@@ -287,6 +287,10 @@ static void meminfo(void **state) {
     uint64_t copies = quire_kmem_reclaimable(w.rig.q), mapped = quire_vm_mapped_file(w.rig.q);
     assert_true(copies > 10 && mapped > 300 && swap_cached() == 29 && u.mlocked == 13);
     assert_true(u.shmem == 43 && u.dirty == 17 && u.anon_huge == 512 && u.commit_limit > 0);
+    /* si_mem_available: free above the marks, and file pages but for a half or the low mark. */
+    uint64_t cache = u.active_file + u.inactive_file;
+    assert_true(cache / 2 < u.watermark_low);
+    assert_int_equal(u.available, u.free + cache - cache / 2 - u.watermark_high);
     want_kb("MemTotal:", u.total);
     want_kb("MemFree:", u.free);
     want_kb("MemAvailable:", u.available);
