@@ -19,7 +19,6 @@
 
 #define TIMER_ABSOLUTE      1 /* TFD_TIMER_ABSTIME */
 #define TIMER_CANCEL_ON_SET 2 /* the clock is never set here */
-#define SECONDS_MAX         (INT64_MAX / (int64_t)OS_NS_PER_SECOND / 4) /* no sum overflows */
 
 struct timer_value { /* struct itimerspec */
     struct os_timespec interval, value;
@@ -101,26 +100,12 @@ static struct os_file *timer_of(struct os_task *task, uint64_t fd, int64_t *erro
     return *error ? NULL : file;
 }
 
-static struct os_timespec timespec_of(uint64_t ns) {
-    return (struct os_timespec){(int64_t)(ns / OS_NS_PER_SECOND), (int64_t)(ns % OS_NS_PER_SECOND)};
-}
-
 static int64_t put_timer(struct os_task *task, struct os_file *file, uint64_t va) {
     settle(file);
     uint64_t now = os_now_ns(task->os), next = file->timer_next_ns;
-    struct timer_value value = {timespec_of(file->timer_interval_ns),
-                                timespec_of(next > now ? next - now : 0)};
+    struct timer_value value = {os_timespec_of(file->timer_interval_ns),
+                                os_timespec_of(next > now ? next - now : 0)};
     return os_put(task, va, &value, sizeof value);
-}
-
-/* False: it makes no sense. */
-static bool ns_of(const struct os_timespec *time, uint64_t *ns) {
-    if (time->seconds < 0 || time->nanoseconds < 0 ||
-        (uint64_t)time->nanoseconds >= OS_NS_PER_SECOND)
-        return false;
-    int64_t seconds = time->seconds < SECONDS_MAX ? time->seconds : SECONDS_MAX;
-    *ns = (uint64_t)seconds * OS_NS_PER_SECOND + (uint64_t)time->nanoseconds;
-    return true;
 }
 
 OS_CALL(timerfd_settime) {
@@ -131,7 +116,7 @@ OS_CALL(timerfd_settime) {
     if (os_get(task, &wanted, args[2], sizeof wanted) != 0)
         return -OS_EFAULT;
     if (args[1] & ~(uint64_t)(TIMER_ABSOLUTE | TIMER_CANCEL_ON_SET) ||
-        !ns_of(&wanted.value, &first) || !ns_of(&wanted.interval, &interval))
+        !os_timer_ns(&wanted.value, &first) || !os_timer_ns(&wanted.interval, &interval))
         return -OS_EINVAL;
     if (!file)
         return error;

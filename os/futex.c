@@ -111,6 +111,24 @@ static int64_t set_deadline(struct os_task *task, uint64_t operation, uint64_t t
     return 0;
 }
 
+/* => task->futex is the key */
+static void queue_up(struct os_task *task, uint32_t bits) {
+    task->futex_bits = bits;
+    task->futex_ticket = ++task->os->futex_tickets;
+    task->futex_woken = false;
+    task->futex_waiting = true;
+}
+
+/* Until somebody wakes it, or the deadline has passed. => it queued up */
+static int64_t sleep_on(struct os_task *task) {
+    if (task->deadline_ns <= os_now_ns(task->os)) {
+        task->futex_waiting = false;
+        return -OS_ETIMEDOUT;
+    }
+    os_wait_on(task, &task->futex, task->deadline_ns); /* only wake_key and the clock know it */
+    return OS_WAIT;
+}
+
 static int64_t futex_wait(struct os_task *task, const uint64_t args[6], uint32_t bits) {
     uint32_t value;
     if (bits == 0 || args[0] & 3)
@@ -129,17 +147,9 @@ static int64_t futex_wait(struct os_task *task, const uint64_t args[6], uint32_t
             return -OS_EFAULT;
         if (value != (uint32_t)args[2])
             return -OS_EAGAIN;
-        task->futex_bits = bits;
-        task->futex_ticket = ++task->os->futex_tickets;
-        task->futex_woken = false;
-        task->futex_waiting = true;
+        queue_up(task, bits);
     }
-    if (task->deadline_ns <= os_now_ns(task->os)) {
-        task->futex_waiting = false;
-        return -OS_ETIMEDOUT;
-    }
-    os_wait_on(task, &task->futex, task->deadline_ns); /* only wake_key and the clock know it */
-    return OS_WAIT;
+    return sleep_on(task);
 }
 
 /* ---- the other operations -------------------------------------------------------------------- */
@@ -278,17 +288,9 @@ static int64_t futex_lock_pi(struct os_task *task, const uint64_t args[6], bool 
         word |= FUTEX_WAITERS;
         if (os_put(task, args[0], &word, sizeof word) != 0)
             return -OS_EFAULT;
-        task->futex_bits = PI_BITS;
-        task->futex_ticket = ++task->os->futex_tickets;
-        task->futex_woken = false;
-        task->futex_waiting = true;
+        queue_up(task, PI_BITS);
     }
-    if (task->deadline_ns <= os_now_ns(task->os)) {
-        task->futex_waiting = false;
-        return -OS_ETIMEDOUT;
-    }
-    os_wait_on(task, &task->futex, task->deadline_ns);
-    return OS_WAIT;
+    return sleep_on(task);
 }
 
 static int64_t futex_unlock_pi(struct os_task *task, uint64_t va) {

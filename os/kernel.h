@@ -149,6 +149,9 @@ void os_wake(struct os *os, const void *channel);
 /* Nanoseconds of the programs' clock: virtual, or the host's with --clock host. */
 uint64_t os_now_ns(const struct os *os);      /* CLOCK_MONOTONIC */
 uint64_t os_realtime_ns(const struct os *os); /* CLOCK_REALTIME; virtual: from a fixed date on */
+struct os_timespec os_timespec_of(uint64_t ns);
+/* What a timer is set to, at most about 73 years; false: it makes no sense. */
+bool os_timer_ns(const struct os_timespec *time, uint64_t *ns);
 struct os_process *os_process_by_pid(struct os *os, int pid);
 struct os_process *os_process_first(struct os *os); /* then ->next, ascending pid */
 /* Random bytes from the run's seed. */

@@ -20,6 +20,8 @@
 #define EPOCH_SECONDS UINT64_C(1767225600)
 /* Longer sleeps than this (68 years) are cut: sums then never overflow. */
 #define SECONDS_MAX (INT64_C(1) << 31)
+/* And of a timer, whose sums with now and an interval must not overflow. */
+#define TIMER_SECONDS_MAX (INT64_MAX / (int64_t)OS_NS_PER_SECOND / 4)
 
 static uint64_t host_ns(clockid_t clock) {
     struct timespec time;
@@ -86,15 +88,24 @@ static bool read_clock(const struct os_task *task, uint64_t clock, uint64_t *ns)
     }
 }
 
-static struct os_timespec timespec_of(uint64_t ns) {
+struct os_timespec os_timespec_of(uint64_t ns) {
     return (struct os_timespec){(int64_t)(ns / OS_NS_PER_SECOND), (int64_t)(ns % OS_NS_PER_SECOND)};
+}
+
+bool os_timer_ns(const struct os_timespec *time, uint64_t *ns) {
+    if (time->seconds < 0 || time->nanoseconds < 0 ||
+        (uint64_t)time->nanoseconds >= OS_NS_PER_SECOND)
+        return false;
+    int64_t seconds = time->seconds < TIMER_SECONDS_MAX ? time->seconds : TIMER_SECONDS_MAX;
+    *ns = (uint64_t)seconds * OS_NS_PER_SECOND + (uint64_t)time->nanoseconds;
+    return true;
 }
 
 int64_t os_sys_clock_gettime(struct os_task *task, const uint64_t args[6]) {
     uint64_t ns;
     if (!read_clock(task, args[0], &ns))
         return -OS_EINVAL;
-    struct os_timespec time = timespec_of(ns);
+    struct os_timespec time = os_timespec_of(ns);
     return os_put(task, args[1], &time, sizeof time);
 }
 
@@ -129,7 +140,7 @@ static int64_t sleep_on(struct os_task *task, uint64_t rest_va) {
     if (now >= task->deadline_ns)
         return 0;
     if (task->restarted && rest_va && os_signal_pending(task)) {
-        struct os_timespec rest = timespec_of(task->deadline_ns - now);
+        struct os_timespec rest = os_timespec_of(task->deadline_ns - now);
         if (os_put(task, rest_va, &rest, sizeof rest) != 0)
             return -OS_EFAULT;
     }

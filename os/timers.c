@@ -20,7 +20,6 @@
 #define TIMERS_MAX  256
 #define CLOCK_MAX   11 /* CLOCK_TAI */
 #define OVERRUN_MAX INT32_MAX
-#define SECONDS_MAX (INT64_MAX / (int64_t)OS_NS_PER_SECOND / 4)
 
 enum notification { NOTIFY_SIGNAL = 0, NOTIFY_NONE = 1, NOTIFY_THREAD = 2, NOTIFY_THREAD_ID = 4 };
 
@@ -178,24 +177,11 @@ int64_t os_sys_timer_create(struct os_task *task, const uint64_t args[6]) {
     return 0;
 }
 
-static struct os_timespec timespec_of(uint64_t ns) {
-    return (struct os_timespec){(int64_t)(ns / OS_NS_PER_SECOND), (int64_t)(ns % OS_NS_PER_SECOND)};
-}
-
 static void record_of(struct os_task *task, const struct os_posix_timer *timer,
                       struct timer_record *record) {
     uint64_t now = os_now_ns(task->os);
     uint64_t left = timer->next_ns == 0 ? 0 : timer->next_ns > now ? timer->next_ns - now : 1;
-    *record = (struct timer_record){timespec_of(timer->interval_ns), timespec_of(left)};
-}
-
-static bool ns_of(const struct os_timespec *time, uint64_t *ns) {
-    if (time->seconds < 0 || time->nanoseconds < 0 ||
-        (uint64_t)time->nanoseconds >= OS_NS_PER_SECOND)
-        return false;
-    int64_t seconds = time->seconds < SECONDS_MAX ? time->seconds : SECONDS_MAX;
-    *ns = (uint64_t)seconds * OS_NS_PER_SECOND + (uint64_t)time->nanoseconds;
-    return true;
+    *record = (struct timer_record){os_timespec_of(timer->interval_ns), os_timespec_of(left)};
 }
 
 int64_t os_sys_timer_settime(struct os_task *task, const uint64_t args[6]) {
@@ -206,7 +192,7 @@ int64_t os_sys_timer_settime(struct os_task *task, const uint64_t args[6]) {
         return -OS_EINVAL;
     if (os_get(task, &wanted, args[2], sizeof wanted) != 0)
         return -OS_EFAULT;
-    if (!timer || !ns_of(&wanted.value, &first) || !ns_of(&wanted.interval, &interval))
+    if (!timer || !os_timer_ns(&wanted.value, &first) || !os_timer_ns(&wanted.interval, &interval))
         return -OS_EINVAL;
     record_of(task, timer, &old);
     if (first != 0 && !(args[1] & OS_TIMER_ABSTIME)) {
