@@ -390,12 +390,13 @@ static void catch_signals(struct os *os, bool interactive) {
     sigaction(SIGPIPE, &ours, NULL);
 }
 
-/* From here on a signal is for us, and the machine may go. */
-static void release_signals(void) {
+/* The program has ended, and how it ended is our exit code: from here on a signal comes too late.
+ * (timeout(1) sends each one twice, to us and to our group.) */
+static void ignore_signals(void) {
     for (size_t i = 0; i < NFORWARDED; i++) {
         struct sigaction now;
         if (sigaction(forwarded[i], NULL, &now) == 0 && now.sa_handler == forward) {
-            signal(forwarded[i], SIG_DFL);
+            signal(forwarded[i], SIG_IGN);
         }
     }
 }
@@ -414,7 +415,7 @@ static int run_on_machine(const struct run *run, struct cli_words *words) {
     if (os_start(os, words->at, environ, &error)) {
         catch_signals(os, run->interactive);
         status = os_run(os);
-        release_signals();
+        ignore_signals();
         if (!run->quiet) {
             cli_summary_print(os, words->at[0], status);
         }
