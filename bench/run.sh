@@ -56,6 +56,9 @@ fi
 on_quire --ram 512M -- "$out/inside.riscv" >"$out/inside.quire.txt"
 side_by_side "memory, seen from inside" "$out/inside.native.txt" "$out/inside.quire.txt"
 
+# Twice: some hosts give memory a page at a time when it is first used, 10 us each, and the swap
+# disk is memory. The second run finds it there.
+"$quire" run --quiet --clock host --ram 64M --swap 512M -- "$out/inside.riscv" swap 256 >/dev/null
 printf '\nrandom read-write over 256 MiB with 64 MiB of RAM (on quire)\n'
 "$quire" run --clock host --ram 64M --swap 512M -- "$out/inside.riscv" swap 256
 

@@ -53,6 +53,7 @@ struct quire_machine {
     /* ---- ram.c: physical addresses begin at 0 ---- */
     uint8_t *ram;
     uint64_t nframes;
+    uint64_t zeroed; /* the last frame that was: often the next one follows */
 
     /* ---- kernel_area.c ---- */
     struct soft_kernel_area kernel;
@@ -106,8 +107,9 @@ static inline void soft_count_instructions(struct quire_machine *machine, uint64
 uint8_t *quire_ram_reserve(uint64_t bytes);
 enum quire_status quire_ram_create(struct quire_machine *machine);
 void quire_ram_destroy(struct quire_machine *machine);
-/* page_x86.c or page_plain.c: one page, both page-aligned. */
-void quire_ram_zero_page(void *page);
+/* page_x86.c or page_plain.c: one page, both page-aligned. next: what is likely to be zeroed next,
+ * and may be fetched meanwhile; NULL: not known. */
+void quire_ram_zero_page(void *page, const void *next);
 void quire_ram_copy_page(void *restrict target, const void *restrict source);
 
 static inline uint8_t *soft_host(const struct quire_machine *machine, quire_frame frame) {

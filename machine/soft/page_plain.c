@@ -7,7 +7,8 @@
 
 #include "machine.h"
 
-void quire_ram_zero_page(void *page) {
+void quire_ram_zero_page(void *page, const void *next) {
+    (void)next;
     memset(page, 0, QUIRE_PAGE_SIZE);
 }
 

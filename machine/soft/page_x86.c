@@ -7,6 +7,11 @@
  *     16-byte stores 209  315  453        streaming  373  335  274, and the program then waits for
  *                                                    memory at its first touch
  *
+ * Frames are often zeroed in a row, one a fault. While one is, the lines of the next are fetched,
+ * and arrive while the program runs to its next fault: the whole fault, seen from inside, took 485
+ * ns without and 383 with it on a busy host, 326 and 290 on a quieter one (medians of 480 runs).
+ * For copies, which fetch two pages, it won nothing.
+ *
  * Every x86-64 host has 16-byte stores; most have 32-byte ones (AVX2), which is asked at each call:
  * a load and a branch that is always predicted. The loops may not be turned back into memset or
  * memcpy, which use rep stosb for this size.
@@ -24,8 +29,10 @@ typedef uint64_t wide32 __attribute__((vector_size(32), may_alias));
 
 /* Two cache lines a round in each loop: what the loop itself costs hides behind its stores. */
 
-__attribute__((target("avx2"))) static void zero_by_32(wide32 *to) {
-    for (const wide32 *end = to + WIDE32_IN_PAGE; to < end; to += 4) {
+__attribute__((target("avx2"))) static void zero_by_32(wide32 *to, const wide32 *next) {
+    for (const wide32 *end = to + WIDE32_IN_PAGE; to < end; to += 4, next += 4) {
+        __builtin_prefetch(next, 1);
+        __builtin_prefetch(next + 2, 1);
         to[0] = to[1] = to[2] = to[3] = (wide32){0};
         KEEP_LOOP();
     }
@@ -56,9 +63,9 @@ static void copy_by_16(wide16 *restrict to, const wide16 *restrict from) {
     }
 }
 
-void quire_ram_zero_page(void *page) {
+void quire_ram_zero_page(void *page, const void *next) {
     if (__builtin_cpu_supports("avx2"))
-        zero_by_32(page);
+        zero_by_32(page, next ? next : page); /* itself: no harm */
     else
         zero_by_16(page);
 }

@@ -64,7 +64,10 @@ void *quire_mach_window(struct quire_machine *machine, quire_frame frame) {
 
 void quire_mach_zero(struct quire_machine *machine, quire_frame frame) {
     SOFT_CHECK(machine, frame.number < machine->nframes); /* I1 */
-    quire_ram_zero_page(soft_host(machine, frame));
+    uint8_t *page = soft_host(machine, frame);
+    bool in_a_row = frame.number == machine->zeroed + 1;
+    quire_ram_zero_page(page, in_a_row ? page + QUIRE_PAGE_SIZE : NULL);
+    machine->zeroed = frame.number;
 }
 
 void quire_mach_copy(struct quire_machine *machine, quire_frame to, quire_frame from) {
