@@ -52,7 +52,7 @@ bool quire_mach_kernel_area(struct quire_machine *machine, void **base, uint64_t
 enum quire_status quire_mach_kernel_map(struct quire_machine *machine, void *at,
                                         const quire_frame *frames, uint64_t npages);
 
-/* ---- page tables: 8 -------------------------------------------------------------------------- */
+/* ---- page tables: 9 -------------------------------------------------------------------------- */
 
 /* Table frames belong to the manager: it hands them in, the machine hands back what it drops, so
  * that entering a mapping can neither fail nor call an allocator. A stash is a stack of frames. */
@@ -67,12 +67,17 @@ struct quire_stash {
  * there is none, and nothing larger than a page is ever entered. */
 unsigned quire_mach_pmap_depth(struct quire_machine *machine, unsigned *large_order);
 
-/* Make empty page tables for space; root is a frame for the top level, not yet zeroed. Returns NULL
- * when the machine has no room for its own bookkeeping; root then still belongs to the caller. */
+/* The top level of a space's tables takes 2^root_order frames in a row: 0, one frame, wherever a
+ * table is a page; 10 for a single level of 2^20 entries. At most QUIRE_NORDERS - 1. */
+unsigned quire_mach_pmap_root_order(struct quire_machine *machine);
+
+/* Make empty page tables for space; root is the first frame for the top level, none of them zeroed.
+ * Returns NULL when the machine has no room for its own bookkeeping; root then still belongs to the
+ * caller. */
 struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct quire_space *space,
                                           quire_frame root);
 
-/* Forget everything: each table frame, the root last, goes to release(context, frame). */
+/* Forget everything: each table frame, the root's last, goes to release(context, frame). */
 void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *context, quire_frame),
                              void *context);
 

@@ -8,7 +8,7 @@
 
 #include <quire/machine.h>
 
-#define RADIX_LEVELS_MAX 4
+#define RADIX_LEVELS_MAX 5
 
 /* One shape. All entries have the bits of the RISC-V privileged architecture (20211203), 4.3
  * to 4.5: flags in bits 0 to 7, the frame number from bit 10 on. */
@@ -22,10 +22,17 @@ struct quire_radix_format {
     unsigned leaf_levels;             /* bit l: an entry of level l may map memory by itself */
 };
 
+extern const struct quire_radix_format quire_radix_sv57; /* 9/9/9/9/9/12, user half */
 extern const struct quire_radix_format quire_radix_sv48; /* 9/9/9/9/12, user half */
 extern const struct quire_radix_format quire_radix_sv39; /* 9/9/9/12, user half */
 extern const struct quire_radix_format quire_radix_sv32; /* 10/10/12 */
 extern const struct quire_radix_format quire_radix_flat; /* 20/12: one table of 4 MiB */
+/* Sv48 with leaf tables of four entries, so that blocks are 4 pages: for tests. */
+extern const struct quire_radix_format quire_radix_small;
+
+/* The formats by number, Sv48 first; NULL past the last. And by name, as in `name`. */
+const struct quire_radix_format *quire_radix_format_at(unsigned index);
+const struct quire_radix_format *quire_radix_format_find(const char *name);
 
 /* A valid entry without R, W and X points to the next table; with any of them it maps a page, or
  * above the last level a block as large as what the table that it replaces would cover. */
@@ -67,6 +74,12 @@ static inline uint64_t radix_entries(const struct quire_radix_format *format, un
  * it. Address and first frame are multiples of that. */
 static inline unsigned radix_order(const struct quire_radix_format *format, unsigned level) {
     return format->shift[level] - QUIRE_PAGE_SHIFT;
+}
+
+/* Frames of the top table: one, but 1024 (4 MiB) in the flat format. */
+static inline unsigned radix_root_order(const struct quire_radix_format *format) {
+    unsigned shift = format->bits[0] + format->entry_shift;
+    return shift > QUIRE_PAGE_SHIFT ? shift - QUIRE_PAGE_SHIFT : 0;
 }
 
 static inline bool radix_maps(uint64_t entry) {
@@ -113,6 +126,14 @@ void *quire_radix_grow(const struct quire_radix *radix, uint64_t va, unsigned le
  * that begins, but not down. NULL: none. Holes are skipped at the level where they are. */
 void *quire_radix_next_table(const struct quire_radix *radix, uint64_t *va, uint64_t end,
                              unsigned *level);
+
+/* What the tables cost now: how many of each level, and the bytes of all. O(tables). */
+struct quire_radix_cost {
+    uint64_t tables[RADIX_LEVELS_MAX];
+    uint64_t mapped[RADIX_LEVELS_MAX]; /* entries that map memory, by the level they are in */
+    uint64_t nbytes;
+};
+void quire_radix_cost(const struct quire_radix *radix, struct quire_radix_cost *cost);
 
 /* Hand each table's frame to release, children before parents, the root last. */
 void quire_radix_release(const struct quire_radix *radix,

@@ -6,6 +6,7 @@
 #ifndef QUIRE_SOFT_MACHINE_H
 #define QUIRE_SOFT_MACHINE_H
 
+#include "../radix/radix.h"
 #include "mmu.h"
 #include "soft.h"
 
@@ -14,10 +15,10 @@
 #define SOFT_DROP_RING 256
 
 struct soft_disk {
-    uint8_t *bytes;      /* host memory, committed by the host as it is written; NULL: a file */
-    int fd;              /* the file, if npages > 0 and bytes is NULL */
-    uint64_t npages;     /* now; 0: no such device */
-    uint64_t step, most; /* pages: how it grows, and how far */
+    uint8_t *bytes;         /* host memory, committed by the host as it is written; NULL: a file */
+    int fd;                 /* the file, if npages > 0 and bytes is NULL */
+    uint64_t npages;        /* now; 0: no such device */
+    uint64_t step, most;    /* pages: how it grows, and how far */
     uint64_t busy_until_ns; /* the transfer unit is free again then */
     /* Injected: a page that was written late and is not there yet, and what one slot held before it
      * was last written. Each one page of host memory, made when first needed. */
@@ -47,8 +48,18 @@ struct soft_kernel_area {
     uint64_t fail_next; /* calls until one is refused; 0: none */
 };
 
+/* What the memory unit asks of the page-table format at every walk. */
+struct soft_shape {
+    const struct quire_radix_format *format;
+    unsigned leaf_bits;   /* of an address that index a leaf table */
+    unsigned leaf_span;   /* log2 of the bytes that a leaf table covers */
+    unsigned large_order; /* of what the level above maps by one entry; 0: it maps nothing */
+    uint64_t user_limit;  /* user addresses lie below */
+};
+
 struct quire_machine {
     struct quire_soft_config config; /* soft.c: zeros replaced by defaults */
+    struct soft_shape shape;         /* soft.c: of config.format */
 
     /* ---- ram.c: physical addresses begin at 0 ---- */
     uint8_t *ram;
@@ -124,17 +135,17 @@ enum quire_status quire_disk_create(struct quire_machine *machine);
 void quire_disk_destroy(struct quire_machine *machine);
 
 /* pmap.c: the entry that maps va or, in a leaf table, could; NULL where no leaf table is. *order:
- * 0, or SOFT_LARGE_ORDER for a valid entry that maps a whole block. => va is a user address. */
-#define SOFT_LARGE_ORDER ((unsigned)SOFT_LEAF_BITS)
-uint64_t *quire_pmap_descend(struct quire_pmap *pmap, uint64_t va, unsigned *order);
-static inline uint64_t *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va, unsigned *order) {
-    if (__builtin_expect(!pmap->leaf || va >> TLB_LARGE_SHIFT != pmap->leaf_key, 0))
+ * 0, or that of the block that a valid entry above the leaf tables maps. It has the format's width:
+ * radix_load and radix_store with index 0. => va is a user address. */
+void *quire_pmap_descend(struct quire_pmap *pmap, uint64_t va, unsigned *order);
+static inline void *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va, unsigned *order) {
+    const struct soft_shape *shape = &pmap->machine->shape;
+    if (__builtin_expect(!pmap->leaf || va >> shape->leaf_span != pmap->leaf_key, 0))
         return quire_pmap_descend(pmap, va, order);
     *order = 0;
-    return (uint64_t *)pmap->leaf + (va >> QUIRE_PAGE_SHIFT & ((1u << SOFT_LEAF_BITS) - 1));
+    uint64_t index = radix_index(shape->format, shape->format->levels - 1, va);
+    return (uint8_t *)pmap->leaf + (index << shape->format->entry_shift);
 }
-/* User addresses lie below this: the lower half of Sv48. */
-#define SOFT_USER_LIMIT ((uint64_t)1 << (38 + SOFT_LEAF_BITS))
 
 /* inject.c: seed the streams; does it happen this time? draw: a random number below bound, from the
  * same stream. */

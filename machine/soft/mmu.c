@@ -27,7 +27,6 @@
 #include <quire/quire.h>
 #include <quire/space.h>
 
-#include "../radix/radix.h"
 #include "machine.h"
 
 /* Fault, tick evicts it, fault again: two are normal. A hundred is a manager that lies. */
@@ -52,7 +51,7 @@ static void fill_tlb(struct quire_pmap *pmap, uint64_t page, uint64_t entry, con
 static void fill_large(struct quire_pmap *pmap, uint64_t page, uint64_t entry,
                        const uint8_t *host) {
     struct tlb_large *slot = tlb_large_slot(&pmap->tlb, page);
-    slot->tag = page >> TLB_LARGE_SHIFT << TLB_LARGE_SHIFT;
+    slot->tag = tlb_block(&pmap->tlb, page);
     slot->loads = entry & RADIX_READ;
     slot->stores = (entry & RADIX_WRITE) && (entry & RADIX_DIRTY);
     slot->addend = (uintptr_t)host - (uintptr_t)page;
@@ -64,7 +63,7 @@ static bool large_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access ac
                       uint8_t **host) {
     const struct tlb_large *large = tlb_large_slot(&pmap->tlb, va);
     uint64_t page = va & ~QUIRE_PAGE_MASK;
-    if (large->tag != va >> TLB_LARGE_SHIFT << TLB_LARGE_SHIFT ||
+    if (large->tag != tlb_block(&pmap->tlb, va) ||
         !(access == QUIRE_ACCESS_WRITE ? large->stores
                                        : large->loads && access == QUIRE_ACCESS_READ))
         return false;
@@ -79,11 +78,13 @@ static bool large_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access ac
 
 /* The entry's use: its bits are set, the TLB filled. => it allows the access */
 static uint8_t *use_entry(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
-                          uint64_t *entry, unsigned order) {
+                          void *entry, unsigned order) {
+    const struct quire_radix_format *format = pmap->machine->shape.format;
     uint64_t page = va & ~QUIRE_PAGE_MASK;
-    uint64_t bits = *entry | RADIX_ACCESSED | (access == QUIRE_ACCESS_WRITE ? RADIX_DIRTY : 0);
+    uint64_t bits = radix_load(format, entry, 0) | RADIX_ACCESSED |
+                    (access == QUIRE_ACCESS_WRITE ? RADIX_DIRTY : 0);
     quire_frame frame = radix_frame(bits);
-    *entry = bits;
+    radix_store(format, entry, 0, bits);
     frame.number += (uint32_t)(va >> QUIRE_PAGE_SHIFT) & ((1u << order) - 1);
     uint8_t *host = soft_host(pmap->machine, frame);
     if (access != QUIRE_ACCESS_EXEC) {
@@ -95,17 +96,19 @@ static uint8_t *use_entry(struct quire_pmap *pmap, uint64_t va, enum quire_acces
 }
 
 /* The walk: the entry of va, NULL where the tables do not allow the access. */
-static uint64_t *walk(struct quire_pmap *pmap, uint64_t va, uint64_t needed, unsigned *order) {
-    if (va >= SOFT_USER_LIMIT)
+static void *walk(struct quire_pmap *pmap, uint64_t va, uint64_t needed, unsigned *order) {
+    const struct soft_shape *shape = &pmap->machine->shape;
+    if (va >= shape->user_limit)
         return NULL;
-    uint64_t *entry = quire_pmap_entry(pmap, va, order);
-    return entry && (*entry & needed) == needed ? entry : NULL;
+    void *entry = quire_pmap_entry(pmap, va, order);
+    return entry && (radix_load(shape->format, entry, 0) & needed) == needed ? entry : NULL;
 }
 
 enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                                    uint8_t **host) {
     struct quire_machine *machine = pmap->machine;
-    uint64_t *entry, needed = needed_bits(access);
+    uint64_t needed = needed_bits(access);
+    void *entry;
     unsigned order, attempts = 0;
     bool ticked = false;
     if (large_hit(pmap, va, access, host))

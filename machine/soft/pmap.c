@@ -1,4 +1,4 @@
-/* pmap.c: the port's page tables: Sv48 trees in simulated RAM, and what must follow each change.
+/* pmap.c: the port's page tables: trees in simulated RAM, and what must follow each change.
  *
  * The manager says what a page shall be; this file writes it where the memory unit (mmu.c) will
  * find it, and takes back what was derived from the old entry:
@@ -24,7 +24,7 @@
  *   I1  A TLB entry, large or small, repeats a valid entry of its pmap with its accessed bit set,
  * and lets stores pass only if that has W and its dirty bit set. I2  Table frames come from the
  * stash or as the root, and each goes to release exactly once, or back to the stash when a block
- * takes its place. I3  pmap->leaf is NULL or the leaf table of addresses with va >> LEAF_SPAN ==
+ * takes its place. I3  pmap->leaf is NULL or the leaf table of addresses with va >> leaf_span ==
  * leaf_key.
  *
  * What may fail: create, when the host has no memory. Called by the manager only. Audited by
@@ -33,54 +33,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../radix/radix.h"
 #include "machine.h"
 
-/* Sv48 but for the size of leaf tables: see SOFT_LEAF_BITS. */
-static const struct quire_radix_format small_leaves = {
-    .name = "9/9/9/small",
-    .levels = 4,
-    .bits = {9, 9, 9, SOFT_LEAF_BITS},
-    .shift = {30 + SOFT_LEAF_BITS, 21 + SOFT_LEAF_BITS, 12 + SOFT_LEAF_BITS, 12},
-    .entry_shift = 3,
-    .user_bits = 38 + SOFT_LEAF_BITS,
-    .leaf_levels = 0xC,
-};
-#define FORMAT (SOFT_LEAF_BITS == 9 ? &quire_radix_sv48 : &small_leaves)
-/* A leaf table covers 2^LEAF_SPAN bytes: 512 pages. */
-#define LEAF_SPAN    (QUIRE_PAGE_SHIFT + SOFT_LEAF_BITS)
-#define LEAF_ENTRIES (1u << SOFT_LEAF_BITS)
-#define LEAF_LEVEL   (FORMAT->levels - 1)
-#define LARGE_LEVEL  (FORMAT->levels - 2) /* an entry here covers 2^LEAF_SPAN bytes */
-#define LARGE_BYTES  ((uint64_t)1 << LEAF_SPAN)
-
 static struct quire_radix tree(const struct quire_pmap *pmap) {
-    return (struct quire_radix){FORMAT, pmap->machine->ram, quire_frame_address(pmap->root).value};
+    const struct quire_machine *machine = pmap->machine;
+    return (struct quire_radix){machine->shape.format, machine->ram,
+                                quire_frame_address(pmap->root).value};
 }
 
-static uint64_t leaf_index(uint64_t va) {
-    return (va >> QUIRE_PAGE_SHIFT) & (LEAF_ENTRIES - 1);
+static const struct quire_radix_format *format_of(const struct quire_pmap *pmap) {
+    return pmap->machine->shape.format;
+}
+
+static unsigned leaf_level(const struct quire_pmap *pmap) {
+    return format_of(pmap)->levels - 1;
+}
+
+/* The entry of va in a table of this level. */
+static void *entry_in(const struct quire_pmap *pmap, void *table, unsigned level, uint64_t va) {
+    const struct quire_radix_format *format = format_of(pmap);
+    return (uint8_t *)table + (radix_index(format, level, va) << format->entry_shift);
 }
 
 static void remember_leaf(struct quire_pmap *pmap, uint64_t va, void *leaf) {
     pmap->leaf = leaf;
-    pmap->leaf_key = va >> LEAF_SPAN;
+    pmap->leaf_key = va >> pmap->machine->shape.leaf_span;
 }
 
-uint64_t *quire_pmap_descend(struct quire_pmap *pmap, uint64_t va, unsigned *order) {
+void *quire_pmap_descend(struct quire_pmap *pmap, uint64_t va, unsigned *order) {
     struct quire_radix radix = tree(pmap);
     unsigned level;
-    void *table = quire_radix_walk(&radix, va, &level);
-    *order = 0;
-    if (level == LARGE_LEVEL) {
-        uint64_t *entry = (uint64_t *)table + radix_index(FORMAT, level, va);
-        *order = SOFT_LARGE_ORDER;
-        return radix_maps(*entry) ? entry : NULL;
-    }
-    if (level != LEAF_LEVEL)
-        return NULL;
+    void *table = quire_radix_walk(&radix, va, &level), *entry = entry_in(pmap, table, level, va);
+    *order = radix_order(radix.format, level);
+    if (level != leaf_level(pmap))
+        return radix_maps(radix_load(radix.format, entry, 0)) ? entry : NULL;
     remember_leaf(pmap, va, table); /* I3 */
-    return (uint64_t *)table + leaf_index(va);
+    return entry;
 }
 
 /* ---- what follows a change ------------------------------------------------------------------- */
@@ -105,26 +93,30 @@ static void forget_translation(struct quire_pmap *pmap, uint64_t va, uint64_t ol
  * say so. */
 static void tlb_drop_large(struct quire_pmap *pmap, uint64_t va) {
     struct tlb_large *slot = tlb_large_slot(&pmap->tlb, va);
-    if (slot->tag != va >> LEAF_SPAN << LEAF_SPAN)
+    if (slot->tag != tlb_block(&pmap->tlb, va))
         return;
     *slot = (struct tlb_large){.tag = TLB_NO_TAG};
     pmap->machine->counters.tlb_flushes++;
 }
 
+static uint64_t block_bytes(const struct quire_pmap *pmap) {
+    return (uint64_t)1 << pmap->machine->shape.leaf_span;
+}
+
 /* => old was the entry of va's block, and is not in the tables any more. */
 static void forget_block(struct quire_pmap *pmap, uint64_t va, uint64_t old) {
-    uint64_t first = va >> LEAF_SPAN << LEAF_SPAN;
+    uint64_t first = tlb_block(&pmap->tlb, va), end = first + block_bytes(pmap);
     if (!(old & RADIX_ACCESSED))
         return; /* I1 */
     tlb_drop_large(pmap, va);
     for (unsigned i = 0; i < TLB_ENTRIES; i++) {
         struct tlb_entry *slot = &pmap->tlb.entries[i];
         uint64_t tag = slot->read_tag != TLB_NO_TAG ? slot->read_tag : slot->write_tag;
-        if (tag != TLB_NO_TAG && tag >> LEAF_SPAN == first >> LEAF_SPAN)
+        if (tag >= first && tag < end)
             slot->read_tag = slot->write_tag = TLB_NO_TAG;
     }
     if (old & RADIX_EXEC) {
-        for (uint64_t at = first; at < first + LARGE_BYTES; at += QUIRE_PAGE_SIZE)
+        for (uint64_t at = first; at < end; at += QUIRE_PAGE_SIZE)
             quire_code_stale(pmap, at);
     }
 }
@@ -152,9 +144,12 @@ static void inject_drop(struct quire_pmap *pmap, uint64_t va) {
 /* ---- the port -------------------------------------------------------------------------------- */
 
 unsigned quire_mach_pmap_depth(struct quire_machine *machine, unsigned *large_order) {
-    (void)machine;
-    *large_order = SOFT_LARGE_ORDER;
-    return FORMAT->levels - 1;
+    *large_order = machine->shape.large_order;
+    return machine->shape.format->levels - 1;
+}
+
+unsigned quire_mach_pmap_root_order(struct quire_machine *machine) {
+    return radix_root_order(machine->shape.format);
 }
 
 struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct quire_space *space,
@@ -169,7 +164,10 @@ struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct 
         pmap->tlb.entries[i] = (struct tlb_entry){TLB_NO_TAG, TLB_NO_TAG, 0};
     for (unsigned i = 0; i < TLB_LARGE_ENTRIES; i++)
         pmap->tlb.large[i] = (struct tlb_large){.tag = TLB_NO_TAG};
-    quire_mach_zero(machine, root);
+    pmap->tlb.large_shift = machine->shape.leaf_span;
+    uint32_t nframes = (uint32_t)1 << radix_root_order(machine->shape.format);
+    for (uint32_t i = 0; i < nframes; i++)
+        quire_mach_zero(machine, (quire_frame){root.number + i});
     return pmap;
 }
 
@@ -188,35 +186,37 @@ void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *cont
 
 /* The entry of a page in a leaf table, which is made if need be. A block becomes a table: what the
  * small TLB bank has of it stays true. */
-static uint64_t *small_entry(struct quire_pmap *pmap, uint64_t va, struct quire_stash *stash) {
+static void *small_entry(struct quire_pmap *pmap, uint64_t va, struct quire_stash *stash) {
     unsigned order;
-    uint64_t *entry = quire_pmap_entry(pmap, va, &order);
+    void *entry = quire_pmap_entry(pmap, va, &order);
     if (entry && order == 0)
         return entry;
     struct quire_radix radix = tree(pmap);
-    void *leaf = quire_radix_grow(&radix, va, LEAF_LEVEL, stash);
+    void *leaf = quire_radix_grow(&radix, va, leaf_level(pmap), stash);
     SOFT_CHECK(pmap->machine, leaf); /* the stash held fewer frames than quire_mach_pmap_depth */
     if (entry)
         tlb_drop_large(pmap, va);
     remember_leaf(pmap, va, leaf);
-    return (uint64_t *)leaf + leaf_index(va);
+    return entry_in(pmap, leaf, leaf_level(pmap), va);
 }
 
 /* The entry of a block, with nothing in it. A table that was there goes back to the stash. */
-static uint64_t *large_entry(struct quire_pmap *pmap, uint64_t va, struct quire_stash *stash) {
+static void *large_entry(struct quire_pmap *pmap, uint64_t va, struct quire_stash *stash) {
     struct quire_machine *machine = pmap->machine;
-    quire_mach_pmap_remove(pmap, quire_va(va), LEAF_ENTRIES);
+    unsigned level = leaf_level(pmap) - 1;
+    quire_mach_pmap_remove(pmap, quire_va(va), (uint64_t)1 << machine->shape.large_order);
     struct quire_radix radix = tree(pmap);
-    uint64_t *table = quire_radix_grow(&radix, va, LARGE_LEVEL, stash);
+    void *table = quire_radix_grow(&radix, va, level, stash);
     SOFT_CHECK(machine, table);
-    uint64_t *entry = table + radix_index(FORMAT, LARGE_LEVEL, va);
-    if (*entry & RADIX_VALID) {
+    void *entry = entry_in(pmap, table, level, va);
+    uint64_t old = radix_load(radix.format, entry, 0);
+    if (old & RADIX_VALID) {
         SOFT_CHECK(machine, stash->count < QUIRE_STASH_MAX);
-        stash->frames[stash->count++] = radix_frame(*entry); /* I2 */
-        if (pmap->leaf_key == va >> LEAF_SPAN)
+        stash->frames[stash->count++] = radix_frame(old); /* I2 */
+        if (pmap->leaf_key == va >> machine->shape.leaf_span)
             pmap->leaf = NULL; /* I3 */
     }
-    *entry = 0;
+    radix_store(radix.format, entry, 0, 0);
     return entry;
 }
 
@@ -224,42 +224,46 @@ void quire_mach_pmap_enter(struct quire_pmap *pmap, quire_vaddr va, quire_frame 
                            unsigned order, unsigned prot, struct quire_stash *stash) {
     struct quire_machine *machine = pmap->machine;
     uint32_t inside = (1u << order) - 1;
-    SOFT_CHECK(machine, order == 0 || order == SOFT_LARGE_ORDER);
-    SOFT_CHECK(machine, va.value < SOFT_USER_LIMIT && (va.value & QUIRE_PAGE_MASK) == 0);
+    SOFT_CHECK(machine, order == 0 || order == machine->shape.large_order);
+    SOFT_CHECK(machine, va.value < machine->shape.user_limit && (va.value & QUIRE_PAGE_MASK) == 0);
     SOFT_CHECK(machine, ((va.value >> QUIRE_PAGE_SHIFT | frame.number) & inside) == 0);
     SOFT_CHECK(machine, (frame.number | inside) < machine->nframes);
     SOFT_CHECK(machine, prot != 0 && (prot << RADIX_PROT_SHIFT & ~(unsigned)RADIX_PROT) == 0);
     if (machine->one_in[QUIRE_SOFT_DROP_MAPPING] > 0)
         inject_drop(pmap, va.value);
-    uint64_t *entry =
-        order ? large_entry(pmap, va.value, stash) : small_entry(pmap, va.value, stash);
-    uint64_t old = *entry;
-    *entry = radix_entry(frame, RADIX_VALID | RADIX_USER | (uint64_t)prot << RADIX_PROT_SHIFT);
+    void *entry = order ? large_entry(pmap, va.value, stash) : small_entry(pmap, va.value, stash);
+    const struct quire_radix_format *format = machine->shape.format;
+    uint64_t old = radix_load(format, entry, 0);
+    radix_store(format, entry, 0,
+                radix_entry(frame, RADIX_VALID | RADIX_USER | (uint64_t)prot << RADIX_PROT_SHIFT));
     if (old & RADIX_VALID)
         forget_translation(pmap, va.value, old);
 }
 
 /* The block at va, of which the range has [va, stop): keep at most these permission bits. In part
  * it can't change: then it goes, unless nothing would be taken away. */
-static void restrict_block(struct quire_pmap *pmap, uint64_t *entry, uint64_t va, uint64_t stop,
+static void restrict_block(struct quire_pmap *pmap, void *entry, uint64_t va, uint64_t stop,
                            uint64_t keep) {
-    uint64_t old = *entry;
+    const struct quire_radix_format *format = format_of(pmap);
+    uint64_t old = radix_load(format, entry, 0);
     if ((old & RADIX_PROT & ~keep) == 0)
         return;
-    bool whole = stop - va == LARGE_BYTES;
-    *entry = whole && (old & RADIX_PROT & keep) ? old & ~(RADIX_PROT & ~keep) : 0;
+    bool whole = stop - va == block_bytes(pmap);
+    radix_store(format, entry, 0,
+                whole && (old & RADIX_PROT & keep) ? old & ~(RADIX_PROT & ~keep) : 0);
     forget_block(pmap, va, old);
 }
 
-static void restrict_leaf(struct quire_pmap *pmap, uint64_t *leaf, uint64_t va, uint64_t stop,
+static void restrict_leaf(struct quire_pmap *pmap, void *leaf, uint64_t va, uint64_t stop,
                           uint64_t keep) {
-    uint64_t lost = RADIX_PROT & ~keep, *entry = leaf + leaf_index(va);
-    for (; va < stop; va += QUIRE_PAGE_SIZE, entry++) {
-        uint64_t old = *entry;
+    const struct quire_radix_format *format = format_of(pmap);
+    uint64_t lost = RADIX_PROT & ~keep, index = radix_index(format, leaf_level(pmap), va);
+    for (; va < stop; va += QUIRE_PAGE_SIZE, index++) {
+        uint64_t old = radix_load(format, leaf, index);
         if ((old & lost) == 0) /* nor has it if it is not valid: then it is 0 */
             continue;
         uint64_t left = old & ~lost;
-        *entry = left & RADIX_PROT ? left : 0;
+        radix_store(format, leaf, index, left & RADIX_PROT ? left : 0);
         if (old & RADIX_ACCESSED) /* fork comes by here: most calls would do nothing */
             forget_translation(pmap, va, old);
     }
@@ -269,20 +273,21 @@ static void restrict_leaf(struct quire_pmap *pmap, uint64_t *leaf, uint64_t va, 
 static void restrict_range(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages,
                            uint64_t keep) {
     SOFT_CHECK(pmap->machine, (va.value & QUIRE_PAGE_MASK) == 0);
-    SOFT_CHECK(pmap->machine, va.value <= SOFT_USER_LIMIT &&
-                                  npages <= (SOFT_USER_LIMIT - va.value) >> QUIRE_PAGE_SHIFT);
+    uint64_t limit = pmap->machine->shape.user_limit, span = block_bytes(pmap);
+    SOFT_CHECK(pmap->machine,
+               va.value <= limit && npages <= (limit - va.value) >> QUIRE_PAGE_SHIFT);
     struct quire_radix radix = tree(pmap);
     uint64_t at = va.value, end = va.value + (npages << QUIRE_PAGE_SHIFT);
-    uint64_t *table;
+    void *table;
     unsigned level;
     while ((table = quire_radix_next_table(&radix, &at, end, &level)) != NULL) {
-        uint64_t leaf_end = ((at >> LEAF_SPAN) + 1) << LEAF_SPAN;
+        uint64_t leaf_end = (at | (span - 1)) + 1;
         uint64_t stop = leaf_end < end ? leaf_end : end;
-        if (level == LEAF_LEVEL) {
+        if (level == leaf_level(pmap)) {
             remember_leaf(pmap, at, table);
             restrict_leaf(pmap, table, at, stop, keep);
         } else {
-            restrict_block(pmap, table + radix_index(FORMAT, level, at), at, stop, keep);
+            restrict_block(pmap, entry_in(pmap, table, level, at), at, stop, keep);
         }
         at = stop;
     }
@@ -300,29 +305,31 @@ void quire_mach_pmap_protect(struct quire_pmap *pmap, quire_vaddr va, uint64_t n
 void quire_mach_pmap_query(struct quire_pmap *pmap, quire_vaddr va,
                            struct quire_pmap_entry *entry) {
     *entry = (struct quire_pmap_entry){.frame = QUIRE_FRAME_NONE};
-    if (va.value >= SOFT_USER_LIMIT)
+    if (va.value >= pmap->machine->shape.user_limit)
         return;
     unsigned order;
-    const uint64_t *found = quire_pmap_entry(pmap, va.value, &order);
-    if (!found || !(*found & RADIX_VALID))
+    const void *found = quire_pmap_entry(pmap, va.value, &order);
+    uint64_t bits = found ? radix_load(format_of(pmap), found, 0) : 0;
+    if (!(bits & RADIX_VALID))
         return;
-    entry->frame = radix_frame(*found);
+    entry->frame = radix_frame(bits);
     entry->frame.number += (uint32_t)(va.value >> QUIRE_PAGE_SHIFT) & ((1u << order) - 1);
     entry->order = order;
-    entry->prot = (unsigned)((*found & RADIX_PROT) >> RADIX_PROT_SHIFT);
+    entry->prot = (unsigned)((bits & RADIX_PROT) >> RADIX_PROT_SHIFT);
     entry->mapped = true;
-    entry->referenced = (*found & RADIX_ACCESSED) != 0;
-    entry->modified = (*found & RADIX_DIRTY) != 0;
+    entry->referenced = (bits & RADIX_ACCESSED) != 0;
+    entry->modified = (bits & RADIX_DIRTY) != 0;
 }
 
 bool quire_mach_pmap_harvest(struct quire_pmap *pmap, quire_vaddr va) {
-    SOFT_CHECK(pmap->machine, va.value < SOFT_USER_LIMIT && (va.value & QUIRE_PAGE_MASK) == 0);
+    const struct soft_shape *shape = &pmap->machine->shape;
+    SOFT_CHECK(pmap->machine, va.value < shape->user_limit && (va.value & QUIRE_PAGE_MASK) == 0);
     unsigned order;
-    uint64_t *entry = quire_pmap_entry(pmap, va.value, &order);
-    if (!entry || !(*entry & RADIX_VALID) || !(*entry & RADIX_ACCESSED))
+    void *entry = quire_pmap_entry(pmap, va.value, &order);
+    uint64_t old = entry ? radix_load(shape->format, entry, 0) : 0;
+    if (!(old & RADIX_VALID) || !(old & RADIX_ACCESSED))
         return false;
-    uint64_t old = *entry;
-    *entry = old & ~(uint64_t)RADIX_ACCESSED;
+    radix_store(shape->format, entry, 0, old & ~(uint64_t)RADIX_ACCESSED);
     if (order > 0)
         forget_block(pmap, va.value, old);
     else

@@ -43,9 +43,26 @@ static bool whole_pages(uint64_t bytes) {
     return (bytes & QUIRE_PAGE_MASK) == 0;
 }
 
+/* 4-byte entries have 22 bits for a frame's number. */
+#define RAM_MAX_32_BYTES ((uint64_t)1 << (22 + QUIRE_PAGE_SHIFT))
+
+static void take_shape(struct soft_shape *shape, const struct quire_radix_format *format) {
+    unsigned leaf = format->levels - 1;
+    bool blocks = leaf > 0 && format->leaf_levels >> (leaf - 1) & 1;
+    *shape = (struct soft_shape){
+        .format = format,
+        .leaf_bits = format->bits[leaf],
+        .leaf_span = format->shift[leaf] + format->bits[leaf],
+        .large_order = blocks ? radix_order(format, leaf - 1) : 0,
+        .user_limit = (uint64_t)1 << format->user_bits,
+    };
+}
+
 static bool config_ok(const struct quire_soft_config *config) {
     if (!whole_pages(config->ram_bytes) || config->ram_bytes < RAM_MIN_BYTES ||
         config->ram_bytes > RAM_MAX_BYTES)
+        return false;
+    if (config->format && config->format->entry_shift == 2 && config->ram_bytes > RAM_MAX_32_BYTES)
         return false;
     for (unsigned i = 0; i < QUIRE_SOFT_SWAPS; i++) {
         if (!whole_pages(config->swap_bytes[i]) || config->swap_bytes[i] > SWAP_MAX_BYTES)
@@ -60,6 +77,8 @@ static bool config_ok(const struct quire_soft_config *config) {
 }
 
 static void take_defaults(struct quire_soft_config *config) {
+    if (!config->format)
+        config->format = &quire_radix_sv48;
     if (config->instruction_ps == 0)
         config->instruction_ps = DEFAULT_INSTRUCTION_PS;
     if (config->fault_ns == 0)
@@ -79,6 +98,7 @@ enum quire_status quire_soft_create(const struct quire_soft_config *config,
         return QUIRE_NOMEM;
     machine->config = *config;
     take_defaults(&machine->config);
+    take_shape(&machine->shape, machine->config.format);
     quire_inject_seed(machine, config->seed);
     enum quire_status status = quire_ram_create(machine);
     if (status != QUIRE_OK)

@@ -12,6 +12,8 @@
 
 #include <quire/machine.h>
 
+struct quire_radix_format; /* a page-table format: ../radix/radix.h */
+
 #define QUIRE_SOFT_SWAPS     8
 #define QUIRE_SOFT_INTERPRET UINT32_MAX /* translate_after: never */
 
@@ -20,7 +22,10 @@ struct quire_soft_config {
     uint64_t swap_bytes[QUIRE_SOFT_SWAPS]; /* 0: no such device */
     /* A device that grows by so much when its end comes into use, up to so much; 0: it does not. */
     uint64_t swap_step_bytes[QUIRE_SOFT_SWAPS], swap_max_bytes[QUIRE_SOFT_SWAPS];
-    uint64_t seed;                         /* for injected faults */
+    uint64_t seed; /* for injected faults */
+    /* Of the page tables: one of radix.h's; NULL: Sv48. One with 4-byte entries reaches 16 GiB of
+     * RAM. Programs need Sv48, which is what a 64-bit Linux gives them. */
+    const struct quire_radix_format *format;
     /* Costs of the modelled machine, ns; 0 takes the default that soft.c explains. */
     uint64_t instruction_ps; /* picoseconds an instruction */
     /* The run of a block of instructions at which it becomes host code; 0: the default. What a

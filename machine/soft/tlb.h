@@ -6,27 +6,21 @@
  * The check on the fast path is one comparison: (va & ~(PAGE_MASK ^ (size-1))) == tag holds only if
  * the page matches and the access is naturally aligned within it, because a tag is page-aligned.
  *
- * Blocks of 2 MiB have a bank of their own, which the fast path does not know: it stays one
- * comparison. An access that misses the small bank asks the large one before the tables are walked,
- * and copies its answer for this page into the small one. To the program of the machine that is a
- * hit: no walk, and no miss is counted (tlb_large_hits says how often it was).
+ * Blocks (2 MiB in Sv48; tlb.large_shift says what they are in the machine's format) have a bank of
+ * their own, which the fast path does not know: it stays one comparison. An access that misses the
+ * small bank asks the large one before the tables are walked, and copies its answer for this page
+ * into the small one. To the program of the machine that is a hit: no walk, and no miss is counted
+ * (tlb_large_hits says how often it was).
  */
 #ifndef QUIRE_SOFT_TLB_H
 #define QUIRE_SOFT_TLB_H
 
 #include <quire/types.h>
 
-/* Bits of an address that index a leaf table: 9, of Sv48. Another number is for tests that want
- * blocks to be small: what one entry of the level above maps is 2^SOFT_LEAF_BITS pages. */
-#ifndef SOFT_LEAF_BITS
-#define SOFT_LEAF_BITS 9
-#endif
-
 #define TLB_ENTRIES 256
 /* Entries for blocks of 2 MiB: as many as the first-level data TLB of Intel's cores since Haswell
  * has (Optimization Reference Manual, 2.1). 32 of them reach 64 MiB, the others together 1 MiB. */
 #define TLB_LARGE_ENTRIES 32
-#define TLB_LARGE_SHIFT   (QUIRE_PAGE_SHIFT + SOFT_LEAF_BITS)
 #define TLB_NO_TAG        UINT64_MAX /* not page-aligned, so it matches no access */
 
 struct tlb_entry {
@@ -44,6 +38,7 @@ struct tlb_large {
 };
 
 struct tlb {
+    unsigned large_shift; /* log2 of a block's bytes */
     struct tlb_entry entries[TLB_ENTRIES];
     struct tlb_large large[TLB_LARGE_ENTRIES];
 };
@@ -52,8 +47,13 @@ static inline struct tlb_entry *tlb_slot(struct tlb *tlb, uint64_t va) {
     return &tlb->entries[(va >> QUIRE_PAGE_SHIFT) % TLB_ENTRIES];
 }
 
+/* The address of va's block. */
+static inline uint64_t tlb_block(const struct tlb *tlb, uint64_t va) {
+    return va >> tlb->large_shift << tlb->large_shift;
+}
+
 static inline struct tlb_large *tlb_large_slot(struct tlb *tlb, uint64_t va) {
-    return &tlb->large[(va >> TLB_LARGE_SHIFT) % TLB_LARGE_ENTRIES];
+    return &tlb->large[(va >> tlb->large_shift) % TLB_LARGE_ENTRIES];
 }
 
 #endif

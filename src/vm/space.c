@@ -104,6 +104,25 @@ static void release_table(void *context, quire_frame frame) {
     }
 }
 
+/* Frames for the top level, the space's from now on. I1 */
+static bool take_root(struct quire_space *space, quire_frame *first) {
+    struct quire *q = space->q;
+    unsigned order = q->vm->root_order;
+    struct quire_page *root = quire_page_alloc(q, order, QUIRE_USE_TABLE, QUIRE_ALLOC_KERNEL);
+    if (!root) {
+        return false;
+    }
+    if (order > 0) {
+        quire_page_split(q, root); /* they go back one by one */
+    }
+    for (uint32_t i = 0; i < 1u << order; i++) {
+        root[i].owner = space;
+    }
+    *first = quire_page_frame(q, root);
+    space->tables = 1u << order;
+    return true;
+}
+
 /* ---- counting ------------------------------------------------------------------------------ */
 
 void quire_space_note_demand(struct quire *q) {
@@ -203,23 +222,22 @@ enum quire_status quire_vm_space_create(struct quire *q, const struct quire_spac
     quire_regions_init(space);
     quire_radix_init(&space->anons, &vm->nodes);
     quire_radix_init(&space->huges, &vm->nodes);
-    struct quire_page *root = quire_page_alloc(q, 0, QUIRE_USE_TABLE, QUIRE_ALLOC_KERNEL);
-    if (!root) {
+    quire_frame root;
+    if (!take_root(space, &root)) {
         goto undo_space;
     }
-    root->owner = space;
-    space->pmap = quire_mach_pmap_create(q->machine, space, quire_page_frame(q, root));
+    space->pmap = quire_mach_pmap_create(q->machine, space, root);
     if (!space->pmap) {
         goto undo_root;
     }
-    space->tables = 1; /* I1 */
     quire_list_add_before(&vm->spaces, &space->link);
     quire_space_note_demand(q);
     *out = space;
     return QUIRE_OK;
 undo_root:
-    root->owner = NULL;
-    quire_page_free(q, root);
+    for (uint32_t i = 0; i < 1u << vm->root_order; i++) {
+        release_table(space, (quire_frame){root.number + i});
+    }
 undo_space:
     quire_cache_free(vm->space_cache, space);
     return QUIRE_NOMEM;

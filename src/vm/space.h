@@ -23,6 +23,7 @@ struct quire_vm {
     struct quire_stash stash;
     struct quire_page *stash_pages[QUIRE_STASH_MAX];
     unsigned depth;       /* how many one pmap_enter may pop */
+    unsigned root_order;  /* of the frames that a space's top table takes */
     unsigned large_order; /* what the machine can map with one entry; 0: only pages */
 
     uint64_t next_id; /* of anons and objects */

@@ -76,7 +76,9 @@ enum quire_status quire_vm_boot(struct quire *q, const struct quire_config *conf
     vm->overcommit = (struct quire_overcommit){.ratio_percent = 50};
     vm->max_regions = QUIRE_REGIONS_DEFAULT;
     vm->depth = quire_mach_pmap_depth(q->machine, &vm->large_order);
+    vm->root_order = quire_mach_pmap_root_order(q->machine);
     CHECK(q, vm->depth < QUIRE_STASH_MAX && vm->large_order < QUIRE_NORDERS);
+    CHECK(q, vm->root_order < QUIRE_NORDERS);
     plan_caches(vm, plan);
     for (unsigned i = 0; i < NCACHES; i++) {
         if (quire_cache_create(q, plan[i].name, plan[i].object_bytes, 0, plan[i].constructor,

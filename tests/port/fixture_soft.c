@@ -1,12 +1,21 @@
 /* fixture_soft.c: the software machine for the conformance suite. */
 #include <stdlib.h>
 
+#include "machine/radix/radix.h"
 #include "machine/soft/mmu.h"
 #include "port.h"
 
+static const struct quire_radix_format *format = &quire_radix_sv48;
+
+bool port_fixture_select(const char *kind) {
+    format = kind ? quire_radix_format_find(kind) : &quire_radix_sv48;
+    return format != NULL;
+}
+
 struct quire_machine *port_fixture_create(void) {
     struct quire_soft_config config = {
-        .ram_bytes = (uint64_t)4 << 20,
+        .ram_bytes = (uint64_t)16 << 20, /* two tables of 4 MiB, or a block of it */
+        .format = format,
         .swap_bytes = {PORT_SLOTS * QUIRE_PAGE_SIZE, 8 * QUIRE_PAGE_SIZE},
         .seed = 1,
     };
@@ -42,7 +51,7 @@ enum quire_status port_fixture_access(struct quire_pmap *pmap, uint64_t va,
 }
 
 uint64_t port_fixture_last_page(void) {
-    return ((uint64_t)1 << 47) - QUIRE_PAGE_SIZE;
+    return ((uint64_t)1 << format->user_bits) - QUIRE_PAGE_SIZE;
 }
 
 bool port_fixture_has_referenced(void) {

@@ -10,6 +10,10 @@
 
 /* ---- provided by each machine: fixture_MACHINE.c --------------------------------------------- */
 
+/* A machine that comes in several kinds (page-table formats, say): all those made from now on are
+ * of this one. NULL: its usual kind. False: there is none of that name. */
+bool port_fixture_select(const char *kind);
+
 /* A fresh machine with at least 1 MiB of RAM and at least PORT_SLOTS pages on swap device 0. */
 #define PORT_SLOTS 64
 struct quire_machine *port_fixture_create(void);

@@ -19,8 +19,9 @@ struct tree {
     uint32_t last_released;
 };
 
-static const struct quire_radix_format *const formats[] = {&quire_radix_sv48, &quire_radix_sv39,
-                                                           &quire_radix_sv32, &quire_radix_flat};
+static const struct quire_radix_format *const formats[] = {&quire_radix_sv57, &quire_radix_sv48,
+                                                           &quire_radix_sv39, &quire_radix_sv32,
+                                                           &quire_radix_flat, &quire_radix_small};
 #define NFORMATS (sizeof formats / sizeof formats[0])
 
 static void make_tree(struct tree *tree, const struct quire_radix_format *format) {
@@ -136,7 +137,9 @@ static void blocks_are_mapped_and_split(void **state) {
             if (!(format->leaf_levels >> level & 1))
                 continue;
             make_tree(&tree, format);
-            uint64_t va = 3 * ((uint64_t)1 << format->shift[level]), inside = va + 0x5000;
+            uint32_t page = radix_order(format, level) > 2 ? 5 : 3;
+            uint64_t va = 3 * ((uint64_t)1 << format->shift[level]);
+            uint64_t inside = va + page * QUIRE_PAGE_SIZE;
             quire_frame first = {2u << radix_order(format, level)};
             struct quire_stash stash = {.count = 4};
             for (unsigned i = 0; i < stash.count; i++)
@@ -159,7 +162,7 @@ static void blocks_are_mapped_and_split(void **state) {
             unsigned last = format->levels - 1;
             assert_non_null(quire_radix_grow(&tree.radix, inside, last, &stash));
             assert_int_equal(stash.count, 4 - last);
-            assert_int_equal(radix_frame(lookup(&tree, inside)).number, first.number + 5);
+            assert_int_equal(radix_frame(lookup(&tree, inside)).number, first.number + page);
             assert_int_equal(lookup(&tree, inside) & 0xFF, bits);
             assert_int_equal(radix_frame(lookup(&tree, va)).number, first.number);
             /* The far end of the block, whose tables are still to come. */
@@ -198,15 +201,22 @@ static void blocks_are_not_released(void **state) {
     free(tree.radix.memory);
 }
 
-/* The textbook's figure: a fifth of the top level in use takes 4 KiB + a fifth of 4 MiB, where one
- * level always takes 4 MiB. */
+/* The textbook's figure: a fifth of the top level in use takes 4 KiB + a fifth of 4 MiB, about
+ * 0.804 MiB, where one level always takes 4 MiB. */
 static void two_levels_cost_what_is_used(void **state) {
     (void)state;
     static struct tree tree;
     make_tree(&tree, &quire_radix_sv32);
-    unsigned used = 1024 / 5;
+    unsigned used = 1024 / 5 + 1;
     for (unsigned i = 0; i < used; i++)
         map(&tree, (uint64_t)i << 22, 1);
+    struct quire_radix_cost cost;
+    quire_radix_cost(&tree.radix, &cost);
+    assert_int_equal(cost.nbytes, (4 << 10) + used * (4 << 10));
+    assert_int_equal(cost.nbytes * 1000 >> 20, 804);
+    assert_int_equal(cost.tables[0], 1);
+    assert_int_equal(cost.tables[1], used);
+    assert_int_equal(cost.mapped[1], used);
     quire_radix_release(&tree.radix, release, &tree);
     unsigned frames = 0;
     for (unsigned i = 0; i < MEMORY_FRAMES; i++) {
@@ -218,6 +228,8 @@ static void two_levels_cost_what_is_used(void **state) {
     free(tree.radix.memory);
 
     make_tree(&tree, &quire_radix_flat);
+    quire_radix_cost(&tree.radix, &cost);
+    assert_int_equal(cost.nbytes, 4 << 20);
     quire_radix_release(&tree.radix, release, &tree);
     for (unsigned i = 0; i < 1024; i++)
         assert_int_equal(tree.released[i], 1);

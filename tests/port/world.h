@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -17,13 +18,14 @@
 #include "port.h"
 
 #define VA0        ((uint64_t)0x10000)
-#define RELEASED_N 64
+#define RELEASED_N 2200 /* two tables of 1024 frames, and some of one */
 
 struct world {
     struct quire_machine *machine;
     struct quire_pmap *pmap;
     struct quire_stash stash;
     quire_frame root;
+    unsigned nroot;      /* frames that a root takes */
     uint32_t next_frame; /* the last one that was handed out */
     uint32_t tables[RELEASED_N], released[RELEASED_N];
     unsigned ntables, nreleased;
@@ -31,6 +33,15 @@ struct world {
 
 static inline quire_frame take_frame(struct world *world) {
     return (quire_frame){--world->next_frame};
+}
+
+/* Frames for the top level, in a row and aligned; "not yet zeroed". */
+static inline quire_frame new_root(struct world *world) {
+    world->nroot = 1u << quire_mach_pmap_root_order(world->machine);
+    world->next_frame = world->next_frame / world->nroot * world->nroot - world->nroot;
+    quire_frame first = {world->next_frame};
+    memset(quire_mach_window(world->machine, first), 0xFF, world->nroot * QUIRE_PAGE_SIZE);
+    return first;
 }
 
 /* A stash as full as a fault would bring it, of frames that are anything but zero. */
@@ -88,7 +99,7 @@ static inline int set_up(void **state) {
     struct quire_ram_range range;
     assert_true(quire_mach_ram_range(world.machine, 0, &range));
     world.next_frame = (uint32_t)((range.start.value + range.length_bytes) >> QUIRE_PAGE_SHIFT);
-    world.root = new_page(&world, 0xFF); /* "not yet zeroed" */
+    world.root = new_root(&world);
     /* The machine hands the space back in faults and never looks into it. */
     world.pmap = quire_mach_pmap_create(world.machine, (struct quire_space *)&world, world.root);
     assert_non_null(world.pmap);
@@ -100,6 +111,14 @@ static inline void record_release(void *context, quire_frame frame) {
     struct world *world = context;
     assert_true(world->nreleased < RELEASED_N);
     world->released[world->nreleased++] = frame.number;
+}
+
+/* The kind of machine that the command asks for. */
+static inline bool select_kind(int argc, char **argv) {
+    if (port_fixture_select(argc > 1 ? argv[1] : NULL))
+        return true;
+    fprintf(stderr, "no machine is called %s\n", argv[1]);
+    return false;
 }
 
 static inline int tear_down(void **state) {

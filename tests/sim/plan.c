@@ -22,6 +22,9 @@
 #ifndef EXTRA_PAGES
 #define EXTRA_PAGES 0
 #endif
+#ifndef DEFAULT_FORMAT
+#define DEFAULT_FORMAT NULL
+#endif
 /* RAM: what the manager itself needs, and not enough for what the programs want. */
 #define RAM_PAGES_MIN   256
 #define RAM_PAGES_MORE  (128 + EXTRA_PAGES)
@@ -68,6 +71,7 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
     [SIM_SWAPON] = "swapon",
     [SIM_FAILING] = "failing",
     [SIM_PAGER] = "pager",
+    [SIM_FORMAT] = "format",
     [SIM_INJECT + QUIRE_SOFT_READ_ERROR] = "read_error",
     [SIM_INJECT + QUIRE_SOFT_WRITE_ERROR] = "write_error",
     [SIM_INJECT + QUIRE_SOFT_BIT_FLIP] = "bit_flip",
@@ -79,6 +83,28 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
     [SIM_INJECT + QUIRE_SOFT_DROP_MAPPING] = "drop_mapping",
     [SIM_AUDIT] = "audit",
 };
+
+/* Set by --format; sim_blocks and sites have one from the start. */
+const struct quire_radix_format *sim_format = DEFAULT_FORMAT;
+
+/* Programs want Sv48; two worlds in five have another one. A single level takes 4 MiB a space. */
+static void draw_format(struct sim *dice, struct sim_plan *plan) {
+    uint64_t *f = plan->field;
+    unsigned n = 0, drawn;
+    while (quire_radix_format_at(n))
+        n++;
+    drawn = sim_chance(dice, 40) ? sim_pick(dice, n) : 0;
+    while (sim_format && quire_radix_format_at(drawn) != sim_format)
+        drawn = (drawn + 1) % n;
+    uint64_t root = (uint64_t)1 << radix_root_order(quire_radix_format_at(drawn));
+    if (root > 1) { /* a world whose kernel has all of RAM, and room for the tables of each space */
+        uint64_t roots = root * (MODEL_SPACES + 1);
+        f[SIM_HIGH] = f[SIM_DMA_END] = 0;
+        f[SIM_RAM] = f[SIM_RAM] % root + roots;
+        f[SIM_FREE] = f[SIM_FREE] % root + roots - root;
+    }
+    f[SIM_FORMAT] = drawn;
+}
 
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
     static struct sim dice; /* only its stream is used */
@@ -135,6 +161,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
         f[SIM_AUDIT] = 1;
     f[SIM_CLUSTER] = sim_pick(&dice, 7);
     f[SIM_ZSWAP] = sim_chance(&dice, 40) ? 1 + sim_pick(&dice, 50) : 0;
+    draw_format(&dice, plan);
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */

@@ -1,8 +1,8 @@
 /* sim.c: the simulation's command: many worlds, one after the other, and what to do when one fails.
  *
  *     sim [--steps N] [--full-steps N] [--hours H] [--seed S] [--world-steps W] [--audit-every A]
- * [--jobs J] sim --seed S --shrink | --print         the failing world's steps, few or all, as a
- * script sim --script FILE [--verbose]           run a script
+ * [--jobs J] [--format NAME] sim --seed S --shrink | --print         the failing world's steps, few
+ * or all, as a script sim --script FILE [--verbose]           run a script
  *
  * Without --steps a test's are done, and with QUIRE_FULL=1 in the environment what CI does, or
  * --full-steps. World k has seed S + k and W steps; worlds follow until N steps are done or H hours
@@ -273,10 +273,11 @@ static bool number(const char *text, uint64_t *out) {
 }
 
 static int usage(void) {
-    fprintf(stderr,
-            "usage: sim [--steps N] [--full-steps N] [--hours H] [--seed S] [--world-steps W] "
-            "[--audit-every A] [--jobs J] [--shrink | --print] [--brief] [--verbose]\n"
-            "       sim --script FILE\n");
+    fprintf(
+        stderr,
+        "usage: sim [--steps N] [--full-steps N] [--hours H] [--seed S] [--world-steps W] "
+        "[--audit-every A] [--jobs J] [--format NAME] [--shrink | --print] [--brief] [--verbose]\n"
+        "       sim --script FILE\n");
     return 2;
 }
 
@@ -320,6 +321,8 @@ int main(int argc, char **argv) {
         }
         if (!known && strcmp(argv[i], "--script") == 0 && i + 1 < argc)
             known = (options.script = argv[++i]) != NULL;
+        if (!known && strcmp(argv[i], "--format") == 0 && i + 1 < argc)
+            known = (sim_format = quire_radix_format_find(argv[++i])) != NULL;
         if (!known)
             return usage();
     }

@@ -13,6 +13,7 @@
 #include <quire/quire.h>
 #include <quire/space.h>
 
+#include "machine/radix/radix.h"
 #include "machine/soft/mmu.h"
 #include "model/model.h"
 
@@ -43,6 +44,7 @@ enum sim_plan_field {
     SIM_SWAPON,  /* 1: the first device is in use from the start */
     SIM_FAILING, /* 1: steps may switch failing allocations on; 2: somebody else does (sites.c) */
     SIM_PAGER,   /* one in so many operations of a file's pager fails; 0: none */
+    SIM_FORMAT,  /* of page tables: quire_radix_format_at */
     SIM_INJECT,  /* from here on one field for each enum quire_soft_injection */
     SIM_AUDIT = SIM_INJECT + QUIRE_SOFT_INJECTIONS, /* audit every so many steps */
     SIM_PLAN_FIELDS
@@ -242,6 +244,8 @@ void sim_say(struct sim *sim, const char *format, ...) __attribute__((format(pri
 /* steps.c: the plan of world `seed`; draw step number `step` of it, given where the world stands;
  * take a step. */
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed);
+/* If not NULL, all worlds that are drawn have it. */
+extern const struct quire_radix_format *sim_format;
 void sim_draw(struct sim *sim, uint64_t step, struct sim_op *op);
 void sim_take(struct sim *sim, uint64_t step, const struct sim_op *op);
 

@@ -8,8 +8,8 @@
  *        |   \--> accesses (TLB, walk, fault) --^
  *        '------> the same on the model;  then: status equal?  bytes equal?  audit holds?
  *
- * The addresses of a space straddle a boundary of the third table level, so that its pages need two
- * page tables of every level but the root.
+ * The addresses of a space straddle a boundary of the table level below the root, so that its pages
+ * need two page tables of every level but the root.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,15 +21,22 @@
 
 #include "sim.h"
 
-#define BASE_VA        ((((uint64_t)1) << 39) - (MODEL_PAGES / 2) * QUIRE_PAGE_SIZE)
 #define STACK_PAGES    24
 #define GAP_PAGES      3
 #define BALLAST_ORDERS 6
 #define AREA_FACTOR    5 /* vmalloc gets so many times the bytes that kmalloc would: to 10 pages */
 #define BALLAST_LARGE  512 /* when more than this is left, blocks are larger than all these */
 
+static uint64_t base_va; /* of the world that is */
+
+/* The boundary: 2^39 of Sv48's 2^47. */
+static void set_base(const struct quire_radix_format *format) {
+    uint64_t boundary = (uint64_t)1 << (format->user_bits - 8);
+    base_va = boundary - (MODEL_PAGES / 2) * QUIRE_PAGE_SIZE;
+}
+
 uint64_t sim_va(unsigned page) {
-    return BASE_VA + page * QUIRE_PAGE_SIZE;
+    return base_va + page * QUIRE_PAGE_SIZE;
 }
 
 uint64_t sim_splitmix64(uint64_t *state) {
@@ -344,10 +351,12 @@ static void start_machine(struct sim *sim) {
         .swap_step_bytes = {plan[SIM_SWAP_STEP] * QUIRE_PAGE_SIZE},
         .swap_max_bytes = {plan[SIM_SWAP_MOST] * QUIRE_PAGE_SIZE},
         .seed = plan[SIM_SEED],
+        .format = quire_radix_format_at((unsigned)plan[SIM_FORMAT]),
         .oom_kill = oom_kill,
         .log = say_log,
         .context = sim,
     };
+    set_base(soft.format);
     if (quire_soft_create(&soft, &sim->machine) != QUIRE_OK)
         sim_fail(sim, "no machine");
     const uint64_t high = plan[SIM_HIGH] * QUIRE_PAGE_SIZE;

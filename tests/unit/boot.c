@@ -54,6 +54,11 @@ unsigned quire_mach_pmap_depth(struct quire_machine *machine, unsigned *large_or
     return 3;
 }
 
+unsigned quire_mach_pmap_root_order(struct quire_machine *machine) {
+    (void)machine;
+    return 0;
+}
+
 struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct quire_space *space,
                                           quire_frame root) {
     (void)machine;
