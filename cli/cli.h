@@ -20,7 +20,8 @@
 /* ---- options --------------------------------------------------------------------------------- */
 
 /* One long option. value says what it takes ("SIZE"), NULL for a flag; example is a right use of
- * it, shown when the value is missing. */
+ * it, shown when the value is missing. A value that may be left out begins with '=': it is only
+ * taken from "--name=value", and has no example. */
 struct cli_option {
     const char *name; /* with its dashes */
     const char *value;
@@ -37,7 +38,8 @@ struct cli_words {
 #define CLI_OPTIONS_WRONG (-2) /* the line is wrong; it has been said */
 
 /* Take the next option: its index in options, or one of the above. "--name value" and
- * "--name=value" are the same; "--" ends the options and is taken. *value is NULL for a flag. */
+ * "--name=value" are the same; "--" ends the options and is taken. *value is NULL for a flag, or
+ * for a value that may be left out and was. */
 int cli_option_next(struct cli_words *words, const struct cli_option *options, size_t noptions,
                     const char **value);
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define NOPTIONS_MAX 16 /* rows of a table; only for the list of candidates below */
+#define NOPTIONS_MAX 32 /* rows of a table; only for the list of candidates below */
 #define WORD_MAX     24 /* words longer than this are not compared: none of ours is near them */
 
 static int unknown_option(const char *word, size_t name_bytes, const struct cli_option *options,
@@ -58,6 +58,9 @@ int cli_option_next(struct cli_words *words, const struct cli_option *options, s
         if (options[i].value == NULL && *value != NULL) {
             cli_wrong("%s takes no value", options[i].name);
             return CLI_OPTIONS_WRONG;
+        }
+        if (options[i].value != NULL && *value == NULL && options[i].value[0] == '=') {
+            return (int)i; /* it may be left out */
         }
         if (options[i].value != NULL && *value == NULL) {
             *value = words->at[0];

@@ -49,12 +49,28 @@ struct run {
     struct os_config config;
     struct os_bind binds[BINDS_MAX];
     struct cli_swaps swaps;
+    FILE *trace; /* of --trace-calls=FILE */
     bool quiet;
     bool interactive; /* sh: what a terminal sends is the shell's, ^Z as well */
     char cwd[PATH_MAX];
 };
 
-enum { RAM, SWAP, ZSWAP, THP, OVERCOMMIT, POLICY, ROOT, BIND, CLOCK, SEED, QUIET, NO_SUMMARY };
+enum {
+    RAM,
+    SWAP,
+    ZSWAP,
+    THP,
+    OVERCOMMIT,
+    POLICY,
+    ROOT,
+    BIND,
+    CLOCK,
+    SEED,
+    TRACE_CALLS,
+    CHECK_CALLS,
+    QUIET,
+    NO_SUMMARY
+};
 
 static const struct cli_option options[] = {
     [RAM] = {"--ram", "SIZE", "--ram 64M", "memory of the machine; 256M if not given"},
@@ -75,6 +91,10 @@ static const struct cli_option options[] = {
     [CLOCK] = {"--clock", "virtual|host", "--clock virtual",
                "its clock: virtual (the default: same run, same times) or this machine's"},
     [SEED] = {"--seed", "NUMBER", "--seed 7", "for its random numbers; 1 if not given"},
+    [TRACE_CALLS] = {"--trace-calls", "=FILE", NULL,
+                     "print each system call as strace does, on standard error or to FILE"},
+    [CHECK_CALLS] = {"--check-calls", NULL, NULL,
+                     "end the run when a system call copies what its table does not declare"},
     [QUIET] = {"--quiet", NULL, NULL, "no summary at the end"},
     [NO_SUMMARY] = {"--no-summary", NULL, NULL, "the same"},
 };
@@ -88,8 +108,10 @@ void cli_run_help(void) {
         "of what the memory manager did follows on standard error.\n");
     for (size_t i = 0; i < NOPTIONS; i++) {
         char left[40];
-        snprintf(left, sizeof left, "%s %s", options[i].name,
-                 options[i].value != NULL ? options[i].value : "");
+        const char *value = options[i].value != NULL ? options[i].value : "";
+        bool optional = value[0] == '=';
+        snprintf(left, sizeof left, "%s%s%s%s", options[i].name, optional ? "[" : " ", value,
+                 optional ? "]" : "");
         printf("  %-22s %s\n", left, options[i].help);
     }
     puts("\nPolicies:");
@@ -248,6 +270,25 @@ static bool take_zswap(struct run *run, const char *value) {
     return true;
 }
 
+/* Lines as they come: a run may be killed. */
+static bool take_trace(struct run *run, const char *path) {
+    run->config.trace = stderr;
+    if (run->trace != NULL) {
+        fclose(run->trace); /* given twice: the last one counts */
+        run->trace = NULL;
+    }
+    if (path == NULL) {
+        return true;
+    }
+    run->config.trace = run->trace = fopen(path, "we");
+    if (run->trace == NULL) {
+        cli_wrong("--trace-calls=%s: it cannot be written: %s", path, strerror(errno));
+        return false;
+    }
+    setvbuf(run->trace, NULL, _IOLBF, BUFSIZ);
+    return true;
+}
+
 static bool take_option(struct run *run, int option, const char *value) {
     switch (option) {
     case RAM:
@@ -270,6 +311,11 @@ static bool take_option(struct run *run, int option, const char *value) {
         return take_clock(run, value);
     case SEED:
         return cli_number_parse("--seed", value, &run->config.seed);
+    case TRACE_CALLS:
+        return take_trace(run, value);
+    case CHECK_CALLS:
+        run->config.check_calls = true;
+        return true;
     default:
         run->quiet = true;
         return true;
@@ -497,6 +543,10 @@ static int run_and_close(struct run *run, struct cli_words *words, bool good) {
 
     for (unsigned i = 0; i < run->config.nbinds; i++) {
         free((char *)run->binds[i].host_path);
+    }
+    if (run->trace != NULL && fclose(run->trace) != 0 && status == 0) {
+        status = cli_wrong("--trace-calls: the file could not be written to its end: %s",
+                           strerror(errno));
     }
     for (unsigned i = 0; i < run->swaps.count; i++) {
         cli_swap_close(&run->swaps.swaps[i]);

@@ -33,6 +33,7 @@
 
 struct os_file;
 struct os_process;
+struct os_trace; /* call_trace.c */
 
 /* ---- tasks: what the processor runs ---------------------------------------------------------- */
 
@@ -89,6 +90,7 @@ struct os_task {
     uint64_t wait_set; /* rt_sigtimedwait: blocked signals that wake it all the same */
     bool futex_waiting, futex_woken;
     struct os_signal_info infos[OS_NSIG + 1]; /* of signals sent to this task alone */
+    struct os_trace *trace; /* what is said so far of the call that it is in; NULL: nothing */
 };
 
 struct os_memory; /* a space and how many processes use it (vfork): process.h */
@@ -97,7 +99,7 @@ struct os_memory; /* a space and how many processes use it (vfork): process.h */
 struct os_process {
     struct os *os;
     int pid, parent_pid, group, session;
-    uint64_t serial; /* of all processes that ever were: pids are used again */
+    uint64_t serial;         /* of all processes that ever were: pids are used again */
     struct os_process *next; /* in the process table, by pid */
     struct os_task *tasks;
     struct quire_space *space; /* NULL: gone (a zombie, or killed for want of memory) */
@@ -121,7 +123,7 @@ struct os_process {
     } timers[OS_ITIMERS];
     struct os_posix_timer *posix_timers; /* timers.c */
     struct os_sem_undo *sem_undos;       /* ipc_sem.c */
-    int exit_status; /* as wait4 gives it: code << 8, or the signal */
+    int exit_status;                     /* as wait4 gives it: code << 8, or the signal */
     uint64_t start_ns, cpu_ns, child_cpu_ns;
     char name[16];      /* /proc/PID/comm */
     char *exe;          /* path as the program sees it */

@@ -19,6 +19,7 @@
  * panics over a leaked space or object.
  */
 #include "os/os.h"
+#include "os/call_table.h"
 #include "os/process.h"
 
 #include <stdarg.h>
@@ -194,6 +195,10 @@ struct os *os_create(const struct os_config *config, char *message, size_t capac
         goto undo;
     }
     os->random_state = config->seed;
+    if (config->check_calls && !(os->check = os_check_create())) {
+        snprintf(message, capacity, "the host has no memory");
+        goto undo;
+    }
     enum quire_status status = make_machine(os);
     if (status == QUIRE_INVAL) {
         snprintf(message, capacity,
@@ -240,6 +245,7 @@ void os_destroy(struct os *os) {
         quire_destroy(os->quire);
     if (os->machine)
         quire_soft_destroy(os->machine);
+    os_check_destroy(os->check);
     free_config(&os->config);
     free(os);
 }

@@ -9,6 +9,8 @@
 
 #include <quire/quire.h>
 
+#include <stdio.h>
+
 #include "machine/soft/soft.h"
 
 struct os;
@@ -32,18 +34,20 @@ struct os_config {
     const char *root; /* directory of the host that is the programs' /; NULL: the host's / itself */
     const struct os_bind *binds;
     unsigned nbinds;
-    const char *cwd;          /* working directory as the program sees it; NULL: / */
-    bool host_clock;          /* times from the host instead of the virtual clock */
-    uint64_t seed;            /* AT_RANDOM, getrandom */
-    uint64_t stack_limit_bytes; /* RLIMIT_STACK, 0: 8 MiB */
+    const char *cwd;             /* working directory as the program sees it; NULL: / */
+    bool host_clock;             /* times from the host instead of the virtual clock */
+    uint64_t seed;               /* AT_RANDOM, getrandom */
+    uint64_t stack_limit_bytes;  /* RLIMIT_STACK, 0: 8 MiB */
     uint64_t ram_bytes;          /* of the machine to be made */
     const struct os_swap *swaps; /* used by os_create only; the descriptors stay the caller's */
     unsigned nswaps;
     enum quire_zswap zswap; /* compressed pages in RAM, in so many percent of it */
     unsigned zswap_percent;
-    enum quire_thp thp;          /* blocks of 2 MiB */
+    enum quire_thp thp;                /* blocks of 2 MiB */
     const struct quire_policy *policy; /* NULL: the default */
-    unsigned overcommit;         /* vm.overcommit_memory: 0, 1 or 2 */
+    unsigned overcommit;               /* vm.overcommit_memory: 0, 1 or 2 */
+    FILE *trace;      /* a line for each system call; NULL: none; stays the caller's */
+    bool check_calls; /* copies that the table of calls does not declare end the run */
 };
 
 /* The machine, the memory manager on it, and an empty process table. On failure, NULL and one clear

@@ -381,6 +381,7 @@ void os_process_release_vfork(struct os_process *process) {
 /* What a task leaves behind in memory that others still use: a zero and a wake-up (pthread_join).
  */
 static void task_ends(struct os_task *task) {
+    os_watch_task_ends(task);
     os_robust_list_exit(task);
     if (task->clear_tid_va && task->process->memory &&
         (task->process->memory->users > 1 || task->process->tasks->next)) {
@@ -435,6 +436,7 @@ void os_process_exit(struct os_process *process, int status) {
     forget_vfork(os, process);
     if (process->session == process->pid)
         os_pty_leader_exits(os->fs, process);
+    os_watch_exit(process, status);
     os_process_usage(process, &process->usage);
     os_memory_adopt(process, NULL);
     os_files_release(process->files);
@@ -478,6 +480,7 @@ void os_process_free(struct os_process *process) {
     while (process->tasks) {
         struct os_task *task = process->tasks;
         process->tasks = task->next;
+        free(task->trace);
         free(task);
     }
     os_signal_forget(process, NULL, 0);

@@ -13,6 +13,7 @@ struct os {
     struct quire_machine *machine;
     struct quire *quire;
     struct os_fs *fs;
+    struct os_check *check; /* the buffers of the call at work: call_check.c; NULL: not asked for */
     struct os_process *processes; /* ascending pid; zombies too */
     struct os_process *init;      /* process 1 */
     struct os_task *current;      /* whose call or trap is being answered; NULL: none */
@@ -21,14 +22,14 @@ struct os {
     bool sweep;                   /* there are dead tasks or reaped processes to free */
     uint64_t random_state;
     uint64_t futex_tickets;
-    uint64_t host_start_ns;                        /* host clock at creation */
-    struct os_shm *segments;                       /* System V shared memory: shm.c */
-    struct os_ipc *semaphores, *queues;            /* and the others: ipc_*.c */
+    uint64_t host_start_ns;             /* host clock at creation */
+    struct os_shm *segments;            /* System V shared memory: shm.c */
+    struct os_ipc *semaphores, *queues; /* and the others: ipc_*.c */
     unsigned ipc_sequence;
     uint64_t serials; /* processes that ever were */
     unsigned shm_sequence, shm_last_index;
-    bool shm_created; /* one was, ever: the last index means something */
-    struct quire_object *vdso;                     /* the page with the signal trampoline */
+    bool shm_created;          /* one was, ever: the last index means something */
+    struct quire_object *vdso; /* the page with the signal trampoline */
     volatile sig_atomic_t interrupts[OS_NSIG + 1]; /* set by os_interrupt */
     volatile sig_atomic_t interrupted;
     struct os_summary summary;
@@ -216,6 +217,11 @@ bool os_call_restartable(const struct os_task *task);
 /* Wake up to count sleepers on a user address whose bits match. */
 int64_t os_futex_wake(struct os_task *task, uint64_t va, int64_t count, uint32_t bits);
 void os_robust_list_exit(struct os_task *task);
+/* With --trace-calls (call_trace.c; without it they do nothing): a task dies, perhaps in the middle
+ * of a call; a signal is delivered; a process ends, with its status as wait4 shows it. */
+void os_watch_task_ends(struct os_task *task);
+void os_watch_signal(struct os_task *task, int signal);
+void os_watch_exit(struct os_process *process, int status);
 void os_log(struct os *os, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

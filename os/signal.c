@@ -423,6 +423,7 @@ bool os_signal_take(struct os_task *task, bool interrupted) {
         struct os_signal_action *action = &process->actions[signal];
         if (ignored(process, signal))
             continue;
+        os_watch_signal(task, signal);
         if (action->handler != OS_SIG_DFL && signal != OS_SIGKILL && signal != OS_SIGSTOP) {
             settle_call(task, action, interrupted);
             interrupted = false;

@@ -12,6 +12,7 @@
  *
  * Callers: every system call. Audit: nothing is kept here.
  */
+#include "os/call_table.h"
 #include "os/process.h"
 
 #include <string.h>
@@ -27,6 +28,8 @@ int64_t os_get(struct os_task *task, void *to, uint64_t from_va, size_t nbytes) 
     if (nbytes == 0)
         return 0;
     struct quire_space *space = space_for(task, from_va, nbytes);
+    if (task->os->check)
+        os_check_copy(task, from_va, nbytes, OS_IN, false);
     if (!space || quire_copy_in(space, to, quire_va(from_va), nbytes) != 0)
         return -OS_EFAULT;
     return 0;
@@ -36,6 +39,8 @@ int64_t os_put(struct os_task *task, uint64_t to_va, const void *from, size_t nb
     if (nbytes == 0)
         return 0;
     struct quire_space *space = space_for(task, to_va, nbytes);
+    if (task->os->check)
+        os_check_copy(task, to_va, nbytes, OS_OUT, false);
     if (!space || quire_copy_out(space, quire_va(to_va), from, nbytes) != 0)
         return -OS_EFAULT;
     return 0;
@@ -43,8 +48,11 @@ int64_t os_put(struct os_task *task, uint64_t to_va, const void *from, size_t nb
 
 /* Copied in pieces that end at page boundaries: a string may end just before an unmapped page. */
 int64_t os_get_string(struct os_task *task, char *to, uint64_t from_va, size_t capacity) {
+    struct quire_space *space = space_for(task, from_va, 1);
     size_t done = 0;
-    while (done < capacity) {
+    if (task->os->check)
+        os_check_copy(task, from_va, 0, OS_IN, true);
+    while (space && done < capacity) {
         uint64_t va = from_va + done;
         size_t piece = QUIRE_PAGE_SIZE - (va & QUIRE_PAGE_MASK);
         if (piece > capacity - done)
@@ -52,12 +60,12 @@ int64_t os_get_string(struct os_task *task, char *to, uint64_t from_va, size_t c
         /* Short strings are the rule: look at few bytes first. */
         if (piece > 64 && done == 0)
             piece = 64;
-        if (os_get(task, to + done, va, piece) != 0)
+        if (va >= OS_USER_HIGH || quire_copy_in(space, to + done, quire_va(va), piece) != 0)
             return -OS_EFAULT;
         const char *end = memchr(to + done, 0, piece);
         if (end)
             return end - to;
         done += piece;
     }
-    return -OS_ENAMETOOLONG;
+    return space ? -OS_ENAMETOOLONG : -OS_EFAULT;
 }

@@ -51,6 +51,8 @@ expect 125 'did you mean --label' mkswap --lable x y
 expect 125 'did you mean --ram' run --rma 64M -- x
 expect 125 'no option --frobnicate' run --frobnicate -- x
 expect 125 '--quiet takes no value' run --quiet=yes -- x
+expect 125 'cannot be written: No such file' run --trace-calls="$scratch/nowhere/x" -- x
+expect 125 '--check-calls takes no value' run --check-calls=yes -- x
 expect 125 'no such directory' run --root "$scratch/nowhere" -- x
 expect 125 'not a directory' run --root "$scratch/out" -- x
 expect 125 'no directory' run --bind "$scratch/nowhere" -- x
