@@ -37,6 +37,8 @@ OUTER_ROOMS = {
     "machine/radix/": ["machine/radix/"],
     "machine/soft/": ["machine/soft/", "machine/radix/"],
     "os/": ["os/", "machine/soft/soft.h"],
+    "heap/classic/": ["heap/classic/"],
+    "heap/": ["heap/"],
     "cli/": ["cli/", "os/os.h"],
 }
 
@@ -195,7 +197,7 @@ def check_c(root, path, text):
     check_functions(path, code)
     if path.startswith("src/"):
         check_core(path, code)
-    product = path.startswith(("src/", "machine/", "os/", "cli/", "include/"))
+    product = path.startswith(("src/", "machine/", "os/", "cli/", "heap/", "include/"))
     if product and not text.lstrip().startswith("/*"):
         find(path, 1, "no comment on top that says what this file owns")
 
