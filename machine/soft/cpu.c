@@ -255,6 +255,9 @@ static HANDLER(run_jalr) {
 
 /* ---- atomics. One hart runs at a time, so an AMO is a load and a store ----------------------- */
 
+/* Where there are several, a reservation ends when another one takes its turn (take_hart): nothing
+ * that was stored in between is missed, whatever the value is afterwards. */
+
 #define DEFINE_AMO(name, type, value)                                                     \
     static HANDLER(run_##name) {                                                          \
         type *where = quire_cpu_atomic(o, r, R1, sizeof(type), QUIRE_ACCESS_WRITE);       \
@@ -501,12 +504,22 @@ op_fn *quire_cpu_handler(const uint16_t *kinds, unsigned count) {
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
+/* One of several harts begins to work: by its own TLB, and without a reservation if others ran since
+ * these registers did. False: the host has no memory for the TLB. */
+static NOINLINE bool take_hart(struct quire_machine *machine, struct quire_pmap *pmap,
+                               struct quire_cpu *cpu) {
+    cpu->reserved &= machine->ran == cpu;
+    machine->ran = cpu;
+    return quire_tlb_select(pmap);
+}
+
 uint64_t quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap,
                         struct quire_cpu *cpu, uint64_t max_instructions,
                         struct quire_trap *trap) {
     struct run *r = (struct run *)(void *)cpu;
     uint64_t before = machine->counters.instructions;
-    if (UNLIKELY(!quire_code_of(pmap))) {
+    bool several = UNLIKELY(machine->nharts > 1);
+    if (UNLIKELY((several && !take_hart(machine, pmap, cpu)) || !quire_code_of(pmap))) {
         *trap = (struct quire_trap){.kind = QUIRE_TRAP_FAULT,
                                     .va = cpu->pc,
                                     .access = QUIRE_ACCESS_EXEC,
@@ -529,7 +542,7 @@ uint64_t quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap,
     r->budget = max_instructions - slice;
     r->count = r->told = (slice - 1) * COUNT_STEP;
     uint32_t host = quire_cpu_float_enter(r);
-    quire_jit_run(NULL, r, &pmap->tlb, go_on_at_pc);
+    quire_jit_run(NULL, r, pmap->tlb, go_on_at_pc);
     quire_cpu_float_leave(r, host);
     quire_cpu_tell(r, 0); /* what the last block did before it stopped */
     return machine->counters.instructions - before;

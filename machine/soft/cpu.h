@@ -14,7 +14,7 @@
 struct op;
 struct run;
 
-/* => tlb is the pmap's own, always: an argument so that it stays in a register. */
+/* => tlb is pmap->tlb, always: an argument so that it stays in a register. */
 typedef void op_fn(struct op *o, struct run *r, struct tlb *tlb);
 
 /* x[SINK] takes the results that go to x0. */
@@ -146,7 +146,10 @@ void quire_cpu_fault(struct run *r, uint64_t pc, uint64_t va, enum quire_access 
  * block has done on top. Needed before each call that may look at them. */
 void quire_cpu_tell(struct run *r, uint64_t cost);
 
-/* cpu_slow.c: quire_mmu_access, with the host's floating-point state put aside. */
+/* cpu_slow.c: the run ends with the block that it is in. Gives status back. */
+enum quire_status quire_cpu_cut(struct run *r, enum quire_status status);
+
+/* cpu_float.c: quire_mmu_access, with the host's floating-point state put aside. */
 enum quire_status quire_cpu_access(struct run *r, uint64_t va, enum quire_access access,
                                    uint8_t **host);
 

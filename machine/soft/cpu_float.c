@@ -121,6 +121,8 @@ enum quire_status quire_cpu_access(struct run *r, uint64_t va, enum quire_access
         host_begin(FP_RNE);
     enum quire_status status = quire_mmu_access(r->pmap, va, access, host);
     host_restore(state);
+    if (UNLIKELY(r->machine->clock_ps >= r->machine->horizon_ps))
+        return quire_cpu_cut(r, status);
     return status;
 }
 

@@ -14,6 +14,8 @@
  * power of two, so that the ring's index is a mask. */
 #define SOFT_DROP_RING 256
 
+#define SOFT_PS_PER_NS 1000u
+
 struct soft_disk {
     uint8_t *bytes;         /* host memory, committed by the host as it is written; NULL: a file */
     int fd;                 /* the file, if npages > 0 and bytes is NULL */
@@ -57,6 +59,11 @@ struct soft_shape {
     uint64_t user_limit;  /* user addresses lie below */
 };
 
+struct soft_hart {
+    uint64_t clock_ps; /* while it is not at work; of the one that is: machine->clock_ps */
+    uint64_t idle_ns;
+};
+
 struct quire_machine {
     struct quire_soft_config config; /* soft.c: zeros replaced by defaults */
     struct soft_shape shape;         /* soft.c: of config.format */
@@ -70,9 +77,16 @@ struct quire_machine {
     struct soft_kernel_area kernel;
 
     /* ---- clock.c. In picoseconds: 2^64 ps are 213 days of machine time. ---- */
-    uint64_t clock_ps;
+    uint64_t clock_ps;   /* of the hart at work */
+    uint64_t horizon_ps; /* a run ends soon after its clock has passed this */
+    unsigned hart, nharts;
+    struct soft_hart harts[QUIRE_SOFT_HARTS];
+    uint64_t core_ps, programs_ps; /* the latest time that each was told: it never goes back */
     uint64_t next_tick_ps;
     bool in_tick; /* disk time is background time now */
+
+    /* ---- tlb.c: harts that were told to forget something in the present call ---- */
+    uint64_t shot;
 
     /* ---- disk.c ---- */
     struct soft_disk disks[QUIRE_SOFT_SWAPS];
@@ -93,6 +107,9 @@ struct quire_machine {
     struct code *codes;
     uint64_t code_bytes;
 
+    /* ---- cpu.c: who ran last; only to be compared ---- */
+    const struct quire_cpu *ran;
+
     /* ---- jit_*.c: host code for them; NULL: none yet ---- */
     struct quire_jit *jit;
 
@@ -104,6 +121,14 @@ struct quire_machine {
 static inline void soft_count_instructions(struct quire_machine *machine, uint64_t count) {
     machine->counters.instructions += count;
     machine->clock_ps += count * machine->config.instruction_ps;
+}
+
+/* What programs see as the time, ns: the clock of the hart at work, unless another one was told a
+ * later time before. */
+static inline uint64_t soft_program_ns(struct quire_machine *machine) {
+    if (machine->clock_ps > machine->programs_ps)
+        machine->programs_ps = machine->clock_ps;
+    return machine->programs_ps / SOFT_PS_PER_NS;
 }
 
 /* A broken contract of a caller is the machine's own panic. */

@@ -40,7 +40,7 @@ static uint64_t needed_bits(enum quire_access access) {
 /* I1: a store may pass only where D is set; the walk of a later store sets it and comes here again.
  */
 static void fill_tlb(struct quire_pmap *pmap, uint64_t page, uint64_t entry, const uint8_t *host) {
-    struct tlb_entry *slot = tlb_slot(&pmap->tlb, page);
+    struct tlb_entry *slot = tlb_slot(pmap->tlb, page);
     bool stores = (entry & RADIX_WRITE) && (entry & RADIX_DIRTY);
     slot->read_tag = entry & RADIX_READ ? page : TLB_NO_TAG;
     slot->write_tag = stores ? page : TLB_NO_TAG;
@@ -50,8 +50,8 @@ static void fill_tlb(struct quire_pmap *pmap, uint64_t page, uint64_t entry, con
 /* I1, for the block that the entry maps; page is one of it. */
 static void fill_large(struct quire_pmap *pmap, uint64_t page, uint64_t entry,
                        const uint8_t *host) {
-    struct tlb_large *slot = tlb_large_slot(&pmap->tlb, page);
-    slot->tag = tlb_block(&pmap->tlb, page);
+    struct tlb_large *slot = tlb_large_slot(pmap->tlb, page);
+    slot->tag = tlb_block(pmap->tlb, page);
     slot->loads = entry & RADIX_READ;
     slot->stores = (entry & RADIX_WRITE) && (entry & RADIX_DIRTY);
     slot->addend = (uintptr_t)host - (uintptr_t)page;
@@ -61,13 +61,13 @@ static void fill_large(struct quire_pmap *pmap, uint64_t page, uint64_t entry,
 /* The bank of large entries: fill the small slot of this page from it. */
 static bool large_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                       uint8_t **host) {
-    const struct tlb_large *large = tlb_large_slot(&pmap->tlb, va);
+    const struct tlb_large *large = tlb_large_slot(pmap->tlb, va);
     uint64_t page = va & ~QUIRE_PAGE_MASK;
-    if (large->tag != tlb_block(&pmap->tlb, va) ||
+    if (large->tag != tlb_block(pmap->tlb, va) ||
         !(access == QUIRE_ACCESS_WRITE ? large->stores
                                        : large->loads && access == QUIRE_ACCESS_READ))
         return false;
-    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
+    struct tlb_entry *slot = tlb_slot(pmap->tlb, va);
     slot->read_tag = large->loads ? page : TLB_NO_TAG;
     slot->write_tag = large->stores ? page : TLB_NO_TAG;
     slot->addend = large->addend;

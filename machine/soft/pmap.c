@@ -3,7 +3,7 @@
  * The manager says what a page shall be; this file writes it where the memory unit (mmu.c) will
  * find it, and takes back what was derived from the old entry:
  *
- *     entry changes ---> TLB entry of that page is dropped
+ *     entry changes ---> TLB entry of that page is dropped, on every hart (tlb.c)
  *                   \--> if it was executable: the processor is told that the page is stale
  *
  * Both happen only where an entry was valid before: what is not in the tables is in no TLB (I1), so
@@ -21,8 +21,8 @@
  * mapping can never change what a program may do.
  *
  * Invariants:
- *   I1  A TLB entry, large or small, repeats a valid entry of its pmap with its accessed bit set,
- * and lets stores pass only if that has W and its dirty bit set. I2  Table frames come from the
+ *   I1  A TLB entry, large or small, of any hart, repeats a valid entry of its pmap with its
+ * accessed bit set, and lets stores pass only if that has W and its dirty bit set. I2  Table frames come from the
  * stash or as the root, and each goes to release exactly once, or back to the stash when a block
  * takes its place. I3  pmap->leaf is NULL or the leaf table of addresses with va >> leaf_span ==
  * leaf_key.
@@ -73,30 +73,35 @@ void *quire_pmap_descend(struct quire_pmap *pmap, uint64_t va, unsigned *order) 
 
 /* ---- what follows a change ------------------------------------------------------------------- */
 
-static void tlb_drop(struct quire_pmap *pmap, uint64_t va) {
-    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
-    if (slot->read_tag != va && slot->write_tag != va)
-        return;
-    slot->read_tag = slot->write_tag = TLB_NO_TAG;
-    pmap->machine->counters.tlb_flushes++;
+/* All harts forget, which are several. */
+static __attribute__((noinline)) void drop_everywhere(struct quire_pmap *pmap, uint64_t va,
+                                                      enum tlb_reach reach) {
+    struct tlb *own = quire_tlb_own(pmap);
+    quire_tlb_shoot(pmap, va, reach);
+    if (own && tlb_forget(own, va, reach))
+        pmap->machine->counters.tlb_flushes++;
+}
+
+/* In all banks: I1. */
+static inline void tlb_drop(struct quire_pmap *pmap, uint64_t va, enum tlb_reach reach) {
+    if (__builtin_expect(pmap->machine->nharts > 1, 0))
+        drop_everywhere(pmap, va, reach);
+    else if (tlb_forget(pmap->tlb, va, reach))
+        pmap->machine->counters.tlb_flushes++;
+}
+
+/* A call of the port is over. */
+static void finish(struct quire_machine *machine) {
+    if (__builtin_expect(machine->shot != 0, 0))
+        quire_tlb_shot(machine);
 }
 
 /* => old was the valid entry of va and is not in the tables any more. */
 static void forget_translation(struct quire_pmap *pmap, uint64_t va, uint64_t old) {
     if (old & RADIX_ACCESSED) /* I1: never accessed, never in the TLB, never fetched */
-        tlb_drop(pmap, va);
+        tlb_drop(pmap, va, TLB_PAGE);
     if ((old & RADIX_EXEC) && (old & RADIX_ACCESSED))
         quire_code_stale(pmap, va);
-}
-
-/* The large TLB entry of va's block. What the small bank has of it may stay only if tables still
- * say so. */
-static void tlb_drop_large(struct quire_pmap *pmap, uint64_t va) {
-    struct tlb_large *slot = tlb_large_slot(&pmap->tlb, va);
-    if (slot->tag != tlb_block(&pmap->tlb, va))
-        return;
-    *slot = (struct tlb_large){.tag = TLB_NO_TAG};
-    pmap->machine->counters.tlb_flushes++;
 }
 
 static uint64_t block_bytes(const struct quire_pmap *pmap) {
@@ -105,16 +110,10 @@ static uint64_t block_bytes(const struct quire_pmap *pmap) {
 
 /* => old was the entry of va's block, and is not in the tables any more. */
 static void forget_block(struct quire_pmap *pmap, uint64_t va, uint64_t old) {
-    uint64_t first = tlb_block(&pmap->tlb, va), end = first + block_bytes(pmap);
+    uint64_t first = tlb_block(pmap->tlb, va), end = first + block_bytes(pmap);
     if (!(old & RADIX_ACCESSED))
         return; /* I1 */
-    tlb_drop_large(pmap, va);
-    for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-        struct tlb_entry *slot = &pmap->tlb.entries[i];
-        uint64_t tag = slot->read_tag != TLB_NO_TAG ? slot->read_tag : slot->write_tag;
-        if (tag >= first && tag < end)
-            slot->read_tag = slot->write_tag = TLB_NO_TAG;
-    }
+    tlb_drop(pmap, va, TLB_BLOCK);
     if (old & RADIX_EXEC) {
         for (uint64_t at = first; at < end; at += QUIRE_PAGE_SIZE)
             quire_code_stale(pmap, at);
@@ -160,11 +159,7 @@ struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct 
     pmap->machine = machine;
     pmap->space = space;
     pmap->root = root;
-    for (unsigned i = 0; i < TLB_ENTRIES; i++)
-        pmap->tlb.entries[i] = (struct tlb_entry){TLB_NO_TAG, TLB_NO_TAG, 0};
-    for (unsigned i = 0; i < TLB_LARGE_ENTRIES; i++)
-        pmap->tlb.large[i] = (struct tlb_large){.tag = TLB_NO_TAG};
-    pmap->tlb.large_shift = machine->shape.leaf_span;
+    quire_tlb_init(pmap);
     uint32_t nframes = (uint32_t)1 << radix_root_order(machine->shape.format);
     for (uint32_t i = 0; i < nframes; i++)
         quire_mach_zero(machine, (quire_frame){root.number + i});
@@ -179,6 +174,7 @@ void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *cont
             machine->entered[i].pmap = NULL;
     }
     quire_code_destroy(pmap);
+    quire_tlb_destroy(pmap);
     struct quire_radix radix = tree(pmap);
     quire_radix_release(&radix, release, context); /* I2 */
     free(pmap);
@@ -195,7 +191,7 @@ static void *small_entry(struct quire_pmap *pmap, uint64_t va, struct quire_stas
     void *leaf = quire_radix_grow(&radix, va, leaf_level(pmap), stash);
     SOFT_CHECK(pmap->machine, leaf); /* the stash held fewer frames than quire_mach_pmap_depth */
     if (entry)
-        tlb_drop_large(pmap, va);
+        tlb_drop(pmap, va, TLB_LARGE);
     remember_leaf(pmap, va, leaf);
     return entry_in(pmap, leaf, leaf_level(pmap), va);
 }
@@ -238,6 +234,7 @@ void quire_mach_pmap_enter(struct quire_pmap *pmap, quire_vaddr va, quire_frame 
                 radix_entry(frame, RADIX_VALID | RADIX_USER | (uint64_t)prot << RADIX_PROT_SHIFT));
     if (old & RADIX_VALID)
         forget_translation(pmap, va.value, old);
+    finish(machine);
 }
 
 /* The block at va, of which the range has [va, stop): keep at most these permission bits. In part
@@ -291,6 +288,7 @@ static void restrict_range(struct quire_pmap *pmap, quire_vaddr va, uint64_t npa
         }
         at = stop;
     }
+    finish(pmap->machine);
 }
 
 void quire_mach_pmap_remove(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages) {
@@ -334,5 +332,6 @@ bool quire_mach_pmap_harvest(struct quire_pmap *pmap, quire_vaddr va) {
         forget_block(pmap, va.value, old);
     else
         forget_translation(pmap, va.value, old);
+    finish(pmap->machine);
     return true;
 }

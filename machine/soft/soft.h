@@ -15,6 +15,7 @@
 struct quire_radix_format; /* a page-table format: ../radix/radix.h */
 
 #define QUIRE_SOFT_SWAPS     8
+#define QUIRE_SOFT_HARTS     64
 #define QUIRE_SOFT_INTERPRET UINT32_MAX /* translate_after: never */
 
 struct quire_soft_config {
@@ -26,12 +27,14 @@ struct quire_soft_config {
     /* Of the page tables: one of radix.h's; NULL: Sv48. One with 4-byte entries reaches 16 GiB of
      * RAM. Programs need Sv48, which is what a 64-bit Linux gives them. */
     const struct quire_radix_format *format;
+    unsigned harts; /* processors, at most QUIRE_SOFT_HARTS; 0: one */
     /* Costs of the modelled machine, ns; 0 takes the default that soft.c explains. */
     uint64_t instruction_ps; /* picoseconds an instruction */
     /* The run of a block of instructions at which it becomes host code; 0: the default. What a
      * program sees and what is counted is the same either way. */
     uint32_t translate_after;
     uint64_t fault_ns, disk_latency_ns, disk_page_ns;
+    uint64_t shootdown_ns, shootdown_hart_ns; /* of TLBs: the first hart told, each other one */
     /* What the port's calls of the same name end in. context is handed to both. */
     void (*oom_kill)(void *context, void *owner, const char *why);
     void (*log)(void *context, const char *line);
@@ -62,7 +65,8 @@ struct quire_cpu {
     uint64_t f[32];
     uint64_t pc;
     uint32_t fcsr;
-    /* LR/SC: the reserved address and the value seen there; cleared by the kernel at a switch. */
+    /* LR/SC: the reserved address and the value seen there; cleared by the kernel at a switch, and
+     * by the machine when other registers ran in between. */
     uint64_t reserved_va, reserved_value;
     bool reserved;
     uint64_t running[14]; /* the machine's own, while it runs: registers stay where they are */
@@ -85,21 +89,44 @@ struct quire_trap {
     uint32_t instruction;
 };
 
-/* Run user instructions with these registers in the space of this pmap until something happens.
- * Faults are resolved on the way (quire_fault, quire_tick); only failures come back. Returns how
- * many instructions were done. */
+/* Run user instructions with these registers, on the hart at work, in the space of this pmap until
+ * something happens. Faults are resolved on the way (quire_fault, quire_tick); only failures come
+ * back. Returns how many instructions were done. */
 uint64_t quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap,
                         struct quire_cpu *cpu, uint64_t max_instructions, struct quire_trap *trap);
 
 /* The program says that it has written instructions (fence.i): every page is fetched again. */
 void quire_code_stale_all(struct quire_pmap *pmap);
 
+/* ---- harts ----------------------------------------------------------------------------------- */
+
+/* All harts belong to one thread of the host and take turns: runs, faults and whatever the kernel
+ * does happen on the hart at work, which is 0 at first. Each has a clock and a TLB of its own; a
+ * change of a mapping is forgotten by all TLBs before the call that made it is back. What a hart
+ * stores, the next one at work sees: between harts as within one, fences have nothing to do. O(1).
+ * => hart < harts of the configuration */
+void quire_soft_hart(struct quire_machine *machine, unsigned hart);
+
+/* A run of the hart at work ends soon (a block of instructions later) after a fault, a system call
+ * or a disk has taken its clock beyond ns: others are behind then. UINT64_MAX, as at first: never.
+ */
+void quire_soft_work_until(struct quire_machine *machine, uint64_t ns);
+
+/* What a hart's own clock says, and how much of that it had nothing to do, ns. */
+uint64_t quire_soft_hart_ns(const struct quire_machine *machine, unsigned hart);
+uint64_t quire_soft_hart_idle_ns(const struct quire_machine *machine, unsigned hart);
+
 /* ---- clock and counters ---------------------------------------------------------------------- */
 
-/* Let the clock jump forward: nobody can run before then. Earlier times change nothing. */
+/* The time, ns, as programs are told it, by the counter `time` too: the clock of the hart at work,
+ * but never earlier than what was told before. */
+uint64_t quire_soft_now_ns(struct quire_machine *machine);
+
+/* Let the clock jump forward: nobody can run on this hart before then. Earlier times change
+ * nothing. */
 void quire_soft_idle_until(struct quire_machine *machine, uint64_t ns);
 
-/* Charge kernel work to the clock, ns. */
+/* Charge kernel work to the clock of the hart at work, ns. */
 void quire_soft_charge(struct quire_machine *machine, uint64_t ns);
 
 /* quire_tick(q), if a millisecond has gone by since the last one or the manager wants it now. Disk
@@ -109,6 +136,8 @@ bool quire_soft_tick_if_due(struct quire_machine *machine, struct quire *q);
 struct quire_soft_counters {
     uint64_t instructions, loads, stores;
     uint64_t tlb_misses, tlb_flushes; /* a miss: a table walk; hits are loads + stores - misses */
+    /* Changes of mappings that other harts had to be told of, and how many were, together. */
+    uint64_t tlb_shootdowns, tlb_shootdowns_received;
     /* Entries of 2 MiB: how many were filled, and hits that only they could give. */
     uint64_t tlb_large_fills, tlb_large_hits;
     uint64_t faults;                  /* walks that ended in quire_fault */
@@ -116,7 +145,7 @@ struct quire_soft_counters {
     uint64_t stall_ns;                /* clock time that programs waited for the disk */
     uint64_t background_ns;           /* disk time inside quire_tick: nobody waited */
     uint64_t fault_ns;                /* clock time charged for faults */
-    uint64_t idle_ns;
+    uint64_t idle_ns;                 /* of all harts together */
 };
 void quire_soft_counters(const struct quire_machine *machine, struct quire_soft_counters *out);
 

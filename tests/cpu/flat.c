@@ -23,8 +23,8 @@ void flat_take_engine(const char *argument) {
 }
 
 static void drop(struct flat *flat, uint64_t va) {
-    struct tlb_entry *entry = tlb_slot(&flat->pmap.tlb, va);
-    entry->read_tag = entry->write_tag = TLB_NO_TAG;
+    for (struct tlb *bank = &flat->pmap.first; bank; bank = bank->next)
+        tlb_forget(bank, va, TLB_PAGE);
 }
 
 struct flat *flat_create(uint64_t size, unsigned rights) {
@@ -42,13 +42,15 @@ struct flat *flat_create(uint64_t size, unsigned rights) {
     flat->pmap.machine = &flat->machine;
     for (uint64_t page = 0; page < size >> QUIRE_PAGE_SHIFT; page++)
         flat->rights[page] = (uint8_t)rights;
-    for (unsigned i = 0; i < TLB_ENTRIES; i++)
-        drop(flat, (uint64_t)i << QUIRE_PAGE_SHIFT);
+    flat->machine.nharts = 1;
+    flat->machine.horizon_ps = UINT64_MAX;
+    quire_tlb_init(&flat->pmap);
     return flat;
 }
 
 void flat_destroy(struct flat *flat) {
     quire_code_destroy(&flat->pmap);
+    quire_tlb_destroy(&flat->pmap);
     quire_jit_close(&flat->machine);
     munmap(flat->memory, flat->size);
     free(flat->rights);
@@ -75,7 +77,7 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
         return rights ? QUIRE_DENIED : QUIRE_FAULT;
     *host = flat->memory + va;
     if (access != QUIRE_ACCESS_EXEC) {
-        struct tlb_entry *entry = tlb_slot(&pmap->tlb, va);
+        struct tlb_entry *entry = tlb_slot(pmap->tlb, va);
         uint64_t page = va & ~QUIRE_PAGE_MASK;
         entry->read_tag = rights & QUIRE_PROT_READ ? page : TLB_NO_TAG;
         entry->write_tag = rights & QUIRE_PROT_WRITE ? page : TLB_NO_TAG;
@@ -86,6 +88,10 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
 
 uint64_t quire_mach_now_ns(struct quire_machine *machine) {
     return machine->clock_ps / 1000;
+}
+
+void quire_soft_charge(struct quire_machine *machine, uint64_t ns) {
+    machine->clock_ps += ns * SOFT_PS_PER_NS;
 }
 
 _Noreturn void quire_mach_panic(struct quire_machine *machine, const char *file, int line,

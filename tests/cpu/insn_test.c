@@ -250,6 +250,43 @@ static void test_reservation(void **state) {
     flat_destroy(flat);
 }
 
+/* Between a hart's lr and sc another one stores, and stores the old value again. */
+static void test_reservation_between_harts(void **state) {
+    (void)state;
+    uint32_t program[] = {asm_r(0x2F, 3, 2 << 2, 5, 10, 0),  /* lr.d x5 */
+                          ECALL,                             /* the other hart's turn, or not */
+                          asm_r(0x2F, 3, 3 << 2, 6, 10, 11), /* sc.d */
+                          EBREAK,
+                          asm_s(0x23, 3, 10, 0, 0), /* the other: 0, and back */
+                          asm_s(0x23, 3, 10, 12, 0), EBREAK};
+    for (unsigned between = 0; between < 2; between++) {
+        struct quire_cpu cpu = {.pc = 0}, other = {.pc = CODE + 16};
+        struct quire_trap trap;
+        cpu.x[10] = other.x[10] = DATA;
+        cpu.x[11] = 7;
+        struct flat *flat = flat_create(MEMORY, ALL);
+        flat->machine.nharts = 2;
+        put_program(flat, CODE, program, COUNT(program));
+        cpu.pc = CODE;
+        quire_soft_run(&flat->machine, &flat->pmap, &cpu, 10, &trap);
+        assert_int_equal(trap.kind, QUIRE_TRAP_ECALL);
+        other.x[12] = cpu.x[5];
+        if (between) {
+            flat->machine.hart = 1;
+            quire_soft_run(&flat->machine, &flat->pmap, &other, 10, &trap);
+            assert_int_equal(trap.kind, QUIRE_TRAP_EBREAK);
+        }
+        assert_int_equal(word_at(flat, DATA), cpu.x[5]);
+        cpu.pc += 4;
+        flat->machine.hart = 0;
+        quire_soft_run(&flat->machine, &flat->pmap, &cpu, 10, &trap);
+        assert_int_equal(trap.kind, QUIRE_TRAP_EBREAK);
+        assert_int_equal(cpu.x[6], between);
+        assert_int_equal(word_at(flat, DATA), between ? cpu.x[5] : 7);
+        flat_destroy(flat);
+    }
+}
+
 /* ---- traps are precise ----------------------------------------------------------------------- */
 
 /* An access at va, behind an instruction that counts: it must fail like this, with no effect. */
@@ -434,6 +471,46 @@ static void test_budget(void **state) {
     }
 }
 
+/* A run ends with the block in which a miss took the clock beyond the horizon, and not before. */
+static void wait_long(struct flat *flat, uint64_t va, enum quire_access access) {
+    if (access != QUIRE_ACCESS_EXEC && va == STACK)
+        flat->machine.clock_ps += 5000 * 1000;
+}
+
+static void test_horizon(void **state) {
+    (void)state;
+    uint32_t program[] = {
+        asm_s(0x23, 3, 10, 5, 0), /* a miss that waits for nothing */
+        asm_i(0x13, 0, 5, 5, 1),
+        asm_b(1, 5, 6, -8),
+        asm_s(0x23, 3, 11, 5, 0), /* one that waits long */
+        asm_i(0x13, 0, 5, 5, 1),
+        asm_b(0, 0, 0, 4), /* an end of the block */
+        EBREAK};
+    for (unsigned late = 0; late < 2; late++) {
+        struct flat *flat = flat_create(MEMORY, ALL);
+        put_program(flat, CODE, program, COUNT(program));
+        struct quire_cpu cpu = {.pc = CODE};
+        struct quire_trap trap;
+        cpu.x[10] = DATA & ~UINT64_C(7);
+        cpu.x[11] = STACK;
+        cpu.x[6] = 100;
+        flat->before = wait_long;
+        flat->machine.horizon_ps = late ? 1000 * 1000 : UINT64_MAX;
+        uint64_t done = quire_soft_run(&flat->machine, &flat->pmap, &cpu, 1000000, &trap);
+        assert_int_equal(cpu.x[5], 101);
+        assert_int_equal(done, 303);
+        assert_int_equal(trap.kind, late ? QUIRE_TRAP_BUDGET : QUIRE_TRAP_EBREAK);
+        assert_int_equal(cpu.pc, CODE + 24);
+        assert_int_equal(flat->machine.clock_ps, (303 + 5000) * 1000);
+        assert_int_equal(flat->machine.counters.stores, 101);
+        flat->machine.horizon_ps = UINT64_MAX;
+        quire_soft_run(&flat->machine, &flat->pmap, &cpu, 1000000, &trap);
+        assert_int_equal(trap.kind, QUIRE_TRAP_EBREAK);
+        flat_destroy(flat);
+    }
+}
+
 /* ---- main ------------------------------------------------------------------------------------ */
 
 static const struct CMUnitTest programs[] = {
@@ -442,7 +519,8 @@ static const struct CMUnitTest programs[] = {
     cmocka_unit_test(test_reservation),  cmocka_unit_test(test_faults),
     cmocka_unit_test(test_fetch_faults), cmocka_unit_test(test_stale_refetch),
     cmocka_unit_test(test_stale_inside), cmocka_unit_test(test_fence_i),
-    cmocka_unit_test(test_budget)};
+    cmocka_unit_test(test_budget), cmocka_unit_test(test_horizon),
+    cmocka_unit_test(test_reservation_between_harts)};
 
 int main(int argc, char **argv) {
     static struct insn_cases all; /* one more stays empty behind the last */

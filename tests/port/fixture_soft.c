@@ -5,6 +5,8 @@
 #include "machine/soft/mmu.h"
 #include "port.h"
 
+#define HARTS 3
+
 static const struct quire_radix_format *format = &quire_radix_sv48;
 
 bool port_fixture_select(const char *kind) {
@@ -18,6 +20,7 @@ struct quire_machine *port_fixture_create(void) {
         .format = format,
         .swap_bytes = {PORT_SLOTS * QUIRE_PAGE_SIZE, 8 * QUIRE_PAGE_SIZE},
         .seed = 1,
+        .harts = HARTS,
     };
     struct quire_machine *machine;
     if (quire_soft_create(&config, &machine) != QUIRE_OK)
@@ -32,7 +35,9 @@ void port_fixture_destroy(struct quire_machine *machine) {
 /* As the processor does it: first the TLB, then the slow path. */
 enum quire_status port_fixture_access(struct quire_pmap *pmap, uint64_t va,
                                       enum quire_access access, uint8_t *byte) {
-    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
+    if (!quire_tlb_select(pmap))
+        abort();
+    struct tlb_entry *slot = tlb_slot(pmap->tlb, va);
     uint64_t page = va & ~QUIRE_PAGE_MASK;
     uint8_t *host;
     if ((access == QUIRE_ACCESS_READ && slot->read_tag == page) ||
@@ -60,4 +65,12 @@ bool port_fixture_has_referenced(void) {
 
 bool port_fixture_exact_prot(void) {
     return true;
+}
+
+unsigned port_fixture_harts(void) {
+    return HARTS;
+}
+
+void port_fixture_hart(struct quire_machine *machine, unsigned hart) {
+    quire_soft_hart(machine, hart);
 }

@@ -29,6 +29,10 @@ enum quire_status port_fixture_access(struct quire_pmap *pmap, uint64_t va,
 uint64_t port_fixture_last_page(void);
 /* Does the hardware keep referenced bits at all? */
 bool port_fixture_has_referenced(void);
+/* How many processors it has; with one, tests/port/harts.c has nothing to do. */
+unsigned port_fixture_harts(void);
+/* From now on that one makes the accesses, and the calls of the port. A fresh machine: 0. */
+void port_fixture_hart(struct quire_machine *machine, unsigned hart);
 /* Can it forbid loads where stores or fetches are allowed? */
 bool port_fixture_exact_prot(void);
 

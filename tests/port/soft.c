@@ -273,7 +273,7 @@ static void bits_and_tlb_follow_accesses(void **state) {
     struct quire_stash stash = {.count = 3, .frames = {{254}, {253}, {252}}};
     uint64_t va = 0x7000;
     struct quire_pmap_entry entry;
-    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
+    struct tlb_entry *slot = tlb_slot(pmap->tlb, va);
     uint8_t *host;
     quire_mach_pmap_enter(pmap, quire_va(va), (quire_frame){9}, 0,
                           QUIRE_PROT_READ | QUIRE_PROT_WRITE, &stash);
@@ -327,7 +327,7 @@ static void a_large_entry_reaches_far(void **state) {
             assert_int_equal(quire_mmu_access(pmap, at, QUIRE_ACCESS_READ, &host), QUIRE_OK);
             uint8_t *window = quire_mach_window(machine, (quire_frame){512 + i});
             assert_ptr_equal(host, window + 3);
-            assert_ptr_equal((uint8_t *)(at + tlb_slot(&pmap->tlb, at)->addend), host);
+            assert_ptr_equal((uint8_t *)(at + tlb_slot(pmap->tlb, at)->addend), host);
         }
     }
     quire_soft_counters(machine, &counters);
@@ -349,10 +349,10 @@ static void a_large_entry_reaches_far(void **state) {
     /* After a harvest nothing of the block is in either bank. */
     assert_true(quire_mach_pmap_harvest(pmap, quire_va(va + 5 * QUIRE_PAGE_SIZE)));
     for (unsigned i = 0; i < TLB_ENTRIES; i++)
-        assert_true(pmap->tlb.entries[i].read_tag == TLB_NO_TAG &&
-                    pmap->tlb.entries[i].write_tag == TLB_NO_TAG);
+        assert_true(pmap->tlb->entries[i].read_tag == TLB_NO_TAG &&
+                    pmap->tlb->entries[i].write_tag == TLB_NO_TAG);
     for (unsigned i = 0; i < TLB_LARGE_ENTRIES; i++)
-        assert_true(pmap->tlb.large[i].tag == TLB_NO_TAG);
+        assert_true(pmap->tlb->large[i].tag == TLB_NO_TAG);
 
     /* A page of its own: the others keep their bits, and what the small bank has of them. */
     quire_mmu_access(pmap, va + 7 * QUIRE_PAGE_SIZE, QUIRE_ACCESS_WRITE, &host);
@@ -361,8 +361,8 @@ static void a_large_entry_reaches_far(void **state) {
     quire_mach_pmap_query(pmap, quire_va(va + 7 * QUIRE_PAGE_SIZE), &entry);
     assert_true(entry.mapped && entry.order == 0 && entry.modified && entry.referenced);
     assert_int_equal(entry.frame.number, 519);
-    assert_true(tlb_large_slot(&pmap->tlb, va)->tag == TLB_NO_TAG);
-    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va + 7 * QUIRE_PAGE_SIZE);
+    assert_true(tlb_large_slot(pmap->tlb, va)->tag == TLB_NO_TAG);
+    struct tlb_entry *slot = tlb_slot(pmap->tlb, va + 7 * QUIRE_PAGE_SIZE);
     assert_int_equal(slot->write_tag, va + 7 * QUIRE_PAGE_SIZE);
     /* And a block again: the table comes back. */
     quire_mach_pmap_enter(pmap, quire_va(va), (quire_frame){1024}, 9, QUIRE_PROT_READ, &stash);

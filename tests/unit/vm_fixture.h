@@ -73,7 +73,7 @@ static inline void vm_close(struct vm_fixture *f) {
 static inline enum quire_status vm_access(struct quire_space *space, uint64_t va,
                                           enum quire_access access, uint8_t **host) {
     struct quire_pmap *pmap = quire_space_pmap(space);
-    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
+    struct tlb_entry *slot = tlb_slot(pmap->tlb, va);
     uint64_t page = va & ~QUIRE_PAGE_MASK;
     if ((access == QUIRE_ACCESS_READ && slot->read_tag == page) ||
         (access == QUIRE_ACCESS_WRITE && slot->write_tag == page)) {
