@@ -93,7 +93,9 @@ bool sim_access(struct sim *sim, unsigned s, unsigned page, unsigned offset,
                 enum quire_access access, uint8_t **host) {
     struct quire_pmap *pmap = quire_space_pmap(sim->spaces[s]);
     uint64_t va = sim_va(page) + offset;
-    struct tlb_entry *slot = tlb_slot(&pmap->tlb, va);
+    if (!quire_tlb_select(pmap))
+        sim_fail(sim, "the host has no memory for a TLB");
+    struct tlb_entry *slot = tlb_slot(pmap->tlb, va);
     enum quire_status got = QUIRE_OK;
     sim->accesses++;
     if ((access == QUIRE_ACCESS_READ && slot->read_tag == sim_va(page)) ||

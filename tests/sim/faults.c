@@ -1,6 +1,8 @@
-/* faults.c: ten classic faults of memory managers, each as a switch of a build of its own.
+/* faults.c: eleven classic faults of memory managers, each as a switch of a build of its own.
  *
- * src/ knows nothing of them: the linker puts the functions below between the rooms of the core
+ * src/ knows nothing of them: the linker puts the functions below between the rooms of the core,
+ * and into the machine for the one that is a processor's (another hart's TLB does not hear of a
+ * change)
  * (--wrap=NAME: who calls NAME gets __wrap_NAME, and __real_NAME is the true one), and
  * QUIRE_SIM_FAULT in the environment chooses one. Each strikes one in so many times, as such faults
  * do, and leaves all counts right where it can: an audit alone should not be what finds it.
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine/soft/mmu.h"
 #include "vm/object.h"
 #include "vm/vm.h"
 
@@ -25,6 +28,7 @@ enum fault {
     DISCARD_IGNORED, /* ADVISE_DONTNEED says OK and does nothing */
     REMAP_DROPS,     /* a page does not come along when a mapping moves */
     SHARED_PRIVATE,  /* a shared mapping becomes a private one */
+    NO_SHOOTDOWN,    /* the other harts are not told that a mapping changed */
     NFAULTS
 };
 
@@ -32,11 +36,17 @@ static const struct {
     const char *name;
     unsigned one_in;
 } faults[NFAULTS] = {
-    [LOST_PAGE] = {"lost-page", 100},          [STALE_PAGE] = {"stale-page", 20},
-    [BIT_FLIP] = {"bit-flip", 1000},           [SHARED_COPY] = {"copy-on-write-shared", 20},
-    [DIRTY_FRESH] = {"fresh-not-zero", 100},   [RIGHTS_IGNORED] = {"protection-ignored", 20},
-    [UNMAP_IGNORED] = {"munmap-ignored", 20},  [DISCARD_IGNORED] = {"discard-ignored", 20},
-    [REMAP_DROPS] = {"mremap-drops-page", 20}, [SHARED_PRIVATE] = {"shared-made-private", 20},
+    [LOST_PAGE] = {"lost-page", 100},
+    [STALE_PAGE] = {"stale-page", 20},
+    [BIT_FLIP] = {"bit-flip", 1000},
+    [SHARED_COPY] = {"copy-on-write-shared", 20},
+    [DIRTY_FRESH] = {"fresh-not-zero", 100},
+    [RIGHTS_IGNORED] = {"protection-ignored", 20},
+    [UNMAP_IGNORED] = {"munmap-ignored", 20},
+    [DISCARD_IGNORED] = {"discard-ignored", 20},
+    [REMAP_DROPS] = {"mremap-drops-page", 20},
+    [SHARED_PRIVATE] = {"shared-made-private", 20},
+    [NO_SHOOTDOWN] = {"shootdown-ignored", 20},
 };
 
 static enum fault chosen;
@@ -77,6 +87,7 @@ WRAPPED(quire_radix_set);
 WRAPPED(quire_mach_zero);
 WRAPPED(quire_mach_pmap_protect);
 WRAPPED(quire_mach_pmap_remove);
+WRAPPED(quire_tlb_shoot);
 
 /* ---- contents -------------------------------------------------------------------------------- */
 
@@ -141,6 +152,11 @@ void __wrap_quire_mach_pmap_protect(struct quire_pmap *pmap, quire_vaddr va, uin
 void __wrap_quire_mach_pmap_remove(struct quire_pmap *pmap, quire_vaddr va, uint64_t npages) {
     if (!unmapping || !strikes(UNMAP_IGNORED))
         __real_quire_mach_pmap_remove(pmap, va, npages);
+}
+
+void __wrap_quire_tlb_shoot(struct quire_pmap *pmap, uint64_t va, enum tlb_reach reach) {
+    if (!strikes(NO_SHOOTDOWN))
+        __real_quire_tlb_shoot(pmap, va, reach);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */

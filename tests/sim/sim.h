@@ -29,7 +29,7 @@ enum sim_plan_field {
     SIM_SWAP1,         /* pages of the two devices */
     SIM_SWAP_STEP,     /* the first device grows by so many pages when its end comes into use, */
     SIM_SWAP_MOST,     /* up to so many; 0: it does not */
-    SIM_NCPUS,         /* processors, up to SIM_CPUS */
+    SIM_NCPUS,         /* processors, each with a TLB, up to SIM_CPUS */
     SIM_DMA_END,       /* pages that weak devices reach; 0: there are none */
     SIM_HIGH,          /* the page where RAM begins that is for programs only; 0: none is */
     SIM_LIMITS,        /* 1: steps may set limits of spaces and of what is promised */

@@ -153,14 +153,18 @@ static void act_audit(struct sim *sim, const int *a) {
     quire_audit(sim->q);
 }
 
-/* Who enters from now on; steps are taken by one processor after the other, as a lock makes it. */
+/* Who enters from now on, and whose TLB accesses go through; steps are taken by one processor after
+ * the other, as a lock makes it. */
 static void draw_cpu(struct sim *sim, int *a) {
     a[0] = (int)sim_pick(sim, SIM_CPUS);
 }
 
 static void act_cpu(struct sim *sim, const int *a) {
-    if (sim->plan.field[SIM_NCPUS] > 1)
-        quire_set_cpu(sim->q, (unsigned)a[0] % (unsigned)sim->plan.field[SIM_NCPUS]);
+    unsigned cpu = (unsigned)a[0] % (unsigned)sim->plan.field[SIM_NCPUS];
+    if (sim->plan.field[SIM_NCPUS] == 1)
+        return;
+    quire_soft_hart(sim->machine, cpu);
+    quire_set_cpu(sim->q, cpu);
 }
 
 /* device priority */
@@ -306,7 +310,7 @@ const struct sim_step sim_steps[] = {
     {"tick", 1, 20, draw_tick, act_tick},
     {"usage", 0, 6, draw_nothing, act_usage},
     {"audit", 0, 0, draw_nothing, act_audit},
-    {"cpu", 1, 40, draw_cpu, act_cpu},
+    {"cpu", 1, 150, draw_cpu, act_cpu},
     {"drop_caches", 1, 2, draw_drop_caches, act_drop_caches},
     {"thp", 1, 2, draw_thp, act_thp},
     {"oom_adj", 4, 4, draw_oom_adj, act_oom_adj},

@@ -352,6 +352,7 @@ static void start_machine(struct sim *sim) {
         .swap_max_bytes = {plan[SIM_SWAP_MOST] * QUIRE_PAGE_SIZE},
         .seed = plan[SIM_SEED],
         .format = quire_radix_format_at((unsigned)plan[SIM_FORMAT]),
+        .harts = (unsigned)plan[SIM_NCPUS],
         .oom_kill = oom_kill,
         .log = say_log,
         .context = sim,
