@@ -504,8 +504,8 @@ op_fn *quire_cpu_handler(const uint16_t *kinds, unsigned count) {
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
-/* One of several harts begins to work: by its own TLB, and without a reservation if others ran since
- * these registers did. False: the host has no memory for the TLB. */
+/* One of several harts begins to work: by its own TLB, and without a reservation if others ran
+ * since these registers did. False: the host has no memory for the TLB. */
 static NOINLINE bool take_hart(struct quire_machine *machine, struct quire_pmap *pmap,
                                struct quire_cpu *cpu) {
     cpu->reserved &= machine->ran == cpu;

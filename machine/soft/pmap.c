@@ -22,10 +22,10 @@
  *
  * Invariants:
  *   I1  A TLB entry, large or small, of any hart, repeats a valid entry of its pmap with its
- * accessed bit set, and lets stores pass only if that has W and its dirty bit set. I2  Table frames come from the
- * stash or as the root, and each goes to release exactly once, or back to the stash when a block
- * takes its place. I3  pmap->leaf is NULL or the leaf table of addresses with va >> leaf_span ==
- * leaf_key.
+ *       accessed bit set, and lets stores pass only if that has W and its dirty bit set.
+ *   I2  Table frames come from the stash or as the root, and each goes to release exactly once, or
+ *       back to the stash when a block takes its place.
+ *   I3  pmap->leaf is NULL or the leaf table of addresses with va >> leaf_span == leaf_key.
  *
  * What may fail: create, when the host has no memory. Called by the manager only. Audited by
  * tests/port and by quire_audit through query.
