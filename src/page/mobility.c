@@ -104,15 +104,11 @@ static void claim(struct quire_phys *phys, struct quire_zone *zone, uint32_t fra
     }
 }
 
-/* The donor that has a block of just that order: QUIRE_NMIGRATE: none. */
+/* The donor that has a block of just that order. => there is one */
 static unsigned donor_at(const struct quire_zone *zone, unsigned order,
                          enum quire_migrate_type type) {
-    for (unsigned i = 0; i < QUIRE_NMIGRATE - 1; i++) {
-        if (zone->nonempty[donors[type][i]] >> order & 1) {
-            return donors[type][i];
-        }
-    }
-    return QUIRE_NMIGRATE;
+    const uint8_t *from = donors[type];
+    return zone->nonempty[from[0]] >> order & 1 ? from[0] : from[1];
 }
 
 uint32_t quire_mobility_steal(struct quire_phys *phys, struct quire_zone *zone, unsigned order,

@@ -156,12 +156,12 @@ void quire_pcp_set_zone(struct quire_phys *phys, unsigned zone, bool above_low) 
 
 /* ---- refill and drain ------------------------------------------------------------------------ */
 
-/* A block of that order, or of the largest that any other type still has: if it has to be stolen,
- * then much at once, as looking for it is dear. *have becomes its order, `order` at least. */
-static uint32_t steal_most(struct quire_phys *phys, struct quire_zone *zone, unsigned order,
-                           unsigned *have, enum quire_migrate_type type) {
+/* A block of that order, or of the largest below it that any other type still has: if it has to be
+ * stolen, then much at once, as looking for it is dear. *have becomes its order. => there is one */
+static uint32_t steal_most(struct quire_phys *phys, struct quire_zone *zone, unsigned *have,
+                           enum quire_migrate_type type) {
     uint32_t frame = quire_mobility_steal(phys, zone, *have, type);
-    while (frame == QUIRE_NO_FRAME && *have > order) {
+    while (frame == QUIRE_NO_FRAME) {
         frame = quire_mobility_steal(phys, zone, --*have, type);
     }
     return frame;
@@ -177,7 +177,7 @@ static void reverse(uint32_t *frames, uint32_t n) {
 }
 
 /* A batch onto an empty stack, small blocks first, so that large ones last; those of one size from
- * low addresses up. */
+ * low addresses up. => any type has a block that is large enough */
 static void refill(struct quire_phys *phys, struct quire_zone *zone, struct quire_hot *hot,
                    unsigned order, enum quire_migrate_type type) {
     uint32_t batch = order == 0 ? QUIRE_PCP_BATCH : QUIRE_PCP_BATCH / 8, n = 0;
@@ -190,7 +190,7 @@ static void refill(struct quire_phys *phys, struct quire_zone *zone, struct quir
         }
         uint32_t frame = quire_buddy_take(phys, zone, have, type);
         if (frame == QUIRE_NO_FRAME && n == 0) {
-            frame = steal_most(phys, zone, order, &have, type);
+            frame = steal_most(phys, zone, &have, type);
         }
         if (frame == QUIRE_NO_FRAME) {
             break;
@@ -202,7 +202,7 @@ static void refill(struct quire_phys *phys, struct quire_zone *zone, struct quir
     }
     reverse(hot->frames, n);
     hot->count += n;
-    zone->refilled = zone->refilled || n > 0;
+    zone->refilled = true;
 }
 
 /* Past the stacks. */
@@ -269,10 +269,7 @@ void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, uint32_t f
         quire_buddy_give(phys, zone, frame, order);
         return;
     }
-    if (hot->count == hot->max) {
-        uint32_t batch = order == 0 ? (hot->max + 3) / 4 : (hot->max + 1) / 2;
-        cool(phys, zone, hot, order, batch);
-    }
+    cool(phys, zone, hot, order, order == 0 ? (hot->max + 3) / 4 : (hot->max + 1) / 2);
     *quire_zone_tag(phys, frame) = QUIRE_TAG(QUIRE_USE_FREE, order); /* I1 */
     hot->frames[hot->count] = frame;
     hot->count++;

@@ -207,6 +207,7 @@ enum quire_status quire_pcp_boot(struct quire *q, struct quire_memblock *membloc
  * => watermarks asked */
 uint32_t quire_pcp_take(struct quire_phys *phys, struct quire_zone *zone, unsigned order,
                         enum quire_migrate_type type);
+/* A block for a stack that is full, or to the buddy sets if there is none for its order. */
 void quire_pcp_give(struct quire_phys *phys, struct quire_zone *zone, uint32_t frame,
                     unsigned order);
 /* Send all that the lists of all processors hold home to merge. False: they were empty. */

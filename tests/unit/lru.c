@@ -43,8 +43,12 @@ static bool audit(struct quire_aging *aging) {
     return audit_answer;
 }
 
+static const struct quire_page *asked[PAGES]; /* whose marks were looked at, in order */
+static unsigned nasked;
+
 static bool used(void *context, struct quire_page *page) {
-    (void)context, (void)page;
+    (void)context;
+    asked[nasked++ % PAGES] = page;
     return answer_used;
 }
 
@@ -57,16 +61,43 @@ static const struct quire_policy obedient = {.name = "obedient",
                                              .remove = remove_page,
                                              .audit = audit};
 
-static struct quire *boot(struct quire_machine *machine) {
+static unsigned cooled, kept;
+
+static void cool(struct quire_aging *aging, struct quire_page *page) {
+    (void)aging, (void)page;
+    cooled++;
+}
+
+static void keep(struct quire_aging *aging, struct quire_page *page) {
+    (void)aging, (void)page;
+    kept++;
+}
+
+/* Says nothing of removals, is asked about cooling and keeping, and forgets first uses. */
+static const struct quire_policy forgetful = {.name = "forgetful",
+                                              .nqueues = QUEUES,
+                                              .active = 1u << 2,
+                                              .forget_arrival = true,
+                                              .insert = insert,
+                                              .victim = victim,
+                                              .evict = evict,
+                                              .cool = cool,
+                                              .keep = keep};
+
+static struct quire *boot_with(struct quire_machine *machine, const struct quire_policy *policy) {
     void *const no_state[2] = {NULL, NULL};
     const struct quire_aging_hooks hooks = {.used = used};
     struct quire *q = double_boot(machine, 0);
     put_queue = 0;
     put_newest = audit_answer = true;
     answer_used = false;
-    seen_shadow = leave_shadow = removed = 0;
-    quire_lru_start(q, &obedient, no_state, &hooks);
+    seen_shadow = leave_shadow = removed = nasked = cooled = kept = 0;
+    quire_lru_start(q, policy, no_state, &hooks);
     return q;
+}
+
+static struct quire *boot(struct quire_machine *machine) {
+    return boot_with(machine, &obedient);
 }
 
 /* ---- against arrays -------------------------------------------------------------------------- */
@@ -239,6 +270,178 @@ static void looks(void **state) {
     double_release(machine);
 }
 
+/* Another frame takes a page's place between its neighbours, with all that is known of it. */
+static void replaced(void **state) {
+    (void)state;
+    for (unsigned told = 0; told < 2; told++) {
+        struct quire_machine *machine = double_plain(4u << 20);
+        struct quire *q = boot_with(machine, told ? &obedient : &forgetful);
+        struct quire_aging *aging = quire_lru_aging(q, QUIRE_LRU_ANON);
+        struct quire_page *pages[4];
+        for (unsigned i = 0; i < 4; i++) {
+            pages[i] = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+            put_queue = 2;
+            if (i < 3) {
+                quire_lru_add(q, pages[i], 0);
+            }
+        }
+        quire_page_set_note(pages[1], 5);
+        pages[1]->flags |= told ? QUIRE_PAGE_REFERENCED : 0;
+        pages[1]->flags |= QUIRE_PAGE_DIRTY; /* not this room's: who moves the bytes says so */
+        assert_false(quire_lru_is_active(q, pages[3]));
+        quire_lru_replace(q, pages[1], pages[3]);
+        assert_int_equal(removed, told);
+        assert_int_equal(pages[1]->flags, QUIRE_PAGE_DIRTY);
+        assert_int_equal(pages[3]->flags, QUIRE_PAGE_LRU | (told ? QUIRE_PAGE_REFERENCED : 0));
+        assert_int_equal(quire_page_note(pages[3]), 5);
+        assert_true(quire_lru_is_active(q, pages[3]));
+        assert_ptr_equal(quire_aging_oldest(aging, 2), pages[0]);
+        assert_ptr_equal(quire_aging_newer(aging, pages[0]), pages[3]);
+        assert_ptr_equal(quire_aging_newer(aging, pages[3]), pages[2]);
+        assert_int_equal(quire_aging_length(aging, 2), 3);
+        quire_page_free(q, pages[1]);
+        quire_phys_audit(q);
+        double_release(machine);
+    }
+}
+
+/* Under pressure the marks of the page that came eight pages ago are cleared, of as many arrivals
+ * as reclaim said, and not of one that has left. */
+static void arrivals(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(4u << 20);
+    struct quire *q = boot_with(machine, &forgetful);
+    struct quire_page *pages[32];
+    for (unsigned i = 0; i < 32; i++) {
+        pages[i] =
+            quire_page_alloc(q, 0, i % 2 ? QUIRE_USE_ANON : QUIRE_USE_FILE, QUIRE_ALLOC_USER);
+    }
+    quire_lru_add(q, pages[0], 0);
+    assert_int_equal(nasked, 0);
+    quire_lru_forget_arrivals(q, 21);
+    for (unsigned i = 1; i < 32; i++) {
+        quire_lru_add(q, pages[i], 0);
+        if (i == 5) {
+            quire_lru_remove(q, pages[3]);
+        }
+    }
+    assert_int_equal(q->phys->lru.forgets, 0);
+    assert_int_equal(nasked, 21 - 8 - 1);
+    for (unsigned i = 0; i < nasked; i++) {
+        assert_ptr_equal(asked[i], pages[i < 2 ? i + 1 : i + 2]);
+    }
+    /* A use that is found after that makes it one of the working set. */
+    struct quire_aging *aging = quire_lru_aging(q, QUIRE_LRU_ANON);
+    quire_aging_allow(aging, 2, false);
+    leave_shadow = 9;
+    assert_int_equal(quire_aging_look(aging, pages[5]), QUIRE_LOOK_UNUSED);
+    answer_used = true;
+    assert_int_equal(quire_aging_look(aging, pages[7]), QUIRE_LOOK_USED);
+    assert_int_equal(aging->found_used, 1);
+    assert_int_equal(quire_lru_evict(q, pages[5]), 9 << 1);
+    assert_int_equal(quire_lru_evict(q, pages[7]), 9 << 1 | 1);
+    quire_phys_audit(q);
+    double_release(machine);
+}
+
+/* What a policy wants to be asked about, it is asked; and what moves is counted. */
+static void told_of(void **state) {
+    (void)state;
+    for (unsigned told = 0; told < 2; told++) {
+        struct quire_machine *machine = double_plain(4u << 20);
+        struct quire *q = boot_with(machine, told ? &forgetful : &obedient);
+        struct quire_aging *aging = quire_lru_aging(q, QUIRE_LRU_FILE);
+        struct quire_page *page = quire_page_alloc(q, 0, QUIRE_USE_FILE, QUIRE_ALLOC_USER);
+        struct quire_page *block = quire_page_alloc(q, 1, QUIRE_USE_FILE, QUIRE_ALLOC_USER);
+        put_queue = 2;
+        quire_lru_add(q, page, 0);
+        quire_lru_add(q, block, 0);
+        page->flags |= QUIRE_PAGE_REFERENCED;
+        quire_lru_cool(q, page);
+        assert_ptr_equal(asked[0], page);
+        assert_false(page->flags & QUIRE_PAGE_REFERENCED);
+        assert_int_equal(cooled, told);
+        assert_int_equal(quire_page_queue(page), told ? 2 : 0);
+        quire_aging_keep(aging, block);
+        assert_int_equal(kept, told);
+        assert_int_equal(quire_lru_deactivated(q), told ? 0 : 1);
+        assert_int_equal(quire_lru_activated(q), 0);
+        quire_aging_put(aging, page, 1, true);
+        quire_aging_put(aging, page, 2, true);
+        assert_int_equal(quire_lru_activated(q), 1);
+        assert_int_equal(quire_lru_deactivated(q), 1);
+        quire_aging_put(aging, page, 0, true);
+        /* Three frames in two blocks: which of them lie where. */
+        uint32_t at = quire_page_frame(q, block).number, single = quire_page_frame(q, page).number;
+        assert_int_equal(quire_lru_count_between(q, QUIRE_LRU_ACTIVE_FILE, at, at + 1), 2);
+        assert_int_equal(quire_lru_count_between(q, QUIRE_LRU_ACTIVE_FILE, at + 1, at + 9), 0);
+        assert_int_equal(quire_lru_count_between(q, QUIRE_LRU_ACTIVE_FILE, 0, at), 0);
+        assert_int_equal(quire_lru_count_between(q, QUIRE_LRU_INACTIVE_FILE, 0, UINT32_MAX), 1);
+        assert_int_equal(quire_lru_count_between(q, QUIRE_LRU_INACTIVE_FILE, single, single + 1),
+                         1);
+        assert_int_equal(quire_lru_count_between(q, QUIRE_LRU_ACTIVE_ANON, 0, UINT32_MAX), 0);
+        quire_aging_set_active(aging, 1u << 0);
+        assert_int_equal(quire_lru_count(q, QUIRE_LRU_ACTIVE_FILE), 1);
+        assert_int_equal(quire_lru_count(q, QUIRE_LRU_INACTIVE_FILE), 2);
+        assert_int_equal(quire_aging_rivals(quire_lru_aging(q, QUIRE_LRU_ANON)), 3);
+        aging->evictable = false;
+        assert_int_equal(quire_aging_rivals(quire_lru_aging(q, QUIRE_LRU_ANON)), 0);
+        quire_phys_audit(q);
+        double_release(machine);
+    }
+}
+
+/* On a large machine the table is in chunks, and as much of it is used as there is. */
+static void chunks_of_shadows(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_machine();
+    double_add_unfilled(machine, 0, (uint64_t)5 << 30);
+    struct quire *q = boot(machine);
+    uint64_t before = quire_page_count(q, QUIRE_USE_FREE);
+    const struct quire_queues *lru = &q->phys->lru;
+    static const struct {
+        unsigned fail_every;
+        uint64_t sets;
+    } cases[] = {{0, 1 << 18}, {3, 1 << 17}, {2, 0}};
+    for (unsigned i = 0; i < 3; i++) {
+        quire_page_set_failing(q, cases[i].fail_every != 0);
+        q->fail_every = cases[i].fail_every;
+        q->fail_count = 0;
+        quire_shadow_start(q);
+        quire_page_set_failing(q, false);
+        q->fail_every = 0;
+        assert_int_equal(lru->sets, cases[i].sets);
+        assert_int_equal(lru->nchunks, cases[i].sets >> 17);
+        assert_int_equal(quire_page_count(q, QUIRE_USE_FREE),
+                         before - (cases[i].sets > 0) - (lru->nchunks << 10));
+        for (uint32_t k = 1; k <= 3000; k++) {
+            quire_shadow_put(q, 7, k * UINT64_C(1000003), k);
+        }
+        assert_int_equal(lru->shadows, cases[i].sets ? 3000 : 0);
+        for (uint32_t k = 1; k <= 3000; k++) {
+            uint32_t expected = cases[i].sets ? k : 0;
+            assert_int_equal(quire_shadow_take(q, 7, k * UINT64_C(1000003)), expected);
+        }
+        quire_shadow_stop(q);
+        assert_int_equal(quire_page_count(q, QUIRE_USE_FREE), before);
+    }
+    /* And two page blocks that went out of one block of 4 MiB merge again at once. */
+    uint64_t largest = quire_page_free_blocks(q, 10), second = quire_page_free_blocks(q, 9);
+    struct quire_page *low = quire_page_alloc(q, 9, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+    struct quire_page *high = quire_page_alloc(q, 9, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+    assert_ptr_equal(high, low + 512);
+    assert_int_equal(quire_page_free_blocks(q, 10), largest - 1);
+    quire_page_free(q, low);
+    quire_page_free(q, high);
+    assert_int_equal(quire_page_free_blocks(q, 9), second + 2); /* on the processor's stack */
+    quire_page_drain(q);
+    assert_int_equal(quire_page_free_blocks(q, 10), largest);
+    assert_int_equal(quire_page_free_blocks(q, 9), second);
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
 /* Shadows of files: found once, by their own name only, the oldest of a full table forgotten. */
 static void shadows(void **state) {
     (void)state;
@@ -300,7 +503,9 @@ static void misuse(void **state) {
     struct quire_page *page = quire_page_alloc(q, 0, QUIRE_USE_FILE, QUIRE_ALLOC_USER);
     assert_true(PANICS(machine, quire_lru_add(q, kernel, 0)));
     assert_true(PANICS(machine, quire_lru_remove(q, page)));
+    assert_true(PANICS(machine, quire_lru_replace(q, page, kernel)));
     quire_lru_add(q, page, 0);
+    assert_true(PANICS(machine, quire_lru_replace(q, page, page)));
     assert_true(PANICS(machine, quire_lru_add(q, page, 0)));
     assert_true(PANICS(machine, quire_page_free(q, page)));
     assert_true(PANICS(machine, quire_page_set_use(q, page, QUIRE_USE_ANON)));
@@ -326,8 +531,14 @@ static void misuse(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_moves), cmocka_unit_test(refaults),
-                                       cmocka_unit_test(looks), cmocka_unit_test(shadows),
-                                       cmocka_unit_test(misuse)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_moves),
+                                       cmocka_unit_test(refaults),
+                                       cmocka_unit_test(looks),
+                                       cmocka_unit_test(shadows),
+                                       cmocka_unit_test(misuse),
+                                       cmocka_unit_test(replaced),
+                                       cmocka_unit_test(arrivals),
+                                       cmocka_unit_test(told_of),
+                                       cmocka_unit_test(chunks_of_shadows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

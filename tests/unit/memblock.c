@@ -41,6 +41,27 @@ static void take(void **state) {
     double_release(machine);
 }
 
+/* What does not fit at its alignment is had from a lower range; a size near the largest number is
+ * no small one. */
+static void aligned(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_holes();
+    struct quire_memblock memblock;
+    quire_paddr start = {7};
+    assert_int_equal(quire_memblock_init(&memblock, machine), QUIRE_OK);
+    assert_int_equal(quire_memblock_reserve(&memblock, UINT64_MAX, 1, &start), QUIRE_NOMEM);
+    assert_int_equal(quire_memblock_reserve(&memblock, UINT64_MAX - 4095, 1, &start), QUIRE_NOMEM);
+    assert_int_equal(quire_memblock_taken(&memblock), 0);
+    /* The highest range has room, but not from 16 MiB on: it begins a page above. */
+    assert_int_equal(quire_memblock_reserve(&memblock, 0x300000, 1u << 24, &start), QUIRE_NOMEM);
+    assert_int_equal(quire_memblock_reserve(&memblock, 0x300000, 1u << 21, &start), QUIRE_OK);
+    assert_int_equal(start.value, 0x200000);
+    assert_int_equal(memblock.ranges[2].limit, 0x1001000 + 0x301000);
+    assert_int_equal(quire_memblock_reserve(&memblock, 1, 1, &start), QUIRE_OK);
+    assert_int_equal(start.value, 0x1001000 + 0x300000); /* whole pages */
+    double_release(machine);
+}
+
 /* RAM that is left alone, and a piece larger than any block set aside; the rest is managed. */
 static void limit_and_reserve(void **state) {
     (void)state;
@@ -163,6 +184,49 @@ static void hardly_room(void **state) {
     assert_true(booted > 100 && refused > 100);
 }
 
+/* The same with a range for the frame table that has a page or less to spare: then it is the tags,
+ * or the sets of free blocks, or the stacks of 64 processors for which nothing is left. */
+static void tables_one_by_one(void **state) {
+    (void)state;
+    unsigned booted = 0, refused = 0;
+    for (uint64_t table = 56; table <= 64; table += 8) { /* pages */
+        for (uint64_t frames = table * 4096 / 64 - 130; frames < table * 64 + 4; frames++) {
+            struct quire_machine *machine = double_machine();
+            double_add_range(machine, 0, table << 12);
+            double_add_range(machine, (frames - 5) << 12, 5 << 12);
+            struct quire_phys_config config = {.min_free_pages = 2};
+            struct quire *q = double_boot_with(machine, &config);
+            booted += q != NULL;
+            refused += q == NULL;
+            double_release(machine);
+        }
+    }
+    assert_true(refused > 100 && booted == 0);
+    for (uint64_t npages = 30; npages < 130; npages++) {
+        struct quire_machine *machine = double_plain(npages * 4096);
+        struct quire_phys_config config = {.min_free_pages = 2, .ncpus = QUIRE_CPUS_MAX};
+        struct quire *q = double_boot_with(machine, &config);
+        if (q) {
+            booted++;
+            quire_phys_audit(q);
+            for (unsigned cpu = 0; cpu < QUIRE_CPUS_MAX; cpu++) { /* each has a stack of one */
+                quire_page_set_cpu(q, cpu);
+                struct quire_page *page =
+                    quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_RECLAIM);
+                if (page) {
+                    quire_page_free(q, page);
+                }
+            }
+            quire_phys_audit(q);
+            quire_phys_shutdown(q);
+        } else {
+            assert_int_equal(booted, 0); /* more RAM never makes it worse */
+        }
+        double_release(machine);
+    }
+    assert_true(booted > 30 && booted < 95);
+}
+
 /* Watermarks are Linux's where Linux has them: 4 * sqrt(KiB) KiB. */
 static void watermarks(void **state) {
     (void)state;
@@ -216,12 +280,27 @@ static void frames_and_windows(void **state) {
     double_release(machine);
 }
 
+/* A frame that is none is not given back by mistake: beyond the table, and in a hole. */
+static void strangers(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_machine();
+    double_add_range(machine, 0, 4 << 20);
+    double_add_range(machine, 16 << 20, 0x1000);
+    struct quire *q = double_boot(machine, 0);
+    assert_int_equal(q->phys->end, (16 << 8) + 1);
+    assert_true(PANICS(machine, quire_frames_free(q, (quire_frame){(16 << 8) + 1}, 0)));
+    assert_true(PANICS(machine, quire_frames_free(q, (quire_frame){(4 << 8) + 1}, 0)));
+    quire_phys_audit(q);
+    double_release(machine);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(take),        cmocka_unit_test(limit_and_reserve),
         cmocka_unit_test(bad_maps),    cmocka_unit_test(small_machines),
         cmocka_unit_test(watermarks),  cmocka_unit_test(frames_and_windows),
-        cmocka_unit_test(hardly_room),
+        cmocka_unit_test(hardly_room), cmocka_unit_test(aligned),
+        cmocka_unit_test(strangers),   cmocka_unit_test(tables_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

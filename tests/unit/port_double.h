@@ -88,10 +88,17 @@ _Noreturn void quire_mach_panic(struct quire_machine *machine, const char *file,
         panicked;                      \
     }))
 
-static void double_add_range(struct quire_machine *machine, uint64_t start, uint64_t length) {
+/* Of gigabytes the host gives what is touched, as long as nobody fills them. */
+static unsigned double_add_unfilled(struct quire_machine *machine, uint64_t start,
+                                    uint64_t length) {
     unsigned i = machine->nranges++;
     machine->ranges[i] = (struct quire_ram_range){{start}, length};
     machine->memory[i] = aligned_alloc(4096, length);
+    return i;
+}
+
+static void double_add_range(struct quire_machine *machine, uint64_t start, uint64_t length) {
+    unsigned i = double_add_unfilled(machine, start, length);
     memset(machine->memory[i], 0xA5, length); /* RAM is not zero at power on */
 }
 
