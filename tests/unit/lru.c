@@ -426,6 +426,7 @@ static void chunks_of_shadows(void **state) {
         assert_int_equal(quire_page_count(q, QUIRE_USE_FREE), before);
     }
     /* And two page blocks that went out of one block of 4 MiB merge again at once. */
+    quire_page_drain(q);
     uint64_t largest = quire_page_free_blocks(q, 10), second = quire_page_free_blocks(q, 9);
     struct quire_page *low = quire_page_alloc(q, 9, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
     struct quire_page *high = quire_page_alloc(q, 9, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
