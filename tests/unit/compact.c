@@ -15,7 +15,7 @@
 static struct {
     quire_frame frame;
     unsigned order;
-} held[1 << 13];
+} held[1 << 14];
 static unsigned nheld;
 
 static void hold(quire_frame frame, unsigned order) {
@@ -361,12 +361,39 @@ static void background(void **state) {
     down(&rig);
 }
 
+/* Where every stretch holds what can't move: a tick looks at as many as 4 MiB have, and goes on
+ * there in the next one. */
+static void a_piece_each_tick(void **state) {
+    (void)state;
+    static struct rig rig;
+    rig_up(&rig, 64 * RIG_MIB, 0);
+    quire_frame frame;
+    exhaust(&rig, 0);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < nheld; i++) { /* what begins a pair stays */
+        if (held[i].frame.number % 2 == 0) {
+            held[kept++] = held[i];
+        } else {
+            quire_frames_free(rig.q, held[i].frame, 0);
+        }
+    }
+    nheld = kept;
+    assert_int_equal(quire_frames_alloc(rig.q, 9, &frame), QUIRE_NOMEM);
+    const struct quire_counters *now = quire_counters(rig.q);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t before = now->compact_migrate_scanned;
+        quire_tick(rig.q);
+        assert_int_equal(now->compact_migrate_scanned - before, 2); /* of 2 MiB */
+    }
+    down(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_by_one), cmocka_unit_test(private_pages),
         cmocka_unit_test(all_kinds),  cmocka_unit_test(unmovable),
         cmocka_unit_test(pinned),     cmocka_unit_test(who_may_move),
-        cmocka_unit_test(background),
+        cmocka_unit_test(background), cmocka_unit_test(a_piece_each_tick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,12 +202,32 @@ static void calls_do_not_kill(void **state) {
     rig_down(&rig);
 }
 
+/* But a store by the kernel that goes past protections, as a loader's: nobody can be told that it
+ * was refused. */
+static void forced_stores_kill(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    rig_space(&rig, 0);
+    rig_space(&rig, 1);
+    rig_map(&rig, 0, 4 * RAM, RIG_RW, QUIRE_MAP_POPULATE);
+    uint64_t text = rig_map(&rig, 1, RIG_MIB, QUIRE_PROT_READ, 0);
+    char byte = 7;
+    for (uint64_t at = text; at < text + RIG_MIB; at += RIG_PAGE)
+        assert_int_equal(quire_copy_force(rig.spaces[1], quire_va(at), &byte, 1), 0);
+    assert_int_equal(rig.kills, 1);
+    assert_int_equal(rig.last_killed, 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_says_why),          cmocka_unit_test(until_there_is_enough),
         cmocka_unit_test(the_largest_dies),     cmocka_unit_test(adj_decides),
         cmocka_unit_test(nobody_may_be_killed), cmocka_unit_test(reaped),
         cmocka_unit_test(after_swap_is_full),   cmocka_unit_test(calls_do_not_kill),
+        cmocka_unit_test(forced_stores_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

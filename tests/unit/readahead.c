@@ -78,6 +78,43 @@ static void leaves_alone_who_jumps(void **state) {
     rig_down(&rig);
 }
 
+/* Hits are counted up to 255: one more changes nothing. */
+static void as_many_as_you_like(void **state) {
+    (void)state;
+    struct rig rig;
+    up(&rig, 6);
+    uint64_t va = rig_map(&rig, 0, PAGES * RIG_PAGE, RIG_RW, 0), hits = 0, at = 0;
+    static uint64_t guessed[PAGES];
+    unsigned n = 0;
+    const struct quire_counters *c = quire_counters(rig.q);
+    rig_fill(&rig, 0, va, PAGES, 0);
+    quire_advise(rig.spaces[0], quire_va(va), PAGES * RIG_PAGE, QUIRE_ADVISE_PAGEOUT);
+    for (unsigned turn = 0; turn < 5; turn++) { /* a walk, then six jumps that use no guess */
+        for (unsigned i = 0; i < 130; i++, at++)
+            rig_expect(&rig, 0, va + at * RIG_PAGE, 1, 0);
+        quire_advise(rig.spaces[0], quire_va(va + (at - 130) * RIG_PAGE), 130 * RIG_PAGE,
+                     QUIRE_ADVISE_PAGEOUT);
+        for (unsigned jump = 0; jump < 6; jump++) {
+            uint64_t window = c->swap_ra;
+            at += 70;
+            rig_expect(&rig, 0, va + at * RIG_PAGE, 1, 0);
+            window = c->swap_ra - window;
+            for (unsigned i = 1; i <= window; i++)
+                guessed[n++] = va + (at + i) * RIG_PAGE;
+        }
+        at += 10;
+    }
+    assert_true(n > 256);
+    hits = c->swap_ra_hit;
+    for (unsigned i = 0; i < 256; i++)
+        rig_expect(&rig, 0, guessed[i], 1, 0);
+    assert_int_equal(c->swap_ra_hit - hits, 256);
+    hits = c->swap_ra;
+    rig_expect(&rig, 0, va + (at + 70) * RIG_PAGE, 1, 0);
+    assert_int_equal(c->swap_ra - hits, 63); /* the largest window */
+    rig_down(&rig);
+}
+
 static void shared_memory_too(void **state) {
     (void)state;
     struct rig rig;
@@ -168,9 +205,13 @@ static void copies_go_when_swap_is_full(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pays_for_who_walks), cmocka_unit_test(leaves_alone_who_jumps),
-        cmocka_unit_test(shared_memory_too),  cmocka_unit_test(from_a_bad_disk),
-        cmocka_unit_test(without_memory),     cmocka_unit_test(copies_go_when_swap_is_full),
+        cmocka_unit_test(pays_for_who_walks),
+        cmocka_unit_test(leaves_alone_who_jumps),
+        cmocka_unit_test(as_many_as_you_like),
+        cmocka_unit_test(shared_memory_too),
+        cmocka_unit_test(from_a_bad_disk),
+        cmocka_unit_test(without_memory),
+        cmocka_unit_test(copies_go_when_swap_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,8 @@ static void four_times_ram(void **state) {
     assert_true(counters->pgsteal_kswapd > 0);
     assert_int_equal(counters->oom_kill, 0);
     assert_int_equal(rig.kills, 0);
+    /* Wanted at once: each page, here or on swap, and what maps them. */
+    assert_in_range(rig_usage(&rig).peak_demand, PAGES, PAGES + PAGES / 256 + 8);
     rig_down(&rig);
 }
 
@@ -217,6 +219,40 @@ static void files_need_no_swap(void **state) {
 }
 
 /* Text that runs all the time stays, although anonymous memory is thrashing around it. */
+/* What a file does not take when its last reference goes is lost, and the operator is told. */
+static enum quire_status refuse(void *context, uint64_t offset, const void *frame) {
+    (void)context, (void)offset, (void)frame;
+    return QUIRE_IO;
+}
+
+static void lost_at_the_end(void **state) {
+    (void)state;
+    struct rig rig;
+    static const struct quire_object_info info = {.name = "/f", .inode = 2};
+    static uint64_t stamps[FILE_PAGES];
+    struct file file = {.stamps = stamps};
+    for (unsigned dirty = 0; dirty < 2; dirty++) {
+        struct quire_pager broken = pager;
+        struct quire_object *object;
+        broken.write = refuse;
+        rig_up(&rig, RAM, 0);
+        rig_space(&rig, 0);
+        assert_int_equal(quire_object_create_file(rig.q, &broken, &file, &info, &object), QUIRE_OK);
+        quire_vaddr va = quire_va(0);
+        assert_int_equal(
+            quire_map(rig.spaces[0], &va, 8 * RIG_PAGE, RIG_RW, QUIRE_MAP_SHARED, object, 0),
+            QUIRE_OK);
+        quire_object_unref(object);
+        uint64_t word;
+        assert_int_equal(rig_load(&rig, 0, va.value, &word), QUIRE_OK);
+        if (dirty)
+            assert_int_equal(rig_store(&rig, 0, va.value + 3 * RIG_PAGE, 1), QUIRE_OK);
+        assert_int_equal(quire_unmap(rig.spaces[0], va, 8 * RIG_PAGE), QUIRE_OK);
+        assert_int_equal(strstr(rig.log, "could not be written back; data is lost") != NULL, dirty);
+        rig_down(&rig);
+    }
+}
+
 static void text_stays(void **state) {
     (void)state;
     struct rig rig;
@@ -290,11 +326,11 @@ static void deterministic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(four_times_ram),     cmocka_unit_test(what_is_used_stays),
-        cmocka_unit_test(kswapd_works_ahead), cmocka_unit_test(full_swap),
-        cmocka_unit_test(failing_disk),       cmocka_unit_test(files_need_no_swap),
-        cmocka_unit_test(text_stays),         cmocka_unit_test(failing_allocations),
-        cmocka_unit_test(deterministic),
+        cmocka_unit_test(four_times_ram),      cmocka_unit_test(what_is_used_stays),
+        cmocka_unit_test(kswapd_works_ahead),  cmocka_unit_test(full_swap),
+        cmocka_unit_test(failing_disk),        cmocka_unit_test(files_need_no_swap),
+        cmocka_unit_test(lost_at_the_end),     cmocka_unit_test(text_stays),
+        cmocka_unit_test(failing_allocations), cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

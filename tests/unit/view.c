@@ -298,11 +298,16 @@ static void smaps(void **state) {
     (void)state;
     static struct fixture f;
     setup(&f);
+    uint64_t value;
+    for (unsigned i = 0; i < 3; i++) {
+        for (unsigned k = 0; k < 2; k++)
+            assert_int_equal(rig_load(&f.rig, k, f.file + i * RIG_PAGE, &value), QUIRE_OK);
+    }
     for (unsigned i = 0; i < 2; i++) {
         quire_view_smaps(f.rig.spaces[i], f.text, sizeof f.text);
         struct quire_space_usage usage;
         quire_space_usage(f.rig.spaces[i], &usage);
-        uint64_t rss = 0, swap = 0, size = 0, pss = 0, split = 0, anonymous = 0;
+        uint64_t rss = 0, swap = 0, size = 0, pss = 0, split = 0, anonymous = 0, clean = 0;
         for (char *line = f.text; *line; line = strchr(line, '\n') + 1) {
             char label[32];
             uint64_t number;
@@ -313,6 +318,7 @@ static void smaps(void **state) {
             swap += strcmp(label, "Swap") ? 0 : number;
             size += strcmp(label, "Size") ? 0 : number;
             anonymous += strcmp(label, "Anonymous") ? 0 : number;
+            clean += strcmp(label, "Shared_Clean") ? 0 : number;
             if (!strncmp(label, "Shared_", 7) || !strncmp(label, "Private_", 8))
                 split += number;
         }
@@ -320,6 +326,7 @@ static void smaps(void **state) {
         assert_int_equal(rss, 4 * (usage.resident_anon + usage.resident_file));
         assert_int_equal(anonymous, 4 * usage.resident_anon);
         assert_int_equal(split, rss);
+        assert_int_equal(clean, 3 * 4); /* text that both have read */
         assert_int_equal(swap, 4 * usage.swapped);
         assert_true(pss <= rss);
     }

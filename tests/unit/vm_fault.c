@@ -104,7 +104,9 @@ static void last_owner_keeps_the_frame(void **state) {
     quire_audit(f.q);
     assert_ptr_equal(quire_vm_page_at(child, quire_va(va)), first);
     assert_int_equal(vm_read(child, va), 1);
-    vm_write(child, va, 7); /* copies */
+    uint64_t faults = count(&f)->pgfault;
+    vm_write(child, va, 7);                           /* copies */
+    assert_int_equal(count(&f)->pgfault, faults + 1); /* at once, to be written to */
     assert_int_equal(count(&f)->fault_cow, 1);
     assert_ptr_not_equal(quire_vm_page_at(child, quire_va(va)), first);
     assert_int_equal(vm_read(f.space, va), 1);

@@ -73,6 +73,8 @@ static void who_keeps_a_shared_page(void **state) {
     quire_audit(f.q);
     assert_int_equal(quire_unlock(f.space, quire_va(first), 4 * PAGE), QUIRE_OK);
     assert_int_equal(quire_vm_mlocked(f.q), 0);
+    const struct quire_counters *now = quire_counters(f.q); /* nothing came back from anywhere */
+    assert_int_equal(now->workingset_refault_file + now->workingset_restore_file, 0);
     quire_object_unref(object);
     vm_close(&f);
 }

@@ -226,11 +226,56 @@ static void changes(void **state) {
     vm_close(&f);
 }
 
+/* Copies of a file's pages on both sides of where a leaf of the array ends, moved to where there is
+ * only the first leaf: the second is refused when half of the way is gone. */
+static void moved_half_way(void **state) {
+    (void)state;
+    static struct vm_file file;
+    struct vm_fixture f = vm_open(4 * MIB, 0);
+    struct quire_object *object = vm_file_object(f.q, &file, 8 * PAGE);
+    const uint64_t leaf = GAP_PAGES * PAGE, edge = BASE + 512 * PAGE;
+    vm_map_at(f.space, edge - 20 * PAGE, 1, RW, 0); /* there is a leaf before the edge */
+    vm_write(f.space, edge - 20 * PAGE, 1);
+    quire_vaddr from = quire_va(edge + 4 * leaf);
+    assert_int_equal(quire_map(f.space, &from, 8 * PAGE, RW, QUIRE_MAP_FIXED, object, 0), QUIRE_OK);
+    for (unsigned i = 0; i < 8; i++) {
+        vm_write(f.space, from.value + i * PAGE, (uint8_t)(i + 1));
+    }
+    quire_vaddr to = quire_va(0);
+    unsigned tries = 1;
+    for (;; tries++) {
+        to = quire_va(edge - 4 * PAGE);
+        quire_fail_range(f.q, tries, UINT64_MAX / 2);
+        enum quire_status status = quire_vm_remap(f.space, from, 8 * PAGE, 8 * PAGE,
+                                                  QUIRE_REMAP_MAY_MOVE | QUIRE_REMAP_FIXED, &to);
+        quire_fail_every(f.q, 0);
+        quire_audit(f.q);
+        if (status == QUIRE_OK) {
+            break;
+        }
+        assert_int_equal(status, QUIRE_NOMEM);
+        for (unsigned i = 0; i < 8; i++) { /* all there still, and nothing at the new place */
+            uint8_t byte;
+            assert_int_equal(vm_read(f.space, from.value + i * PAGE), i + 1);
+            assert_int_equal(vm_try_read(f.space, edge + (i - 4) * PAGE, &byte), QUIRE_FAULT);
+        }
+    }
+    assert_true(tries > 1);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(vm_read(f.space, to.value + i * PAGE), i + 1);
+    }
+    assert_int_equal(quire_unmap(f.space, to, 8 * PAGE), QUIRE_OK);
+    quire_object_unref(object);
+    assert_int_equal(file.releases, 1); /* no reference was left over */
+    vm_close(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults),
         cmocka_unit_test(fork_and_after),
         cmocka_unit_test(changes),
+        cmocka_unit_test(moved_half_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

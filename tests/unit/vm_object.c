@@ -160,8 +160,11 @@ static void shared_memory_is_shared_and_swapped(void **state) {
     vm_evict(f.space, va, 6);
     quire_audit(f.q);
     assert_int_equal(quire_vm_swapped(f.q), 6);
+    uint64_t from_swap = quire_counters(f.q)->fault_swap;
     assert_int_equal(vm_read(child, va + 3 * PAGE), 4);
+    assert_int_equal(quire_counters(f.q)->fault_swap, from_swap + 1);
     vm_write(child, va + 3 * PAGE, 44);
+    assert_int_equal(quire_counters(f.q)->fault_swap, from_swap + 1);
     assert_int_equal(vm_read(f.space, va + 3 * PAGE), 44);
     assert_int_equal(quire_swapoff(f.q, 0), QUIRE_OK);
     assert_int_equal(quire_vm_swapped(f.q), 0);
@@ -169,6 +172,46 @@ static void shared_memory_is_shared_and_swapped(void **state) {
     quire_audit(f.q);
     quire_object_unref(shm);
     quire_space_destroy(child);
+    vm_close(&f);
+}
+
+/* Far more room than pages: audits look at what is there, private copies and pages of the object.
+ */
+static void sparse_mappings(void **state) {
+    (void)state;
+    const uint64_t npages = 100000;
+    struct vm_fixture f = vm_open(4 * MIB, 4 * MIB);
+    struct quire_object *object = vm_file_object(f.q, &file, VM_FILE_PAGES * PAGE), *shm;
+    assert_int_equal(quire_object_create_shm(f.q, 1000 * PAGE, NULL, &shm), QUIRE_OK);
+    uint64_t priv = vm_map(f.space, npages, RW, QUIRE_MAP_NORESERVE, object, 1);
+    uint64_t shared = vm_map(f.space, npages, RW, QUIRE_MAP_SHARED, object, 0);
+    uint64_t memory = vm_map(f.space, npages, RW, QUIRE_MAP_SHARED, shm, 0);
+    uint64_t anon = vm_map(f.space, npages, RW, QUIRE_MAP_NORESERVE, NULL, 0);
+    quire_audit(f.q);
+    for (unsigned i = 0; i < 40; i++) {
+        if (i % 3 == 0) {
+            vm_write(f.space, priv + i * PAGE, 7);
+        } else {
+            assert_int_equal(vm_read(f.space, priv + i * PAGE),
+                             (uint8_t)((i + 1) * 3 + (i + 1) * PAGE % 251));
+        }
+        vm_write(f.space, shared + i * PAGE + 1, (uint8_t)i);
+        vm_write(f.space, memory + i * 25 * PAGE, (uint8_t)i);
+        vm_write(f.space, anon + i * i * 60 * PAGE, (uint8_t)i);
+    }
+    quire_audit(f.q);
+    vm_evict(f.space, anon, 20 * 20 * 60);
+    vm_evict(f.space, shared, 9);
+    quire_audit(f.q);
+    struct quire_space_usage usage;
+    quire_space_usage(f.space, &usage);
+    assert_int_equal(usage.swapped, 20);
+    for (unsigned i = 0; i < 40; i++) {
+        assert_int_equal(vm_read(f.space, memory + i * 25 * PAGE), i);
+        assert_int_equal(vm_read(f.space, anon + i * i * 60 * PAGE), i);
+    }
+    quire_object_unref(object);
+    quire_object_unref(shm);
     vm_close(&f);
 }
 
@@ -310,6 +353,7 @@ int main(void) {
         cmocka_unit_test(truncation_reaches_all_mappings),
         cmocka_unit_test(overlay_and_update),
         cmocka_unit_test(shared_memory_is_shared_and_swapped),
+        cmocka_unit_test(sparse_mappings),
         cmocka_unit_test(shared_without_a_name),
         cmocka_unit_test(holes_are_seen_by_all),
         cmocka_unit_test(holes_in_files),

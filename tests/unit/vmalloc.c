@@ -120,6 +120,33 @@ static void from_scattered_frames(void **state) {
     rig_down(&rig);
 }
 
+/* Addresses that were given back are not the next to be given again: who still uses them touches
+ * nothing of anybody else's. They come round when the area has been walked through. */
+static void not_again_at_once(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, 8 * RIG_MIB, 0);
+    char *first = quire_vmalloc(rig.q, 3 * RIG_PAGE), *before = first, *now = NULL;
+    quire_vfree(rig.q, first);
+    for (unsigned i = 0; i < 50; i++) {
+        now = quire_vmalloc(rig.q, 3 * RIG_PAGE);
+        assert_ptr_equal(now, before + 4 * RIG_PAGE); /* behind its guard */
+        quire_vfree(rig.q, now);
+        before = now;
+    }
+    uint64_t turns = 0;
+    while ((now = quire_vmalloc(rig.q, RIG_MIB)) > before) {
+        quire_vfree(rig.q, now);
+        before = now;
+        turns++;
+    }
+    assert_non_null(now);
+    assert_true(turns > 50);
+    assert_ptr_equal(now, first);
+    quire_vfree(rig.q, now);
+    rig_down(&rig);
+}
+
 /* Each allocation on the way fails, and all after it; then each run that the machine maps: nothing
  * is kept, and nothing stays mapped. */
 static void no_leaks(void **state) {
@@ -353,6 +380,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_lifetimes),
         cmocka_unit_test(from_scattered_frames),
+        cmocka_unit_test(not_again_at_once),
         cmocka_unit_test(no_leaks),
         cmocka_unit_test(wrong_sizes),
         cmocka_unit_test(addresses),

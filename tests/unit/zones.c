@@ -259,6 +259,52 @@ static void refused_again(void **state) {
 
 /* ---- migrate types --------------------------------------------------------------------------- */
 
+/* Who steals from a page block of which the rest is another's leaves it its type; of which half is
+ * free, or like his own, takes it all. */
+static void not_worth_it(void **state) {
+    (void)state;
+    static const struct {
+        enum quire_page_use owner, thief;
+        unsigned nfree,
+            own; /* pages of the page block that are free, and that are the thief's kind */
+        bool taken;
+    } cases[] = {
+        {QUIRE_USE_ANON, QUIRE_USE_KERNEL, 64, 0, false},
+        {QUIRE_USE_ANON, QUIRE_USE_KERNEL, 255, 0, false},
+        {QUIRE_USE_ANON, QUIRE_USE_KERNEL, 256, 0, true},
+        {QUIRE_USE_ANON, QUIRE_USE_KERNEL, 64, 192, true},
+        {QUIRE_USE_ANON, QUIRE_USE_KERNEL, 64, 191, false},
+        {QUIRE_USE_KERNEL, QUIRE_USE_ANON, 64, 0, false},
+        {QUIRE_USE_KERNEL, QUIRE_USE_FILE, 64, 192, true},
+        {QUIRE_USE_KERNEL, QUIRE_USE_ANON, 8, 400, false}, /* a small piece is just taken */
+        {QUIRE_USE_KERNEL, QUIRE_USE_SHMEM, 16, 400, true},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct quire_machine *machine = double_plain(16 * MIB);
+        struct quire *q = double_boot(machine, 8);
+        enum quire_page_use owner = cases[i].owner, thief = cases[i].thief;
+        while (quire_page_alloc(q, 0, owner, QUIRE_ALLOC_RECLAIM)) {
+        }
+        struct quire_page *block = quire_page_at(q, (quire_frame){q->phys->first + 1024});
+        uint32_t frame = quire_page_frame(q, block).number;
+        unsigned before = quire_zone_type(q->phys, frame);
+        for (unsigned k = 0; k < cases[i].nfree + cases[i].own; k++) {
+            assert_int_equal(block[k].use, owner);
+            if (k < cases[i].nfree) {
+                quire_page_free(q, &block[k]);
+            } else {
+                quire_page_set_use(q, &block[k], thief);
+            }
+        }
+        quire_page_drain(q);
+        struct quire_page *page = quire_page_alloc(q, 0, thief, QUIRE_ALLOC_RECLAIM);
+        assert_in_range(page - block, 0, cases[i].nfree - 1);
+        assert_int_equal(quire_zone_type(q->phys, frame) != before, cases[i].taken);
+        quire_phys_audit(q);
+        double_release(machine);
+    }
+}
+
 /* How many page blocks hold something that can't move. */
 static unsigned spoilt_blocks(struct quire *q) {
     const struct quire_phys *phys = q->phys;
@@ -413,7 +459,7 @@ int main(void) {
         cmocka_unit_test(largest_stacks), cmocka_unit_test(refused_again),
         cmocka_unit_test(processors),     cmocka_unit_test(kept_apart),
         cmocka_unit_test(stealing),       cmocka_unit_test(ungrouped),
-        cmocka_unit_test(random_kinds),
+        cmocka_unit_test(random_kinds),   cmocka_unit_test(not_worth_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
