@@ -132,6 +132,12 @@ static void regions(void **state) {
                             "  10000800-10000fff : uart\n  10001000-100010ff : timer\n"));
     assert_string_equal(text, "00000000-003fffff : System RAM\n10000000-1000ffff : bus\n"
                               "  10000800-10000fff : uart\n  10001000-100010ff : timer\n");
+    struct quire_region_of_bus *clock;
+    base.value = 0x20000000;
+    assert_int_equal(quire_request_region(q, base, 0x100, "clock", false, &clock), QUIRE_OK);
+    (void)quire_view_iomem(q, text, sizeof text);
+    assert_string_equal(strstr(text, "timer"), "timer\n20000000-200000ff : clock\n");
+    assert_int_equal(quire_release_region(clock), QUIRE_OK);
     assert_int_equal(quire_release_region(bus), QUIRE_BUSY);
     assert_int_equal(quire_release_region(uart), QUIRE_OK);
     assert_int_equal(quire_release_region(timer), QUIRE_OK);

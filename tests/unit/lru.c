@@ -438,6 +438,29 @@ static void chunks_of_shadows(void **state) {
     quire_page_drain(q);
     assert_int_equal(quire_page_free_blocks(q, 10), largest);
     assert_int_equal(quire_page_free_blocks(q, 9), second);
+    /* Four in a row, the first where 8 MiB begin, make two: there is nothing larger. */
+    static struct quire_page *blocks[16];
+    unsigned first = 16;
+    for (unsigned i = 0; i < 16; i++) {
+        blocks[i] = quire_page_alloc(q, 9, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+    }
+    for (unsigned i = 0; i + 3 < 16; i++) {
+        bool at_8_mib = (quire_page_frame(q, blocks[i]).number & 2047) == 0;
+        first = at_8_mib && blocks[i + 3] == blocks[i] + 3 * 512 ? i : first;
+    }
+    assert_in_range(first, 0, 12);
+    for (unsigned i = 0; i < 4; i++) {
+        quire_page_free(q, blocks[first + i]);
+    }
+    quire_page_drain(q);
+    quire_phys_audit(q);
+    for (unsigned i = 0; i < 16; i++) {
+        if (i < first || i >= first + 4) {
+            quire_page_free(q, blocks[i]);
+        }
+    }
+    quire_page_drain(q);
+    assert_int_equal(quire_page_free_blocks(q, 10), largest);
     quire_phys_audit(q);
     quire_phys_shutdown(q);
     double_release(machine);

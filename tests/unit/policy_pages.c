@@ -96,6 +96,71 @@ static void kept(void **state) {
     }
 }
 
+/* A page may leave without having been asked, also the one that would have been the next. */
+static void gone(void **state) {
+    (void)state;
+    for (unsigned i = 0; quire_policy_at(i); i++) {
+        for (unsigned k = 0; k < 12; k++) {
+            bool offered[12] = {false};
+            up(quire_policy_at(i));
+            for (unsigned n = 0; n < 12; n++)
+                insert(n, 0);
+            quire_aging_keep(&w.aging, victim());
+            quire_aging_remove(&w.aging, &w.pages[k]);
+            audit();
+            for (unsigned n = 0; n < 11; n++) {
+                struct quire_page *page = victim();
+                assert_non_null(page);
+                assert_false(offered[page - w.pages]);
+                offered[page - w.pages] = true;
+                quire_aging_remove(&w.aging, page);
+                audit();
+            }
+            assert_false(offered[k]);
+            assert_null(victim());
+        }
+    }
+}
+
+/* Sieve: who leaves beside the hand does not move it. */
+static void sieve_hand(void **state) {
+    (void)state;
+    up(quire_policy_find("sieve"));
+    for (unsigned k = 0; k < 12; k++)
+        insert(k, 0);
+    quire_aging_keep(&w.aging, victim());
+    quire_aging_remove(&w.aging, &w.pages[6]);
+    assert_ptr_equal(victim(), &w.pages[1]); /* stays: the hand is past it */
+    quire_aging_remove(&w.aging, &w.pages[2]);
+    assert_ptr_equal(victim(), &w.pages[3]);
+    audit();
+}
+
+/* Linux: a page that comes back is active if it left no longer ago than all that is active, and all
+ * of the other kind, is large. */
+static void linux_distance(void **state) {
+    (void)state;
+    static struct quire_aging other;
+    static uint64_t other_state[16];
+    const struct quire_policy *policy = quire_policy_find("linux");
+    for (unsigned distance = 0; distance < 20; distance++) {
+        up(policy);
+        quire_aging_init(&other, policy, other_state, &w.aging.hooks);
+        w.aging.other = &other;
+        other.npages = 5;
+        for (unsigned k = 0; k < 30; k++)
+            insert(k, 0);
+        for (unsigned k = 27; k < 30; k++)
+            quire_aging_put(&w.aging, &w.pages[k], 1, true); /* three are active */
+        uint32_t shadow = policy->evict(&w.aging, &w.pages[0]);
+        quire_aging_remove(&w.aging, &w.pages[0]);
+        for (unsigned k = 1; k <= distance; k++)
+            assert_int_equal(policy->evict(&w.aging, &w.pages[k]), shadow + k);
+        policy->insert(&w.aging, &w.pages[0], shadow);
+        assert_int_equal(quire_page_queue(&w.pages[0]), distance <= 3 + 5);
+    }
+}
+
 /* What a program does not need soon goes next. */
 static void cooled(void **state) {
     (void)state;
@@ -161,8 +226,9 @@ static void linux_ratio(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody),    cmocka_unit_test(kept),        cmocka_unit_test(cooled),
-        cmocka_unit_test(used_stay), cmocka_unit_test(linux_ratio),
+        cmocka_unit_test(nobody),     cmocka_unit_test(kept),           cmocka_unit_test(cooled),
+        cmocka_unit_test(used_stay),  cmocka_unit_test(linux_ratio),    cmocka_unit_test(gone),
+        cmocka_unit_test(sieve_hand), cmocka_unit_test(linux_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,28 @@ static void pays_for_who_walks(void **state) {
     }
 }
 
+/* The second page in a row brings one more along, up or down; a jump none. */
+static void small_windows(void **state) {
+    (void)state;
+    static const struct {
+        int64_t step;
+        uint64_t guessed;
+    } cases[] = {{1, 1}, {-1, 1}, {2, 0}, {-2, 0}, {40, 0}};
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig rig;
+        up(&rig, 3);
+        uint64_t va = rig_map(&rig, 0, 200 * RIG_PAGE, RIG_RW, 0), first = va + 100 * RIG_PAGE;
+        rig_fill(&rig, 0, va, 200, 0);
+        quire_advise(rig.spaces[0], quire_va(va), 200 * RIG_PAGE, QUIRE_ADVISE_PAGEOUT);
+        rig_expect(&rig, 0, first, 1, 0);
+        assert_int_equal(quire_counters(rig.q)->swap_ra, 0);
+        rig_expect(&rig, 0, first + (uint64_t)cases[i].step * RIG_PAGE, 1, 0);
+        assert_int_equal(quire_counters(rig.q)->swap_ra, cases[i].guessed);
+        rig_expect(&rig, 0, va, 200, 0);
+        rig_down(&rig);
+    }
+}
+
 static void leaves_alone_who_jumps(void **state) {
     (void)state;
     struct rig rig;
@@ -205,13 +227,10 @@ static void copies_go_when_swap_is_full(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pays_for_who_walks),
-        cmocka_unit_test(leaves_alone_who_jumps),
-        cmocka_unit_test(as_many_as_you_like),
-        cmocka_unit_test(shared_memory_too),
-        cmocka_unit_test(from_a_bad_disk),
-        cmocka_unit_test(without_memory),
-        cmocka_unit_test(copies_go_when_swap_is_full),
+        cmocka_unit_test(pays_for_who_walks),  cmocka_unit_test(leaves_alone_who_jumps),
+        cmocka_unit_test(as_many_as_you_like), cmocka_unit_test(small_windows),
+        cmocka_unit_test(shared_memory_too),   cmocka_unit_test(from_a_bad_disk),
+        cmocka_unit_test(without_memory),      cmocka_unit_test(copies_go_when_swap_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,13 @@ static void shapes(void **state) {
         assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
     }
     struct quire_cache *cache;
+    for (size_t nbytes = 1792; nbytes <= 3584;
+         nbytes *= 2) { /* just an eighth is lost: that will do */
+        assert_int_equal(quire_cache_create(q, "eighth", nbytes, 0, NULL, &cache), QUIRE_OK);
+        assert_int_equal(cache->stride, nbytes);
+        assert_int_equal(cache->order, 0);
+        assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    }
     assert_int_equal(quire_cache_create(q, "none", 0, 0, NULL, &cache), QUIRE_INVAL);
     assert_int_equal(quire_cache_create(q, "large", 131073, 0, NULL, &cache), QUIRE_INVAL);
     assert_int_equal(quire_cache_create(q, "odd", 64, 24, NULL, &cache), QUIRE_INVAL);

@@ -105,7 +105,12 @@ static void last_owner_keeps_the_frame(void **state) {
     assert_ptr_equal(quire_vm_page_at(child, quire_va(va)), first);
     assert_int_equal(vm_read(child, va), 1);
     uint64_t faults = count(&f)->pgfault;
-    vm_write(child, va, 7);                           /* copies */
+    struct quire_space_usage usage;
+    quire_space_usage(child, &usage);
+    uint64_t minor = usage.minor_faults;
+    vm_write(child, va, 7); /* copies */
+    quire_space_usage(child, &usage);
+    assert_int_equal(usage.minor_faults, minor + 1);
     assert_int_equal(count(&f)->pgfault, faults + 1); /* at once, to be written to */
     assert_int_equal(count(&f)->fault_cow, 1);
     assert_ptr_not_equal(quire_vm_page_at(child, quire_va(va)), first);

@@ -257,6 +257,28 @@ static void refused_again(void **state) {
     }
 }
 
+/* A block that is taken apart: each frame is a page of its own, on no list. */
+static void split(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(16 * MIB);
+    struct quire *q = double_boot(machine, 8);
+    struct quire_page *block = quire_page_alloc(q, 3, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+    quire_page_split(q, block);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(block[i].use, QUIRE_USE_ANON);
+        assert_int_equal(block[i].order, 0);
+        assert_true(quire_list_empty(&block[i].link));
+    }
+    quire_phys_audit(q);
+    assert_int_equal(quire_page_count(q, QUIRE_USE_ANON), 8);
+    for (unsigned i = 0; i < 8; i++) {
+        quire_page_free(q, &block[(i * 3) % 8]);
+    }
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
 /* ---- migrate types --------------------------------------------------------------------------- */
 
 /* Who steals from a page block of which the rest is another's leaves it its type; of which half is
@@ -460,6 +482,7 @@ int main(void) {
         cmocka_unit_test(processors),     cmocka_unit_test(kept_apart),
         cmocka_unit_test(stealing),       cmocka_unit_test(ungrouped),
         cmocka_unit_test(random_kinds),   cmocka_unit_test(not_worth_it),
+        cmocka_unit_test(split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
