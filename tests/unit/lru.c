@@ -425,7 +425,19 @@ static void chunks_of_shadows(void **state) {
         quire_shadow_stop(q);
         assert_int_equal(quire_page_count(q, QUIRE_USE_FREE), before);
     }
-    /* And two page blocks that went out of one block of 4 MiB merge again at once. */
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
+/* Page blocks that lie in a row on a processor's stack go home as the largest blocks that there
+ * are. It takes a large machine for stacks that hold some. */
+static void page_blocks_in_a_row(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_machine();
+    double_add_unfilled(machine, 0, (uint64_t)5 << 30);
+    struct quire *q = boot(machine);
+    /* Two page blocks that went out of one block of 4 MiB merge again at once. */
     quire_page_drain(q);
     uint64_t largest = quire_page_free_blocks(q, 10), second = quire_page_free_blocks(q, 9);
     struct quire_page *low = quire_page_alloc(q, 9, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
@@ -563,6 +575,7 @@ int main(void) {
                                        cmocka_unit_test(replaced),
                                        cmocka_unit_test(arrivals),
                                        cmocka_unit_test(told_of),
-                                       cmocka_unit_test(chunks_of_shadows)};
+                                       cmocka_unit_test(chunks_of_shadows),
+                                       cmocka_unit_test(page_blocks_in_a_row)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
