@@ -17,7 +17,7 @@ check() { # command
     began=$(date +%s)
     total=$((total + 1))
     if valgrind -q --trace-children=yes --leak-check=full --errors-for-leak-kinds=definite \
-        --error-exitcode=9 "$@" >"$log" 2>&1; then
+        --suppressions="${0%/*}/valgrind.supp" --error-exitcode=9 "$@" >"$log" 2>&1; then
         printf '%5d s  %s\n' $(($(date +%s) - began)) "${1##*/}"
     else
         echo "FAILED   $*"

@@ -308,6 +308,10 @@ static void bad_configuration(void **state) {
     config =
         (struct quire_config){.machine = &machine, .overcommit = (enum quire_overcommit_mode)3};
     assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
+    config = (struct quire_config){.machine = &machine, .overcommit = QUIRE_OVERCOMMIT_NEVER};
+    assert_int_equal(quire_create(&config, &q), QUIRE_OK); /* the last that there is */
+    quire_destroy(q);
+    q = NULL;
     config = (struct quire_config){.machine = NULL};
     assert_int_equal(quire_create(&config, &q), QUIRE_INVAL);
     config = (struct quire_config){.machine = &machine, .reserve_bytes = 1u << 30};

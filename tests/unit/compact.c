@@ -385,6 +385,24 @@ static void a_piece_each_tick(void **state) {
         quire_tick(rig.q);
         assert_int_equal(now->compact_migrate_scanned - before, 2); /* of 2 MiB */
     }
+    for (unsigned i = 0; i < 64; i++) { /* to the end of all zones: nothing can be done */
+        quire_tick(rig.q);
+    }
+    assert_int_equal(now->pgmigrate_success, 0);
+    /* That is no reason to give up for ever: now there is something that moves. */
+    while (nheld > 0) {
+        nheld--;
+        quire_frames_free(rig.q, held[nheld].frame, held[nheld].order);
+    }
+    uint64_t va = fragment(&rig, 0, 14000, 2);
+    exhaust(&rig, 9);
+    for (unsigned i = 0; i < 64 && now->pgmigrate_success == 0; i++) {
+        quire_tick(rig.q);
+    }
+    assert_true(now->pgmigrate_success > 0);
+    assert_int_equal(quire_frames_alloc(rig.q, 9, &frame), QUIRE_OK);
+    hold(frame, 9);
+    expect_fragments(&rig, 0, va, 14000, 2);
     down(&rig);
 }
 

@@ -105,6 +105,13 @@ static void shapes(void **state) {
         assert_int_equal(cache->order, 0);
         assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
     }
+    /* Objects of whole cache lines begin where one does; one byte more, and they do not. */
+    static const size_t sizes[] = {56, 64, 65, 128, 192};
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        assert_int_equal(quire_cache_create(q, "line", sizes[i], 0, NULL, &cache), QUIRE_OK);
+        assert_int_equal(cache->align, sizes[i] % 64 == 0 ? 64 : 16);
+        assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    }
     assert_int_equal(quire_cache_create(q, "none", 0, 0, NULL, &cache), QUIRE_INVAL);
     assert_int_equal(quire_cache_create(q, "large", 131073, 0, NULL, &cache), QUIRE_INVAL);
     assert_int_equal(quire_cache_create(q, "odd", 64, 24, NULL, &cache), QUIRE_INVAL);

@@ -60,6 +60,7 @@ static void a_first_write_maps_a_block(void **state) {
     write_all(f.space, AT + HUGE);
     assert_int_equal(now->pgfault, 1);
     check_all(f.space, AT + HUGE);
+    assert_int_equal(now->workingset_refault_anon, 0); /* all new */
     struct quire_space_usage usage;
     quire_space_usage(f.space, &usage);
     assert_int_equal(usage.resident_anon, NPAGES);

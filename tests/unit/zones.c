@@ -57,6 +57,25 @@ static void layouts(void **state) {
     double_release(machine);
 }
 
+/* A zone of one frame is one all the same. */
+static void smallest_zone(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_machine();
+    double_add_range(machine, 0, 16 * MIB);
+    double_add_range(machine, 64 * MIB, 4096);
+    struct quire *q = boot_zones(machine, 16, 32, 128, 1);
+    struct quire_zone_info info;
+    assert_true(quire_page_zone(q, 0, &info));
+    assert_string_equal(info.name, "DMA");
+    assert_true(quire_page_zone(q, 1, &info));
+    assert_string_equal(info.name, "Normal");
+    assert_int_equal(info.present, 1);
+    assert_false(quire_page_zone(q, 2, &info));
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
 /* A program's requests go down zone by zone; what each keeps is its mark and its protection. */
 static void fallback(void **state) {
     (void)state;
@@ -476,13 +495,13 @@ static void random_kinds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layouts),        cmocka_unit_test(fallback),
-        cmocka_unit_test(highmem),        cmocka_unit_test(stacks),
-        cmocka_unit_test(largest_stacks), cmocka_unit_test(refused_again),
-        cmocka_unit_test(processors),     cmocka_unit_test(kept_apart),
-        cmocka_unit_test(stealing),       cmocka_unit_test(ungrouped),
-        cmocka_unit_test(random_kinds),   cmocka_unit_test(not_worth_it),
-        cmocka_unit_test(split),
+        cmocka_unit_test(layouts),       cmocka_unit_test(smallest_zone),
+        cmocka_unit_test(fallback),      cmocka_unit_test(highmem),
+        cmocka_unit_test(stacks),        cmocka_unit_test(largest_stacks),
+        cmocka_unit_test(refused_again), cmocka_unit_test(processors),
+        cmocka_unit_test(kept_apart),    cmocka_unit_test(stealing),
+        cmocka_unit_test(ungrouped),     cmocka_unit_test(random_kinds),
+        cmocka_unit_test(not_worth_it),  cmocka_unit_test(split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,6 +241,30 @@ static void rot_is_caught(void **state) {
     rig_down(&rig);
 }
 
+/* Pages of one word each take its eight bytes, and come back whole. */
+static void one_word_each(void **state) {
+    (void)state;
+    struct rig rig;
+    if (up(&rig, 0, QUIRE_ZSWAP_LZ4, 60)) {
+        uint64_t va = rig_map(&rig, 0, 400 * RIG_PAGE, RIG_RW, 0);
+        for (uint64_t page = 0; page < 400; page++) {
+            uint64_t *words = access_page(&rig, va + page * RIG_PAGE, QUIRE_ACCESS_WRITE);
+            for (unsigned i = 0; i < 512; i++)
+                words[i] = (page + 1) * 0x9E3779B97F4A7C15u;
+        }
+        quire_advise(rig.spaces[0], quire_va(va), 400 * RIG_PAGE, QUIRE_ADVISE_PAGEOUT);
+        struct quire_usage usage = rig_usage(&rig);
+        assert_int_equal(usage.zswapped, 400);
+        assert_in_range(usage.zswap, 1, 400 * 64 / RIG_PAGE + 1); /* and a header */
+        for (uint64_t page = 0; page < 400; page++) {
+            const uint64_t *words = access_page(&rig, va + page * RIG_PAGE, QUIRE_ACCESS_READ);
+            for (unsigned i = 0; i < 512; i++)
+                assert_true(words[i] == (page + 1) * 0x9E3779B97F4A7C15u);
+        }
+    }
+    rig_down(&rig);
+}
+
 /* Blocks of several frames, so that the largest objects do not take a frame each. */
 static void five_in_four_frames(void **state) {
     (void)state;
@@ -341,7 +365,7 @@ int main(void) {
         cmocka_unit_test(cheaper_than_the_disk), cmocka_unit_test(switched_while_full),
         cmocka_unit_test(when_things_fail),      cmocka_unit_test(rot_is_caught),
         cmocka_unit_test(to_the_last_frame),     cmocka_unit_test(rot_is_not_written_back),
-        cmocka_unit_test(five_in_four_frames),
+        cmocka_unit_test(one_word_each),         cmocka_unit_test(five_in_four_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
