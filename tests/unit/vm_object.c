@@ -294,6 +294,29 @@ static void holes_in_files(void **state) {
     vm_close(&f);
 }
 
+/* A device has no size: whatever is mapped of it is there. */
+static void holes_in_what_has_no_end(void **state) {
+    (void)state;
+    static const struct quire_pager endless = {.read = vm_file_read, .write = vm_file_write};
+    static const struct quire_object_info info = {"/test/device", 43, 8, 1};
+    struct vm_fixture f = vm_open(4 * MIB, 0);
+    struct quire_object *object;
+    memset(&file, 0x5A, sizeof file);
+    file.size = sizeof file.bytes;
+    file.broken = false;
+    assert_int_equal(quire_object_create_file(f.q, &endless, &file, &info, &object), QUIRE_OK);
+    uint64_t va = vm_map(f.space, 4, RW, QUIRE_MAP_SHARED, object, 50);
+    assert_int_equal(quire_advise(f.space, quire_va(va + PAGE), 2 * PAGE, QUIRE_ADVISE_REMOVE),
+                     QUIRE_OK);
+    for (uint64_t at = 0; at < 4 * PAGE; at += 100) {
+        uint8_t byte = at >= PAGE && at < 3 * PAGE ? 0 : 0x5A;
+        assert_int_equal(file.bytes[50 * PAGE + at], byte);
+        assert_int_equal(vm_read(f.space, va + at), byte);
+    }
+    quire_object_unref(object);
+    vm_close(&f);
+}
+
 static void who_may_make_holes(void **state) {
     (void)state;
     struct vm_fixture f = vm_open(4 * MIB, 0);
@@ -357,6 +380,7 @@ int main(void) {
         cmocka_unit_test(shared_without_a_name),
         cmocka_unit_test(holes_are_seen_by_all),
         cmocka_unit_test(holes_in_files),
+        cmocka_unit_test(holes_in_what_has_no_end),
         cmocka_unit_test(who_may_make_holes),
         cmocka_unit_test(who_may_write),
     };
