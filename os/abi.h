@@ -328,7 +328,8 @@ enum os_ipc_commands {
 enum os_shmat_flags {
     OS_SHM_RDONLY = 010000, OS_SHM_RND = 020000, OS_SHM_REMAP = 040000, OS_SHM_EXEC = 0100000,
 };
-#define OS_SHM_DEST UINT32_C(01000) /* in a segment's mode: it goes with the last attachment */
+#define OS_SHM_DEST   UINT32_C(01000) /* in a segment's mode: it goes with the last attachment */
+#define OS_SHM_LOCKED UINT32_C(02000) /* and: its pages stay in RAM */
 
 /* ---- processes ------------------------------------------------------------------------------- */
 

@@ -130,12 +130,11 @@ static bool locks_freely(void) {
     return geteuid() == 0;
 }
 
-static bool may_lock(const struct os_process *process) {
+bool os_memory_may_lock(const struct os_process *process) {
     return process->rlimits[OS_RLIMIT_MEMLOCK][0] != 0 || locks_freely();
 }
 
-/* Would so much more locked memory be more than RLIMIT_MEMLOCK? */
-static bool over_lock_limit(struct os_process *process, uint64_t bytes) {
+bool os_memory_over_lock_limit(struct os_process *process, uint64_t bytes) {
     uint64_t limit = process->rlimits[OS_RLIMIT_MEMLOCK][0];
     struct quire_space_usage usage;
     if (limit == OS_RLIM_INFINITY || locks_freely())
@@ -152,7 +151,7 @@ int64_t os_sys_brk(struct os_task *task, const uint64_t args[6]) {
     if (args[0] == 0 || args[0] >= OS_USER_HIGH)
         return (int64_t)old;
     if (args[0] > old && quire_space_locks_future(process->space) &&
-        over_lock_limit(process, args[0] - old))
+        os_memory_over_lock_limit(process, args[0] - old))
         return (int64_t)old;
     return (int64_t)quire_brk(process->space, quire_va(args[0])).value;
 }
@@ -223,10 +222,10 @@ int64_t os_sys_mmap(struct os_task *task, const uint64_t args[6]) {
     int64_t error = map_flags(args[3], addr, length, &flags);
     if (error)
         return error;
-    if ((flags & QUIRE_MAP_LOCKED) && !may_lock(process))
+    if ((flags & QUIRE_MAP_LOCKED) && !os_memory_may_lock(process))
         return -OS_EPERM;
     if ((flags & QUIRE_MAP_LOCKED || quire_space_locks_future(process->space)) &&
-        over_lock_limit(process, length))
+        os_memory_over_lock_limit(process, length))
         return -OS_EAGAIN;
     if (prot & OS_PROT_WRITE)
         prot |= OS_PROT_READ;
@@ -324,7 +323,7 @@ int64_t os_sys_mremap(struct os_task *task, const uint64_t args[6]) {
     if (new_bytes > old_bytes &&
         quire_region_at_or_after(process->space, quire_va(old), false, &region) &&
         region.start.value <= old && (region.flags & QUIRE_MAP_LOCKED) &&
-        over_lock_limit(process, new_bytes - old_bytes))
+        os_memory_over_lock_limit(process, new_bytes - old_bytes))
         return -OS_EAGAIN;
     quire_vaddr to = {args[4]};
     enum quire_status status =
@@ -479,14 +478,14 @@ static uint64_t locked_bytes(struct quire_space *space, uint64_t va, uint64_t le
 static int64_t lock_memory(struct os_task *task, const uint64_t args[6], bool on_fault) {
     struct os_process *process = task->process;
     uint64_t va, length;
-    if (!may_lock(process))
+    if (!os_memory_may_lock(process))
         return -OS_EPERM;
     if (!lock_range(args, &va, &length))
         return -OS_EINVAL;
     if (!process->space)
         return -OS_ENOMEM;
-    if (over_lock_limit(process, length) &&
-        over_lock_limit(process, length - locked_bytes(process->space, va, length)))
+    if (os_memory_over_lock_limit(process, length) &&
+        os_memory_over_lock_limit(process, length - locked_bytes(process->space, va, length)))
         return -OS_ENOMEM;
     if (length == 0)
         return 0;
@@ -524,14 +523,14 @@ int64_t os_sys_mlockall(struct os_task *task, const uint64_t args[6]) {
     const uint64_t all = QUIRE_LOCK_ALL_CURRENT | QUIRE_LOCK_ALL_FUTURE | QUIRE_LOCK_ALL_ON_FAULT;
     if (args[0] == 0 || args[0] & ~all || args[0] == QUIRE_LOCK_ALL_ON_FAULT)
         return -OS_EINVAL;
-    if (!may_lock(process))
+    if (!os_memory_may_lock(process))
         return -OS_EPERM;
     if (!process->space)
         return -OS_ENOMEM;
     struct quire_space_usage usage;
     quire_space_usage(process->space, &usage);
     if ((args[0] & QUIRE_LOCK_ALL_CURRENT) &&
-        over_lock_limit(process, (usage.virtual_pages - usage.locked) * QUIRE_PAGE_SIZE))
+        os_memory_over_lock_limit(process, (usage.virtual_pages - usage.locked) * QUIRE_PAGE_SIZE))
         return -OS_ENOMEM;
     return os_errno(quire_lock_all(process->space, (unsigned)args[0]));
 }

@@ -74,6 +74,10 @@ void os_memory_release(struct os_memory *memory);
 void os_memory_adopt(struct os_process *process, struct os_memory *memory);
 /* RLIMIT_AS, _DATA and _STACK of the process are its space's from now on. */
 void os_memory_apply_limits(struct os_process *process);
+/* May the process lock memory at all (RLIMIT_MEMLOCK, CAP_IPC_LOCK)? */
+bool os_memory_may_lock(const struct os_process *process);
+/* Would so much more locked memory be more than RLIMIT_MEMLOCK? */
+bool os_memory_over_lock_limit(struct os_process *process, uint64_t bytes);
 /* -errno of Linux for a status of the manager, as memory calls report it. */
 int64_t os_errno(enum quire_status status);
 

@@ -13,9 +13,8 @@
  *   I2  a segment marked for removal has a region, but for the time until the next sweep; whoever
  *       takes regions away calls os_shm_sweep
  *
- * May fail: arguments, limits, and memory, as shmget(2) and its sisters say. SHM_LOCK is refused:
- * the manager locks regions (mlock), not objects. Called by the system-call table, memory.c and
- * proc.c. Audit: os_destroy finds every object gone.
+ * May fail: arguments, limits, and memory, as shmget(2) and its sisters say. Called by the
+ * system-call table, memory.c and proc.c. Audit: os_destroy finds every object gone.
  */
 #include "os/calls.h"
 #include "os/fs.h"
@@ -35,7 +34,7 @@ struct os_shm {
     unsigned index, sequence;
     int32_t key;
     uint64_t bytes;
-    uint32_t mode; /* permissions, OS_SHM_DEST */
+    uint32_t mode; /* permissions, OS_SHM_DEST, OS_SHM_LOCKED */
     int creator_pid, last_pid;
     int64_t attach_time, detach_time, change_time;
     struct quire_object *object;
@@ -373,6 +372,18 @@ static int64_t remove_segment(struct os *os, struct os_shm *segment) {
     return 0;
 }
 
+/* SHM_LOCK and SHM_UNLOCK (ipc/shm.c, shmctl_do_lock): a segment counts as its owner's. */
+static int64_t set_lock(struct os_task *task, struct os_shm *segment, bool lock) {
+    bool locked = segment->mode & OS_SHM_LOCKED;
+    if (lock && !os_memory_may_lock(task->process))
+        return -OS_EPERM;
+    if (lock && !locked && os_memory_over_lock_limit(task->process, segment->bytes))
+        return -OS_ENOMEM;
+    quire_object_lock(segment->object, lock);
+    segment->mode = (segment->mode & ~(uint32_t)OS_SHM_LOCKED) | (lock ? OS_SHM_LOCKED : 0);
+    return 0;
+}
+
 int64_t os_sys_shmctl(struct os_task *task, const uint64_t args[6]) {
     struct os *os = task->os;
     int id = (int)args[0], command = (int)args[1] & ~OS_IPC_64;
@@ -401,7 +412,7 @@ int64_t os_sys_shmctl(struct os_task *task, const uint64_t args[6]) {
         return segment ? remove_segment(os, segment) : -OS_EINVAL;
     case OS_SHM_LOCK:
     case OS_SHM_UNLOCK:
-        return segment ? -OS_EPERM : -OS_EINVAL;
+        return segment ? set_lock(task, segment, command == OS_SHM_LOCK) : -OS_EINVAL;
     default:
         return -OS_EINVAL;
     }

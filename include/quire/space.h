@@ -232,7 +232,7 @@ enum quire_status quire_object_create_file(struct quire *q, const struct quire_p
                                            void *context, const struct quire_object_info *info,
                                            struct quire_object **out);
 
-/* Shared anonymous memory of a fixed size, with one reference; swappable. QUIRE_NOMEM, QUIRE_NOROOM
+/* Shared anonymous memory of this size, with one reference; swappable. QUIRE_NOMEM, QUIRE_NOROOM
  * (more than may be promised). */
 enum quire_status quire_object_create_shm(struct quire *q, uint64_t size_bytes,
                                           const struct quire_object_info *info,
@@ -260,8 +260,14 @@ void quire_object_overlay(struct quire_object *object, uint64_t offset_bytes, vo
                           size_t nbytes);
 void quire_object_update(struct quire_object *object, uint64_t offset_bytes, const void *bytes,
                          size_t nbytes);
-/* The file is now size bytes long: pages beyond are dropped, and unmapped wherever they are mapped;
- * the rest of a partial last page becomes zero. */
-void quire_object_truncate(struct quire_object *object, uint64_t size_bytes);
+/* The file, or shared memory, is now size bytes long: pages beyond are dropped, and unmapped
+ * wherever they are mapped; the rest of a file's partial last page becomes zero, shared memory has
+ * whole pages. QUIRE_NOROOM: shared memory would grow by more than may be promised; nothing has
+ * changed. O(pages dropped). */
+enum quire_status quire_object_truncate(struct quire_object *object, uint64_t size_bytes);
+/* Shared memory: its pages stay in RAM once they are there, mapped or not, until it is unlocked;
+ * what is on swap now comes back when it is touched, and stays then (shmctl's SHM_LOCK). Counted as
+ * Mlocked. QUIRE_INVAL: a file. O(pages). */
+enum quire_status quire_object_lock(struct quire_object *object, bool locked);
 
 #endif

@@ -29,7 +29,8 @@ struct quire_anon {
     uint64_t id;             /* unique for ever: the identity in the seal */
     uint64_t seal;           /* proof of the copy on swap; in the store: where it is */
     quire_slot slot;
-    uint32_t refs;
+    uint32_t refs : 31;
+    uint32_t kept : 1;        /* of a locked shm object: its page stays in RAM (vm/lock.c) */
     uint32_t shadow;          /* only on swap: what the policy remembers of it (page/lru.h) */
     struct quire_space *home; /* that made it, as long as it has a place there; else NULL: anon.h */
 };

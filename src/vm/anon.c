@@ -32,6 +32,7 @@
 #include "base/stall.h"
 #include "kmem/slab.h"
 #include "page/lru.h"
+#include "vm/lock.h"
 #include "vm/space.h"
 
 struct quire_anon *quire_anon_create(struct quire *q, struct quire_page *page,
@@ -142,7 +143,7 @@ enum quire_status quire_anon_swap_in(struct quire *q, struct quire_anon *anon,
     page->owner = anon; /* clean: I2 */
     anon->page = page;
     quire_anon_count_swapped(q, anon, -1);
-    quire_lru_add(q, page, anon->shadow);
+    quire_lock_or_list(q, anon, anon->shadow);
     anon->shadow = 0;
     if (quire_swap_is_stored(anon->slot) || quire_swap_is_full(q)) {
         quire_anon_dirty(q, anon); /* a copy in RAM of what is in RAM is worth nothing */

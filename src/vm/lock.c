@@ -1,7 +1,10 @@
-/* lock.c: memory that stays in RAM: mlock, munlock, mlockall, and which pages that concerns.
+/* lock.c: memory that stays in RAM: mlock, munlock, mlockall, SHM_LOCK, and which pages that
+ * concerns.
  *
  * Regions are locked, pages are kept: a page is kept while any locked region maps it. It leaves the
- * LRU lists for that time, so that reclaim never meets it (Linux: the unevictable list).
+ * LRU lists for that time, so that reclaim never meets it (Linux: the unevictable list). A locked
+ * shared memory object keeps its pages too, mapped or not, from when they are in RAM: locking
+ * brings nothing in (shmctl(2)). Its anons say so, as a page knows its anon and not its object.
  *
  *     region A (locked) --maps--> page: LOCKED, on no list
  *     region B          --maps--'   '-- B's unmap: nothing; A's unmap or unlock: back on a list
@@ -11,12 +14,12 @@
  * field that is free while a page is on no list.)
  *
  * Invariants:
- *   I1  QUIRE_PAGE_LOCKED exactly if a region with QUIRE_MAP_LOCKED has an rmap entry for the page
- *   I2  such a page is on no LRU list; vm->mlocked counts them
- *   I3  space->locked is the sum of its locked regions, in pages (VmLck)
+ *   I1  QUIRE_PAGE_LOCKED exactly if a region with QUIRE_MAP_LOCKED has an rmap entry for the page,
+ * or its anon is kept I2  such a page is on no LRU list; vm->mlocked counts them I3  space->locked
+ * is the sum of its locked regions, in pages (VmLck)
  *
  * Bringing the pages in is core/calls.c's: it may need reclaim. What may fail: taking records.
- * Called by core/calls.c, fault.c, rmap.c; audited by audit.c.
+ * Called by core/calls.c, fault.c, rmap.c, shm.c, anon.c; audited by audit.c.
  */
 #include "vm/lock.h"
 
@@ -40,7 +43,23 @@ void quire_lock_page(struct quire *q, struct quire_page *page) {
     q->counters.unevictable_pgs_mlocked++;
 }
 
+void quire_lock_or_list(struct quire *q, const struct quire_anon *anon, uint32_t shadow) {
+    if (anon->kept) {
+        quire_lock_page(q, anon->page);
+    } else {
+        quire_lru_add(q, anon->page, shadow);
+    }
+}
+
+static bool is_kept(const struct quire_page *page) {
+    const struct quire_anon *anon = page->owner;
+    return page->use == QUIRE_USE_SHMEM && anon->kept;
+}
+
 bool quire_lock_holds(const struct quire_page *page) {
+    if (is_kept(page)) {
+        return true;
+    }
     const struct quire_rmap *entry = page->nmaps ? &page->rmap : NULL;
     for (; entry; entry = entry->next) {
         const struct quire_region *region = quire_region_above(entry->space, entry->va.value);

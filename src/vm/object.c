@@ -13,8 +13,9 @@
  *   I2  no page is mapped when the last reference goes: who maps it is a region
  *   I3  a shm object's size is counted in vm->committed
  *
- * What may fail: creation. The last unref writes dirty pages; what the pager refuses then is lost
- * and logged, as there is nobody left to be told. Public calls; audited by audit.c.
+ * What may fail: creation, and to grow shared memory. The last unref writes dirty pages; what the
+ * pager refuses then is lost and logged, as there is nobody left to be told. Public calls; audited
+ * by audit.c.
  */
 #include "vm/object.h"
 
@@ -199,10 +200,13 @@ static void discard(struct quire_object *object, struct quire_page *page) {
 }
 
 /* A shm object's size is in whole pages: its last one keeps its bytes. */
-void quire_object_truncate(struct quire_object *object, uint64_t size_bytes) {
+enum quire_status quire_object_truncate(struct quire_object *object, uint64_t size_bytes) {
     struct quire *q = object->q;
     uint64_t first = quire_pages(size_bytes) + ((size_bytes & QUIRE_PAGE_MASK) != 0);
     struct quire_page *page;
+    if (object->shm && quire_commit_check(q, first - object->size_pages, 0) != QUIRE_OK) {
+        return QUIRE_NOROOM;
+    }
     cut_private_copies(object, first);
     if (object->shm) {
         quire_shm_cut(object, first, UINT64_MAX);
@@ -215,6 +219,7 @@ void quire_object_truncate(struct quire_object *object, uint64_t size_bytes) {
         }
         zero_tail(object, size_bytes);
     }
+    return QUIRE_OK;
 }
 
 /* A pager knows no holes: what is told it is a page of zeros, as far as the file goes. */

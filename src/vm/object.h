@@ -18,6 +18,7 @@ struct quire_object {
     uint64_t id;               /* never used twice: what shadows are found by */
     uint64_t refs;
     bool shm;
+    bool locked;              /* shm: its pages stay in RAM */
     struct quire_pager pager; /* a file's */
     void *context;
     struct quire_object_info info;

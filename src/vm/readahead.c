@@ -24,8 +24,8 @@
  * The mark of a page that nobody has come for yet is in rmap.va, which means nothing while a page
  * is not mapped. Counted in swap_ra and swap_ra_hit. Called by fault.c and shm.c.
  */
-#include "page/lru.h"
 #include "vm/anon.h"
+#include "vm/lock.h"
 #include "vm/space.h"
 
 #define MARK 1u /* no page begins there */
@@ -126,7 +126,7 @@ static void settle(struct quire *q, struct quire_anon *anon, struct quire_page *
     anon->page = page;
     quire_anon_count_swapped(q, anon, -1);
     /* A guess proves no second use: the shadow of its eviction is forgotten. */
-    quire_lru_add(q, page, guessed ? 0 : anon->shadow);
+    quire_lock_or_list(q, anon, guessed ? 0 : anon->shadow);
     anon->shadow = 0;
 }
 

@@ -6,10 +6,12 @@
  * private memory it can't stand for the zero page, since a later write of another space must be
  * seen here.
  *
+ * A locked object keeps what is in RAM there (lock.c).
+ *
  * What may fail: quire_shm_get. Called by fault.c and object.c; audited by audit.c.
  */
-#include "page/lru.h"
 #include "vm/anon.h"
+#include "vm/lock.h"
 #include "vm/object.h"
 #include "vm/rmap.h"
 #include "vm/space.h"
@@ -33,7 +35,8 @@ static enum quire_status create(struct quire_object *object, uint64_t index,
     }
     page->index = index;
     quire_mach_zero(q->machine, quire_page_frame(q, page));
-    quire_lru_add(q, page, 0);
+    anon->kept = object->locked;
+    quire_lock_or_list(q, anon, 0);
     quire_space_note_demand(q);
     *out = anon;
     return QUIRE_OK;
@@ -65,10 +68,29 @@ static void drop(void *context, uint64_t index, void *value) {
     struct quire *q = context;
     struct quire_anon *anon = value;
     (void)index;
+    anon->kept = false;
     if (anon->page) {
         quire_rmap_unmap_all(q, anon->page);
+        quire_lock_review(q, anon->page);
     }
     quire_anon_put(q, anon);
+}
+
+enum quire_status quire_object_lock(struct quire_object *object, bool locked) {
+    struct quire_anon *anon;
+    if (!object->shm) {
+        return QUIRE_INVAL;
+    }
+    object->locked = locked;
+    for (uint64_t index = 0; (anon = quire_radix_next(&object->pages, &index)) != NULL; index++) {
+        anon->kept = locked;
+        if (anon->page && locked) {
+            quire_lock_page(object->q, anon->page);
+        } else if (anon->page) {
+            quire_lock_review(object->q, anon->page);
+        }
+    }
+    return QUIRE_OK;
 }
 
 void quire_shm_cut(struct quire_object *object, uint64_t first, uint64_t last) {

@@ -170,11 +170,31 @@ static void views(void) {
     SHOW(shmctl(id, IPC_RMID, NULL));
 }
 
+/* A locked segment says so; a number that is none's is refused. */
+static void locks(void) {
+    int id = shmget(key, 5 * PAGE, IPC_CREAT | 0600);
+    char *at = shmat(id, NULL, 0);
+    memset(at, 1, 2 * PAGE);
+    SHOW(shmctl(id, SHM_LOCK, NULL));
+    printf("mode %o\n", stat_of(id).shm_perm.mode);
+    SHOW(shmctl(id, SHM_LOCK, NULL));
+    SHOW(shmctl(id, SHM_UNLOCK, NULL));
+    SHOW(shmctl(id, SHM_UNLOCK, NULL));
+    printf("mode %o\n", stat_of(id).shm_perm.mode);
+    SHOW(shmctl(id, SHM_LOCK, NULL));
+    SHOW(shmdt(at));
+    SHOW(shmctl(id, IPC_RMID, NULL));
+    SHOW(shmctl(id, SHM_LOCK, NULL));
+    SHOW(shmctl(id, SHM_UNLOCK, NULL));
+    SHOW(shmctl(-1, SHM_LOCK, NULL));
+}
+
 int main(void) {
     key = 0x51000000 + getpid();
     names();
     places();
     processes();
     views();
+    locks();
     return report("shm");
 }

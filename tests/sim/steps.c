@@ -262,6 +262,7 @@ SIM_STEP(file_write);
 SIM_STEP(file_read);
 SIM_STEP(truncate);
 SIM_STEP(reopen);
+SIM_STEP(keep);
 SIM_STEP(incore);
 SIM_STEP(sync_all);
 SIM_STEP(kernel);
@@ -305,6 +306,7 @@ const struct sim_step sim_steps[] = {
     ROW(file_read, 3, 8),
     ROW(truncate, 2, 5),
     ROW(reopen, 1, 4),
+    ROW(keep, 2, 3),
     ROW(incore, 3, 6),
     ROW(sync_all, 0, 1),
     {"tick", 1, 20, draw_tick, act_tick},

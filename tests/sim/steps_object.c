@@ -1,4 +1,4 @@
-/* steps_object.c: steps on files and shared memory: write, read, sync, truncate, reopen.
+/* steps_object.c: steps on files and shared memory: write, read, sync, truncate, keep, reopen.
  *
  * A file is an array of bytes behind a pager (world.c). Who writes to it with a call (file_write)
  * tells the manager, who keeps its cached pages in step; who reads (file_read) lays the cached
@@ -15,6 +15,7 @@ SIM_STEP(file_write);
 SIM_STEP(file_read);
 SIM_STEP(truncate);
 SIM_STEP(reopen);
+SIM_STEP(keep);
 SIM_STEP(incore);
 SIM_STEP(sync_all);
 
@@ -146,10 +147,32 @@ void sim_act_truncate(struct sim *sim, const int *a) {
         struct sim_file *file = &sim->files[a[0]];
         memset(file->bytes + bytes, 0, FILE_BYTES_MAX - bytes);
         file->size_bytes = bytes;
-    } else
-        sim->promised = UINT64_MAX; /* a length is never refused */
-    quire_object_truncate(sim->objects[a[0]], bytes);
+    }
+    uint64_t had = sim->model.objects[a[0]].ncells, more = cells > had ? cells - had : 0;
+    enum quire_status got = quire_object_truncate(sim->objects[a[0]], bytes);
+    if (a[0] >= MODEL_FILES && sim_refused(sim, got, -1, more / MODEL_CELLS))
+        return;
+    if (got != QUIRE_OK)
+        sim_fail(sim, "a length is refused: %s", quire_status_name(got));
     model_truncate(&sim->model, a[0], cells);
+}
+
+/* Shared memory is locked in RAM, or not any more; nothing that programs see changes by it. */
+void sim_draw_keep(struct sim *sim, int *a) {
+    a[0] = (int)sim_pick(sim, MODEL_OBJECTS);
+    a[1] = sim_chance(sim, 40);
+}
+
+void sim_act_keep(struct sim *sim, const int *a) {
+    struct quire_object_usage before, after;
+    if ((unsigned)a[0] >= MODEL_OBJECTS || !sim->objects[a[0]])
+        return;
+    quire_object_usage(sim->objects[a[0]], &before);
+    sim_did(sim, "keep", quire_object_lock(sim->objects[a[0]], a[1] != 0),
+            a[0] < MODEL_FILES ? QUIRE_INVAL : QUIRE_OK);
+    quire_object_usage(sim->objects[a[0]], &after);
+    if (after.resident != before.resident || after.swapped != before.swapped)
+        sim_fail(sim, "to lock object %d moved its pages", a[0]);
 }
 
 /* The last reference goes: dirty pages are written, and the object is made anew. */

@@ -108,6 +108,11 @@ static void never(void **state) {
                      QUIRE_OK);
     assert_int_equal(quire_space_fork(f.space, NULL, &child), QUIRE_NOROOM);
     assert_int_equal(quire_object_create_shm(f.q, half / 2 * PAGE, NULL, &object), QUIRE_NOROOM);
+    assert_int_equal(quire_object_create_shm(f.q, PAGE, NULL, &object), QUIRE_OK);
+    assert_int_equal(quire_object_truncate(object, half / 2 * PAGE),
+                     QUIRE_NOROOM); /* nor grows so */
+    quire_audit(f.q);
+    quire_object_unref(object);
     quire_vaddr to = quire_va(0);
     assert_int_equal(quire_remap(f.space, quire_va(va), half * 3 / 4 * PAGE, half * 2 * PAGE,
                                  QUIRE_REMAP_MAY_MOVE, &to),

@@ -79,6 +79,65 @@ static void who_keeps_a_shared_page(void **state) {
     vm_close(&f);
 }
 
+/* A locked object keeps what is in RAM, mapped or not; what was on swap stays there until it is
+ * touched, and its neighbours that come with it are kept too. */
+static void locked_objects_stay(void **state) {
+    (void)state;
+    struct vm_fixture f = vm_open(2 * MIB, 4 * MIB);
+    struct quire_object *object;
+    assert_int_equal(quire_object_create_shm(f.q, 12 * PAGE, NULL, &object), QUIRE_OK);
+    uint64_t va = vm_map(f.space, 12, RW, QUIRE_MAP_SHARED, object, 0);
+    for (unsigned i = 0; i < 8; i++) {
+        vm_write(f.space, va + i * PAGE, (uint8_t)(i + 1));
+    }
+    vm_evict(f.space, va, 4);
+    assert_int_equal(quire_object_lock(object, true), QUIRE_OK);
+    assert_int_equal(quire_vm_mlocked(f.q), 4); /* nothing is brought in */
+    assert_null(page_at(&f, va));
+    quire_audit(f.q);
+    assert_int_equal(vm_read(f.space, va), 1);
+    vm_write(f.space, va + 9 * PAGE, 10);
+    struct quire_object_usage usage;
+    quire_object_usage(object, &usage);
+    assert_int_equal(quire_vm_mlocked(f.q), usage.resident);
+    assert_int_equal(quire_unmap(f.space, quire_va(va), 12 * PAGE), QUIRE_OK);
+    assert_int_equal(quire_vm_mlocked(f.q), usage.resident); /* mapped or not */
+    quire_audit(f.q);
+    uint64_t flood = vm_map(f.space, 1000, RW, 0, NULL, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        vm_write(f.space, flood + i * PAGE, 1);
+    }
+    uint64_t resident = usage.resident;
+    quire_object_usage(object, &usage);
+    assert_int_equal(usage.resident, resident);
+    va = vm_map(f.space, 12, RW, QUIRE_MAP_SHARED, object, 0);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(vm_read(f.space, va + i * PAGE), i + 1);
+    }
+    assert_int_equal(quire_object_truncate(object, 6 * PAGE), QUIRE_OK);
+    assert_int_equal(quire_vm_mlocked(f.q), 6);
+    quire_audit(f.q);
+    assert_int_equal(quire_lock(f.space, quire_va(va), PAGE, false), QUIRE_OK);
+    assert_int_equal(quire_object_lock(object, false), QUIRE_OK);
+    assert_int_equal(quire_vm_mlocked(f.q), 1); /* the region still keeps its page */
+    quire_audit(f.q);
+    vm_evict(f.space, va, 6);
+    assert_int_equal(vm_read(f.space, va + 5 * PAGE), 6);
+    assert_int_equal(quire_object_lock(object, true), QUIRE_OK);
+    quire_object_unref(object);
+    vm_close(&f); /* a locked object goes as any other */
+}
+
+static void files_are_not_locked(void **state) {
+    (void)state;
+    static struct vm_file file;
+    struct vm_fixture f = vm_open(2 * MIB, 0);
+    struct quire_object *object = vm_file_object(f.q, &file, PAGE);
+    assert_int_equal(quire_object_lock(object, true), QUIRE_INVAL);
+    quire_object_unref(object);
+    vm_close(&f);
+}
+
 static void locks_of_all(void **state) {
     (void)state;
     struct vm_fixture f = vm_open(2 * MIB, 2 * MIB);
@@ -275,6 +334,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(locked_pages_stay),
         cmocka_unit_test(who_keeps_a_shared_page),
+        cmocka_unit_test(locked_objects_stay),
+        cmocka_unit_test(files_are_not_locked),
         cmocka_unit_test(locks_of_all),
         cmocka_unit_test(moved_locks),
         cmocka_unit_test(no_room_to_lock),
