@@ -84,6 +84,18 @@ int cli_sh(struct cli_words *words);
 void cli_sh_help(void);
 int cli_mkswap(struct cli_words *words);
 void cli_mkswap_help(void);
+int cli_free(struct cli_words *words);
+void cli_free_help(void);
+int cli_list(struct cli_words *words);
+void cli_list_help(void);
+int cli_maps(struct cli_words *words);
+void cli_maps_help(void);
+int cli_proc(struct cli_words *words);
+void cli_proc_help(void);
+int cli_ps(struct cli_words *words);
+void cli_ps_help(void);
+int cli_vmstat(struct cli_words *words);
+void cli_vmstat_help(void);
 int cli_root(struct cli_words *words);
 void cli_root_help(void);
 

@@ -7,6 +7,7 @@
  *
  *     quire  run     [options] [--] PROGRAM ARGUMENTS     run.c, summary.c
  *            sh      [options] DIR [ARGUMENTS]            run.c
+ *            list|free|vmstat|ps|maps|proc  [options]     proc.c, free.c, vmstat.c, ps.c
  *            mkswap  [options] FILE                       mkswap.c
  *            root    create|add|list|remove               root.c, root_create.sh
  *            help    [COMMAND]                            here
@@ -28,6 +29,12 @@ static void help_help(void);
 static const struct cli_command commands[] = {
     {"run", "run a Linux program in little memory, and see what happens", cli_run, cli_run_help},
     {"sh", "a shell inside a tree of RISC-V programs", cli_sh, cli_sh_help},
+    {"list", "which machines run, and what on them", cli_list, cli_list_help},
+    {"free", "memory of a machine that runs, as free(1)", cli_free, cli_free_help},
+    {"vmstat", "what its memory does, as vmstat(8)", cli_vmstat, cli_vmstat_help},
+    {"ps", "its processes, as ps(1)", cli_ps, cli_ps_help},
+    {"maps", "the regions of one of them", cli_maps, cli_maps_help},
+    {"proc", "any file of its /proc", cli_proc, cli_proc_help},
     {"mkswap", "make a file a swap area for run", cli_mkswap, cli_mkswap_help},
     {"root", "make a directory of RISC-V programs for run", cli_root, cli_root_help},
     {"help", "say more about a command", help, help_help},
@@ -122,8 +129,10 @@ int main(int argc, char *argv[]) {
     if (command == NULL) {
         return unknown(name);
     }
+    /* To free, -h is another thing. */
     if (words.at[0] != NULL &&
-        (strcmp(words.at[0], "--help") == 0 || strcmp(words.at[0], "-h") == 0)) {
+        (strcmp(words.at[0], "--help") == 0 ||
+         (strcmp(words.at[0], "-h") == 0 && command->run != cli_free))) {
         command->help();
         return 0;
     }

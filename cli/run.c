@@ -30,6 +30,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "live/live.h"
+
 #define MIB ((uint64_t)1 << 20)
 
 /* Enough for every small program to run without paging, little enough to be nothing on the host. */
@@ -41,6 +43,7 @@
 /* Pages on the disk cost the host nothing until they are written: be generous by default. */
 #define SWAP_TO_RAM 4
 
+#define ABOUT_BYTES  2048 /* of what other terminals are told; command lines are cut to it */
 #define BINDS_MAX    64
 #define POLICIES_MAX 16 /* room for their names in a message */
 
@@ -50,7 +53,7 @@ struct run {
     struct os_bind binds[BINDS_MAX];
     struct cli_swaps swaps;
     FILE *trace; /* of --trace-calls=FILE */
-    bool quiet;
+    bool quiet, no_live;
     bool interactive; /* sh: what a terminal sends is the shell's, ^Z as well */
     char cwd[PATH_MAX];
 };
@@ -69,7 +72,8 @@ enum {
     TRACE_CALLS,
     CHECK_CALLS,
     QUIET,
-    NO_SUMMARY
+    NO_SUMMARY,
+    NO_LIVE
 };
 
 static const struct cli_option options[] = {
@@ -97,6 +101,7 @@ static const struct cli_option options[] = {
                      "end the run when a system call copies what its table does not declare"},
     [QUIET] = {"--quiet", NULL, NULL, "no summary at the end"},
     [NO_SUMMARY] = {"--no-summary", NULL, NULL, "the same"},
+    [NO_LIVE] = {"--no-live", NULL, NULL, "not to be looked at by quire top, free, ps ..."},
 };
 #define NOPTIONS (sizeof options / sizeof options[0])
 
@@ -316,6 +321,9 @@ static bool take_option(struct run *run, int option, const char *value) {
     case CHECK_CALLS:
         run->config.check_calls = true;
         return true;
+    case NO_LIVE:
+        run->no_live = true;
+        return true;
     default:
         run->quiet = true;
         return true;
@@ -447,6 +455,47 @@ static void ignore_signals(void) {
     }
 }
 
+/* What other terminals are told of the run: lines "name value" (docs/LIVE.md). A command line that
+ * does not fit is cut. */
+static void describe(const struct run *run, char *const words[], char *about, size_t capacity) {
+    const struct quire_policy *policy =
+        run->config.policy != NULL ? run->config.policy : quire_policy_at(0);
+    size_t length = (size_t)snprintf(about, capacity, "policy %s\ncommand", policy->name);
+
+    for (; *words != NULL && length + 1 < capacity; words++) {
+        length += (size_t)snprintf(about + length, capacity - length, " %s", *words);
+    }
+    length = strlen(about);
+    for (char *at = strchr(about, '\n') + 1; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f) {
+            *at = '?';
+        }
+    }
+    about[length < capacity - 1 ? length : capacity - 2] = '\n';
+    about[length < capacity - 1 ? length + 1 : capacity - 1] = '\0';
+}
+
+static void visit(void *server) {
+    live_serve(server);
+}
+
+/* Run what was started, to be looked at meanwhile unless that is not wanted. */
+static int run_started(const struct run *run, struct os *os, char *const words[]) {
+    char about[ABOUT_BYTES];
+    struct live_server *server = NULL;
+
+    if (!run->no_live) {
+        describe(run, words, about, sizeof about);
+        server = live_listen(os, about);
+        os_visit(os, visit, server);
+    }
+    catch_signals(os, run->interactive);
+    int status = os_run(os);
+    ignore_signals();
+    live_close(server);
+    return status;
+}
+
 /* A machine for run, and on it the program of words. Returns the exit code. */
 static int run_on_machine(const struct run *run, struct cli_words *words) {
     extern char **environ;
@@ -459,9 +508,7 @@ static int run_on_machine(const struct run *run, struct cli_words *words) {
         return cli_wrong("%s", message);
     }
     if (os_start(os, words->at, environ, &error)) {
-        catch_signals(os, run->interactive);
-        status = os_run(os);
-        ignore_signals();
+        status = run_started(run, os, words->at);
         if (!run->quiet) {
             cli_summary_print(os, words->at[0], status);
         }

@@ -72,6 +72,20 @@ int os_run(struct os *os);
 /* Ask for a signal to process 1, as Ctrl-C would; safe to call from a host signal handler. */
 void os_interrupt(struct os *os, int signal);
 
+/* ---- looking on from outside: visit.c ---- */
+
+/* Who asked for a moment gets it: visit(context), called by os_run between two turns, in its
+ * thread, soon after os_visit_ask. It may read, with os_proc_read and the counters of what os_quire
+ * and os_machine give; a run is the same whether it is visited or not. Set it before os_run. */
+void os_visit(struct os *os, void (*visit)(void *context), void *context);
+/* The one call that another thread, or a signal handler, may make while os_run runs. O(1). */
+void os_visit_ask(struct os *os);
+/* A file of the machine's /proc, path without "/proc/"; of a directory its names, one a line, of a
+ * link that leads elsewhere its target. self is process 1. 0, and *bytes is for free() and ends
+ * with a 0 that *nbytes does not count; or ENOENT, ENOTDIR, ENAMETOOLONG, ENOMEM, and EACCES for
+ * what is no text. Only inside a visit. */
+int os_proc_read(struct os *os, const char *path, char **bytes, size_t *nbytes);
+
 struct os_summary {
     uint64_t syscalls, unknown_syscalls, processes;
     uint64_t wall_ns;   /* the machine's clock */

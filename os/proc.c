@@ -62,6 +62,12 @@ static uint64_t idle_ns(struct os *os) {
     return counters.idle_ns;
 }
 
+static uint64_t stall_ns(struct os *os) {
+    struct quire_soft_counters counters;
+    quire_soft_counters(os_machine(os), &counters);
+    return counters.stall_ns;
+}
+
 static void text_uptime(struct os *os, struct os_node at, struct os_text *text) {
     uint64_t up = os_now_ns(os) / NS_PER_HUNDREDTH, idle = idle_ns(os) / NS_PER_HUNDREDTH;
     (void)at;
@@ -95,13 +101,15 @@ static void text_loadavg(struct os *os, struct os_node at, struct os_text *text)
 static void text_stat(struct os *os, struct os_node at, struct os_text *text) {
     unsigned running, all;
     int last;
-    uint64_t now = os_now_ns(os), idle = idle_ns(os);
-    unsigned long long busy = (now > idle ? now - idle : 0) / NS_PER_HUNDREDTH;
-    unsigned long long rest = idle / NS_PER_HUNDREDTH;
+    uint64_t now = os_now_ns(os), idle = idle_ns(os), stall = stall_ns(os);
+    unsigned long long busy = (now > idle + stall ? now - idle - stall : 0) / NS_PER_HUNDREDTH;
+    unsigned long long rest = idle / NS_PER_HUNDREDTH, wait = stall / NS_PER_HUNDREDTH;
     (void)at;
     count_processes(os, &running, &all, &last);
-    os_text_printf(text, "cpu  %llu 0 0 %llu 0 0 0 0 0 0\ncpu0 %llu 0 0 %llu 0 0 0 0 0 0\n", busy,
-                   rest, busy, rest);
+    /* user nice system idle iowait ...: a wait for the swap disk is time in which nobody runs */
+    for (int cpu = -1; cpu < 1; cpu++)
+        os_text_printf(text, "cpu%s %llu 0 0 %llu %llu 0 0 0 0 0\n", cpu < 0 ? " " : "0", busy,
+                       rest, wait);
     os_text_printf(text, "intr 0\nctxt 0\nbtime %llu\nprocesses %d\n",
                    (unsigned long long)((os_realtime_ns(os) - now) / OS_NS_PER_SECOND), last);
     os_text_printf(text, "procs_running %u\nprocs_blocked 0\n", running);

@@ -3,6 +3,7 @@
 #define QUIRE_OS_PROCESS_H
 
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "os/kernel.h"
 
@@ -32,12 +33,18 @@ struct os {
     struct quire_object *vdso; /* the page with the signal trampoline */
     volatile sig_atomic_t interrupts[OS_NSIG + 1]; /* set by os_interrupt */
     volatile sig_atomic_t interrupted;
+    void (*visit)(void *context); /* visit.c; NULL: nobody will come */
+    void *visit_context;
+    atomic_bool visit_asked; /* by any thread */
     struct os_summary summary;
     struct { /* swap.c: which swap devices are which files of the host */
         bool file;
         uint64_t host_device, inode;
     } swaps[OS_SWAPS_MAX];
 };
+
+/* visit.c: somebody asked for a moment, and this is one. => between two turns */
+void os_visit_now(struct os *os);
 
 /* swap.c: the device is this file. */
 void os_swap_note(struct os *os, unsigned device, int fd);

@@ -193,9 +193,16 @@ static bool prepare(struct os_task *task) {
     return task->state == OS_RUNNING && !task->in_call && task->process->space;
 }
 
+/* The clock without the time in which nothing ran: a task that waits for the host uses none. */
+static uint64_t busy_ns(const struct os *os) {
+    struct quire_soft_counters counters;
+    quire_soft_counters(os->machine, &counters);
+    return quire_mach_now_ns(os->machine) - counters.idle_ns;
+}
+
 static void take_turn(struct os *os, struct os_task *task) {
     struct os_process *process = task->process;
-    uint64_t left = SLICE_INSTRUCTIONS, start = quire_mach_now_ns(os->machine);
+    uint64_t left = SLICE_INSTRUCTIONS, start = busy_ns(os);
     task->cpu.reserved = false;
     while (left > 0 && prepare(task)) {
         struct quire_trap trap;
@@ -207,7 +214,7 @@ static void take_turn(struct os *os, struct os_task *task) {
     /* A process that lost its memory to the OOM killer ends here (I2). */
     if (!process->zombie && !process->space)
         os_process_exit(process, OS_SIGKILL);
-    uint64_t used = quire_mach_now_ns(os->machine) - start;
+    uint64_t used = busy_ns(os) - start;
     if (process->zombie)
         process->cpu_ns += used;
     else
@@ -219,6 +226,8 @@ int os_run(struct os *os) {
         uint64_t now = os_now_ns(os), first;
         if (os->interrupted)
             take_interrupts(os);
+        if (atomic_load_explicit(&os->visit_asked, memory_order_relaxed))
+            os_visit_now(os);
         os_timers_run(os, now);
         struct os_task *task = pick(os, now, &first);
         if (!task) {

@@ -39,7 +39,8 @@ OUTER_ROOMS = {
     "os/": ["os/", "machine/soft/soft.h"],
     "heap/classic/": ["heap/classic/"],
     "heap/": ["heap/"],
-    "cli/": ["cli/", "os/os.h"],
+    "live/": ["live/", "os/os.h"],
+    "cli/": ["cli/", "os/os.h", "live/live.h"],
 }
 
 # What the freestanding core may take from the compiler.
@@ -197,7 +198,7 @@ def check_c(root, path, text):
     check_functions(path, code)
     if path.startswith("src/"):
         check_core(path, code)
-    product = path.startswith(("src/", "machine/", "os/", "cli/", "heap/", "include/"))
+    product = path.startswith(("src/", "machine/", "os/", "live/", "cli/", "heap/", "include/"))
     if product and not text.lstrip().startswith("/*"):
         find(path, 1, "no comment on top that says what this file owns")
 
