@@ -3,6 +3,7 @@
 #   make            build it                    make run        show it on a real program
 #   make test       every test                  make bench      speed, measured beside native
 #   make install    PREFIX=/usr/local           make clean
+#   make deb        Debian packages, in build/deb
 #   make check-asan, check-tsan, check-debug    the tests in other builds (CMakePresets.json)
 #   make check-valgrind                         unit tests and a short simulation under valgrind
 #   make soak       simulate until HOURS=1 are over or STEPS=N done, with seeds never tried before
@@ -12,7 +13,7 @@ PRESET ?= release
 # Optional; the tests that need a thing that is missing say so and are counted as skipped.
 CTEST_FLAGS ?= --output-on-failure
 
-.PHONY: all quire run test check-valgrind soak bench coverage mutants install clean
+.PHONY: all quire run test check-valgrind soak bench coverage mutants install deb clean
 .PRECIOUS: build/%/build.ninja
 
 all: quire
@@ -72,7 +73,13 @@ mutants:
 	@tools/mutate.py
 
 install: quire
+	@cmake --build --preset release
+	@cmake --build --preset release --target installed
 	@cmake --install build/release --prefix $(PREFIX)
+
+deb:
+	@tools/need.sh build deb
+	@tools/deb.sh
 
 clean:
 	rm -rf build

@@ -7,9 +7,11 @@
  *
  *     quire  run     [options] [--] PROGRAM ARGUMENTS     run.c, summary.c
  *            sh      [options] DIR [ARGUMENTS]            run.c
+ *            top     [options]                            top.c
  *            list|free|vmstat|ps|maps|proc  [options]     proc.c, free.c, vmstat.c, ps.c
  *            mkswap  [options] FILE                       mkswap.c
  *            root    create|add|list|remove               root.c, root_create.sh
+ *            doctor                                       doctor.c
  *            help    [COMMAND]                            here
  *            --version, --help                            here
  */
@@ -29,6 +31,7 @@ static void help_help(void);
 static const struct cli_command commands[] = {
     {"run", "run a Linux program in little memory, and see what happens", cli_run, cli_run_help},
     {"sh", "a shell inside a tree of RISC-V programs", cli_sh, cli_sh_help},
+    {"top", "a machine that runs: its memory and processes", cli_top, cli_top_help},
     {"list", "which machines run, and what on them", cli_list, cli_list_help},
     {"free", "memory of a machine that runs, as free(1)", cli_free, cli_free_help},
     {"vmstat", "what its memory does, as vmstat(8)", cli_vmstat, cli_vmstat_help},
@@ -37,6 +40,7 @@ static const struct cli_command commands[] = {
     {"proc", "any file of its /proc", cli_proc, cli_proc_help},
     {"mkswap", "make a file a swap area for run", cli_mkswap, cli_mkswap_help},
     {"root", "make a directory of RISC-V programs for run", cli_root, cli_root_help},
+    {"doctor", "what this host has and lacks", cli_doctor, cli_doctor_help},
     {"help", "say more about a command", help, help_help},
 };
 #define NCOMMANDS (sizeof commands / sizeof commands[0])

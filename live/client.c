@@ -400,3 +400,7 @@ void live_disconnect(struct live *live) {
 int live_pid(const struct live *live) {
     return live->pid;
 }
+
+int live_descriptor(const struct live *live) {
+    return live->fd;
+}

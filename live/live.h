@@ -38,6 +38,8 @@ struct live;
 struct live *live_connect(int pid, char message[LIVE_MESSAGE_BYTES]);
 void live_disconnect(struct live *live);
 int live_pid(const struct live *live);
+/* To wait on: it becomes readable when the run ends. */
+int live_descriptor(const struct live *live);
 
 /* Read files of the machine's /proc, words separated by spaces, all at one moment. The first part
  * of a path may be a star, which stands for every process: "meminfo 1/maps " "*" "/stat". "quire"
@@ -65,6 +67,10 @@ const char *live_text(const struct live *live, const char *path);
 uint64_t live_number(const char *text, const char *name);
 /* What is behind it to the end of the line, into value. False: no such line. */
 bool live_word(const char *text, const char *name, char *value, size_t capacity);
+
+/* The directory in which a run would listen now, made for a moment if it is not there. False: there
+ * is none that is private. */
+bool live_place(char *path, size_t capacity);
 
 /* The process ids of the runs that answer, ascending, into pids. Returns how many there are. */
 size_t live_list(int *pids, size_t capacity);

@@ -170,3 +170,20 @@ int place_listen(int directory, int pid) {
     place_unlock(directory);
     return fd;
 }
+
+bool live_place(char *path, size_t capacity) {
+    char where[PATH_MAX];
+
+    for (unsigned place = 0; place < NPLACES; place++) {
+        int directory = place_open(place, true);
+        if (directory < 0) {
+            continue;
+        }
+        close(directory);
+        path_of(place, where);
+        place_leave(place); /* if nobody is in it */
+        snprintf(path, capacity, "%s", where);
+        return true;
+    }
+    return false;
+}

@@ -17,6 +17,7 @@ build required gcc                      cc
 build required libc6-dev                /usr/include/stdio.h
 build optional liblz4-dev               /usr/include/lz4.h
 build optional libzstd-dev              /usr/include/zstd.h
+build optional libncurses-dev           /usr/include/ncurses.h
 run   required apt                      apt-get
 run   required dpkg                     dpkg-deb
 run   required util-linux               flock
