@@ -105,7 +105,7 @@ static void look_at_kernel(struct doctor *doctor) {
         return;
     }
     bool translates = strcmp(name.machine, "x86_64") == 0;
-    tell(doctor, strcmp(name.sysname, "Linux") == 0 ? OK : NOTE, "kernel",
+    tell(doctor, translates ? OK : NOTE, "kernel",
          translates ? NULL : "programs are interpreted here; on x86_64 they are translated",
          "%s %s on %s", name.sysname, name.release, name.machine);
 }

@@ -475,24 +475,38 @@ static void describe(const struct run *run, char *const words[], char *about, si
     about[length < capacity - 1 ? length + 1 : capacity - 1] = '\0';
 }
 
-static void visit(void *server) {
-    live_serve(server);
+/* Who may look on between two turns. */
+struct visitors {
+    struct live_server *server;
+    struct cli_progress *progress;
+};
+
+static void visit(void *context) {
+    struct visitors *visitors = context;
+
+    live_serve(visitors->server);
+    cli_progress_visit(visitors->progress);
 }
 
 /* Run what was started, to be looked at meanwhile unless that is not wanted. */
 static int run_started(const struct run *run, struct os *os, char *const words[]) {
     char about[ABOUT_BYTES];
-    struct live_server *server = NULL;
+    struct visitors visitors = {NULL, NULL};
 
     if (!run->no_live) {
         describe(run, words, about, sizeof about);
-        server = live_listen(os, about);
-        os_visit(os, visit, server);
+        visitors.server = live_listen(os, about);
     }
+    if (!run->quiet) {
+        visitors.progress = cli_progress_begin(os);
+    }
+    os_visit(os, visit, &visitors);
     catch_signals(os, run->interactive);
     int status = os_run(os);
     ignore_signals();
-    live_close(server);
+    os_visit(os, NULL, NULL);
+    cli_progress_end(visitors.progress);
+    live_close(visitors.server);
     return status;
 }
 

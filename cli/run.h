@@ -20,6 +20,13 @@ void cli_swap_close(const struct os_swap *swap);
  * -1: it cannot be had, and was said why, after the option. */
 int cli_swap_open(const char *option, const char *path, uint64_t *bytes);
 
+/* progress.c: a line on the terminal while a long run goes on. NULL: there is no terminal for it.
+ * visit draws it, inside a visit of the machine (os_visit); end erases it. */
+struct cli_progress;
+struct cli_progress *cli_progress_begin(struct os *os);
+void cli_progress_visit(struct cli_progress *progress);
+void cli_progress_end(struct cli_progress *progress);
+
 /* The summary of a finished run, on standard error. program is its first word, status what os_run
  * returned. Reads counters only: O(1). */
 void cli_summary_print(struct os *os, const char *program, int status);

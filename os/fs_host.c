@@ -236,14 +236,32 @@ static int64_t console_stat(struct os_file *file, struct os_stat *stat) {
     return 0;
 }
 
+static int64_t console_read(struct os_file *file, void *to, size_t nbytes, uint64_t offset) {
+    os_console_touched(file->os, NULL, 0);
+    return stream_read(file, to, nbytes, offset);
+}
+
+static int64_t console_write(struct os_file *file, const void *from, size_t nbytes,
+                             uint64_t offset) {
+    os_console_touched(file->os, from, nbytes);
+    return stream_write(file, from, nbytes, offset);
+}
+
+static int64_t console_ioctl(struct os_task *task, struct os_file *file, uint64_t request,
+                             uint64_t argument) {
+    if (request == OS_TCSETS || request == OS_TCSETSW || request == OS_TCSETSF)
+        os_console_touched(file->os, NULL, 0);
+    return os_tty_ioctl(task, file, request, argument);
+}
+
 static const struct os_file_ops console_ops = {
     .name = "stream",
     .waits_on_host = true,
-    .read = stream_read,
-    .write = stream_write,
+    .read = console_read,
+    .write = console_write,
     .poll = stream_poll,
     .stat = console_stat,
-    .ioctl = os_tty_ioctl,
+    .ioctl = console_ioctl,
 };
 
 static const struct os_file_ops directory_ops = {

@@ -200,6 +200,8 @@ void os_files_process_ended(struct os_fs *fs, int pid);
 int64_t os_pidfd_new(struct os_task *task, const struct os_process *process, uint32_t flags);
 int64_t os_pidfd_process(struct os_task *task, uint64_t fd, struct os_process **process);
 
+/* The host's terminal is about to be written to, or (NULL) read or set up (visit.c). */
+void os_console_touched(struct os *os, const char *bytes, size_t nbytes);
 /* The group in the foreground of the host's terminal (fs_tty.c). */
 int os_console_group(struct os *os);
 /* The leader of a session ends: its pseudo-terminal, if any, is nobody's. */

@@ -33,10 +33,10 @@
 void os_log(struct os *os, const char *format, ...) {
     char line[512];
     va_list list;
-    (void)os;
     va_start(list, format);
     vsnprintf(line, sizeof line, format, list);
     va_end(list);
+    os_console_touched(os, "\n", 1); /* how it ends */
     fprintf(stderr, "quire: %s\n", line);
 }
 

@@ -80,6 +80,11 @@ void os_interrupt(struct os *os, int signal);
 void os_visit(struct os *os, void (*visit)(void *context), void *context);
 /* The one call that another thread, or a signal handler, may make while os_run runs. O(1). */
 void os_visit_ask(struct os *os);
+/* touch is called, in os_run's thread, before programs or this kernel write to the host's terminal
+ * (bytes), and before programs read from it or set it up (NULL). touch NULL: nobody is called. */
+void os_console_watch(struct os *os,
+                      void (*touch)(void *context, const char *bytes, size_t nbytes),
+                      void *context);
 /* A file of the machine's /proc, path without "/proc/"; of a directory its names, one a line, of a
  * link that leads elsewhere its target. self is process 1. 0, and *bytes is for free() and ends
  * with a 0 that *nbytes does not count; or ENOENT, ENOTDIR, ENAMETOOLONG, ENOMEM, and EACCES for

@@ -36,6 +36,8 @@ struct os {
     void (*visit)(void *context); /* visit.c; NULL: nobody will come */
     void *visit_context;
     atomic_bool visit_asked; /* by any thread */
+    void (*console_touch)(void *context, const char *bytes, size_t nbytes); /* or NULL */
+    void *console_context;
     struct os_summary summary;
     struct { /* swap.c: which swap devices are which files of the host */
         bool file;

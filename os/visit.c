@@ -44,6 +44,17 @@ void os_visit_now(struct os *os) {
     os->random_state = random_state; /* I1 */
 }
 
+void os_console_watch(struct os *os, void (*touch)(void *context, const char *bytes, size_t nbytes),
+                      void *context) {
+    os->console_context = context;
+    os->console_touch = touch;
+}
+
+void os_console_touched(struct os *os, const char *bytes, size_t nbytes) {
+    if (os->console_touch)
+        os->console_touch(os->console_context, bytes, nbytes);
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static void list_names(struct os *os, struct os_node at, struct os_text *text) {

@@ -28,6 +28,12 @@ test  optional lld                      ld.lld
 test  optional llvm                     llvm-nm
 test  optional gcc-riscv64-linux-gnu    riscv64-linux-gnu-gcc
 test  optional libc6-dev-riscv64-cross  /usr/riscv64-linux-gnu/include/stdio.h
+test  optional tmux                     tmux
+test  optional procps                   vmstat
+test  optional pkg-config               pkg-config
+test  optional mandoc                   mandoc
+test  optional zsh                      zsh
+test  optional fish                     fish
 test  optional qemu-user                qemu-riscv64
 test  optional xz-utils                 xz
 coverage required gcovr                 gcovr

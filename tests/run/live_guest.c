@@ -1,7 +1,8 @@
 /* live_guest.c: what the tests of looking at a machine have it do.
  *
  *     live_guest wait [MIB]    say "ready", then one letter a line from standard input:
- *                              a: touch MIB more (4), f: a child that waits as well, q: end
+ *                              a: touch MIB more (4), f: a child that waits as well,
+ *                              e, p: write a line, a prompt to standard error, q: end
  *     live_guest work ROUNDS   a child and random pages, no input: the same run every time
  */
 #include <stdio.h>
@@ -24,9 +25,13 @@ static char *touch(size_t mib) {
     return memory;
 }
 
-static void say(const char *word) {
-    if (write(1, word, strlen(word)) < 0)
+static void say_to(int fd, const char *word) {
+    if (write(fd, word, strlen(word)) < 0)
         _exit(3);
+}
+
+static void say(const char *word) {
+    say_to(1, word);
 }
 
 static int wait_for_letters(size_t mib) {
@@ -37,6 +42,10 @@ static int wait_for_letters(size_t mib) {
             return 0;
         if (line[0] == 'a')
             touch(mib);
+        if (line[0] == 'e')
+            say_to(2, "hello\n");
+        if (line[0] == 'p')
+            say_to(2, "prompt> ");
         if (line[0] == 'f' && fork() == 0)
             pause();
         say("done\n");
