@@ -15,8 +15,9 @@ tail -n 1 "$scratch/visits"
 
 # ---- a machine that waits ------------------------------------------------------------------------
 
-XDG_RUNTIME_DIR=$scratch/runtime
-export XDG_RUNTIME_DIR
+# Both places where runs are looked for are the test's own: others run beside it.
+XDG_RUNTIME_DIR=$scratch/runtime TMPDIR=$scratch
+export XDG_RUNTIME_DIR TMPDIR
 mkdir -m 700 "$XDG_RUNTIME_DIR"
 cd "$scratch" || exit 1
 mkfifo in out

@@ -6,8 +6,9 @@ here=$(dirname "$0")
 cross=riscv64-linux-gnu-gcc
 command -v $cross >/dev/null || skip "no $cross"
 $cross -O1 "$here/live_guest.c" -o "$scratch/guest" -static || fail "live_guest.c does not compile"
-XDG_RUNTIME_DIR=$scratch/runtime
-export XDG_RUNTIME_DIR
+# Both places where runs are looked for are the test's own: others run beside it.
+XDG_RUNTIME_DIR=$scratch/runtime TMPDIR=$scratch
+export XDG_RUNTIME_DIR TMPDIR
 mkdir -m 700 "$XDG_RUNTIME_DIR"
 unset NO_COLOR
 cd "$scratch" || exit 1
