@@ -37,6 +37,9 @@ endforeach()
 set_target_properties(quire_shared PROPERTIES EXPORT_NAME quire)
 set_target_properties(quire_static PROPERTIES EXPORT_NAME static)
 add_custom_target(installed DEPENDS quire quire_static quire_shared)
+if(TARGET quire-classic) # heap/: it says itself where it goes
+  add_dependencies(installed quire-classic)
+endif()
 
 install(TARGETS quire)
 install(TARGETS quire_static quire_shared EXPORT quire)

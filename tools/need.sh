@@ -3,7 +3,7 @@
 # that is allowed: as root or through sudo without a password, and only with CI=true or after asking
 # on a terminal. When nothing is missing it says nothing and needs no privilege.
 #
-#   tools/need.sh STEP...     steps: build run test bench coverage
+#   tools/need.sh STEP...     steps: build run test deb bench coverage
 #
 # Exit: 0 all that is required is here; 1 something required is missing.
 set -u
@@ -36,6 +36,10 @@ test  optional zsh                      zsh
 test  optional fish                     fish
 test  optional qemu-user                qemu-riscv64
 test  optional xz-utils                 xz
+deb   required dpkg-dev                 dpkg-shlibdeps
+deb   required binutils                 strip
+deb   required gzip                     gzip
+deb   optional lintian                  lintian
 coverage required gcovr                 gcovr
 bench required gcc-riscv64-linux-gnu    riscv64-linux-gnu-gcc
 bench required libc6-dev-riscv64-cross  /usr/riscv64-linux-gnu/include/stdio.h
