@@ -190,22 +190,24 @@ void *quire_radix_next_table(const struct quire_radix *radix, uint64_t *va, uint
 }
 
 /* Depth is bounded by the number of levels, at most RADIX_LEVELS_MAX, here and below. */
-static void count_below(const struct quire_radix *radix, const uint8_t *table, unsigned level,
-                        struct quire_radix_cost *cost) {
+static void count_below(const struct quire_radix *radix, const uint8_t *table, uint64_t nentries,
+                        unsigned level, struct quire_radix_cost *cost) {
     const struct quire_radix_format *format = radix->format;
     cost->tables[level]++;
-    for (uint64_t index = 0; index < radix_entries(format, level); index++) {
+    for (uint64_t index = 0; index < nentries; index++) {
         uint64_t entry = radix_load(format, table, index);
         if (radix_maps(entry))
             cost->mapped[level]++;
         else if (entry & RADIX_VALID)
-            count_below(radix, child_table(radix, entry), level + 1, cost);
+            count_below(radix, child_table(radix, entry), radix_entries(format, level + 1),
+                        level + 1, cost);
     }
 }
 
-void quire_radix_cost(const struct quire_radix *radix, struct quire_radix_cost *cost) {
+void quire_radix_cost(const struct quire_radix *radix, uint64_t nroot,
+                      struct quire_radix_cost *cost) {
     *cost = (struct quire_radix_cost){.nbytes = 0};
-    count_below(radix, root_table(radix), 0, cost);
+    count_below(radix, root_table(radix), nroot, 0, cost);
     cost->nbytes = QUIRE_PAGE_SIZE << radix_root_order(radix->format);
     for (unsigned level = 1; level < radix->format->levels; level++)
         cost->nbytes += cost->tables[level] * QUIRE_PAGE_SIZE;

@@ -127,13 +127,15 @@ void *quire_radix_grow(const struct quire_radix *radix, uint64_t va, unsigned le
 void *quire_radix_next_table(const struct quire_radix *radix, uint64_t *va, uint64_t end,
                              unsigned *level);
 
-/* What the tables cost now: how many of each level, and the bytes of all. O(tables). */
+/* What the tables cost now: how many of each level, and the bytes of all; of those that hang off
+ * the first `nroot` entries of the root (the others are shared), and the root. O(tables). */
 struct quire_radix_cost {
     uint64_t tables[RADIX_LEVELS_MAX];
     uint64_t mapped[RADIX_LEVELS_MAX]; /* entries that map memory, by the level they are in */
     uint64_t nbytes;
 };
-void quire_radix_cost(const struct quire_radix *radix, struct quire_radix_cost *cost);
+void quire_radix_cost(const struct quire_radix *radix, uint64_t nroot,
+                      struct quire_radix_cost *cost);
 
 /* Hand each table's frame to release, children before parents, the root last. */
 void quire_radix_release(const struct quire_radix *radix,

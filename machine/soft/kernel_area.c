@@ -20,8 +20,8 @@
  * one. They are counted here; when HOST_MAPPINGS are in use, map says NOMEM and takes back what it
  * had done in the area, before the host says so to somebody who cannot bear it.
  *
- * Beside RAM the machine has a bank of registers, SOFT_REGISTERS pages from SOFT_REGISTERS_AT on:
- * they hold what is written to them.
+ * Beside RAM the machine has a bank of registers, SOFT_REGISTERS pages from SOFT_REGISTERS_AT on
+ * (SOFT_REGISTERS_AT_32): they hold what is written to them.
  *
  * Invariants:
  *   I1  bit i of `backed` says that frame i of RAM is a page of the file at its own address
@@ -48,6 +48,8 @@ static bool ready(struct quire_machine *machine) {
         return true;
     uint64_t nbytes = machine->config.ram_bytes * AREA_SHARE;
     nbytes = nbytes < AREA_MIN_BYTES ? AREA_MIN_BYTES : nbytes;
+    if (machine->tables.on) /* as many as there are kernel addresses for */
+        nbytes = machine->tables.area_npages << QUIRE_PAGE_SHIFT;
     if (nbytes > SIZE_MAX / 2)
         return false;
     void *base = mmap(NULL, nbytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -95,13 +97,18 @@ static bool is_ram(const struct quire_machine *machine, quire_frame frame) {
     return frame.number < machine->nframes;
 }
 
-static bool is_register(quire_frame frame) {
-    return frame.number - SOFT_REGISTERS_AT < SOFT_REGISTERS;
+static uint32_t register_of(const struct quire_machine *machine, quire_frame frame) {
+    bool small = machine->shape.format->entry_shift == 2;
+    return frame.number - (small ? SOFT_REGISTERS_AT_32 : SOFT_REGISTERS_AT);
+}
+
+static bool is_register(const struct quire_machine *machine, quire_frame frame) {
+    return register_of(machine, frame) < SOFT_REGISTERS;
 }
 
 static off_t offset_of(const struct quire_machine *machine, quire_frame frame) {
-    uint64_t page = is_ram(machine, frame) ? frame.number
-                                           : machine->nframes + (frame.number - SOFT_REGISTERS_AT);
+    uint64_t page =
+        is_ram(machine, frame) ? frame.number : machine->nframes + register_of(machine, frame);
     return (off_t)(page << QUIRE_PAGE_SHIFT);
 }
 
@@ -206,17 +213,19 @@ enum quire_status quire_mach_kernel_map(struct quire_machine *machine, void *at,
     SOFT_CHECK(machine, area->base && ((uintptr_t)at & QUIRE_PAGE_MASK) == 0);
     SOFT_CHECK(machine, npages <= area->npages && address >= area->base &&
                             address <= area->base + ((area->npages - npages) << QUIRE_PAGE_SHIFT));
+    uint64_t page = (uint64_t)(address - area->base) >> QUIRE_PAGE_SHIFT;
+    quire_kernel_tables_enter(machine, page, NULL, npages);
     if (!frames)
         return forget(machine, address, npages) ? QUIRE_OK : QUIRE_NOMEM;
     if (!open_file(machine))
         return QUIRE_NOMEM;
     for (uint64_t done = 0, run; done < npages; done += run) {
         quire_frame first = frames[done];
-        SOFT_CHECK(machine, is_ram(machine, first) || is_register(first));
+        SOFT_CHECK(machine, is_ram(machine, first) || is_register(machine, first));
         for (run = 1; done + run < npages; run++) { /* neighbours are mapped in one go */
             quire_frame next = frames[done + run];
             if (next.number != first.number + run ||
-                !(is_ram(machine, first) ? is_ram(machine, next) : is_register(next)))
+                !(is_ram(machine, first) ? is_ram(machine, next) : is_register(machine, next)))
                 break;
         }
         uint8_t *here = address + (done << QUIRE_PAGE_SHIFT);
@@ -228,5 +237,6 @@ enum quire_status quire_mach_kernel_map(struct quire_machine *machine, void *at,
         }
         note_start(machine, here);
     }
+    quire_kernel_tables_enter(machine, page, frames, npages);
     return QUIRE_OK;
 }

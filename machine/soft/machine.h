@@ -64,6 +64,13 @@ struct soft_hart {
     uint64_t idle_ns;
 };
 
+struct soft_kernel_tables {
+    bool on;
+    quire_frame root;                   /* of the master, whose upper entries all roots have */
+    uint64_t direct_base, direct_bytes; /* RAM from address 0 on */
+    uint64_t area_base, area_npages;    /* the kernel area */
+};
+
 struct quire_machine {
     struct quire_soft_config config; /* soft.c: zeros replaced by defaults */
     struct soft_shape shape;         /* soft.c: of config.format */
@@ -71,10 +78,16 @@ struct quire_machine {
     /* ---- ram.c: physical addresses begin at 0 ---- */
     uint8_t *ram;
     uint64_t nframes;
+    /* The lowest frames are the machine's own (tables of the kernel's part, bounce buffers): the
+     * manager's RAM begins behind them. The next one to be used. */
+    uint32_t owned, owned_next;
     uint64_t zeroed; /* the last frame that was: often the next one follows */
 
     /* ---- kernel_area.c ---- */
     struct soft_kernel_area kernel;
+
+    /* ---- kernel_tables.c ---- */
+    struct soft_kernel_tables tables;
 
     /* ---- clock.c. In picoseconds: 2^64 ps are 213 days of machine time. ---- */
     uint64_t clock_ps;   /* of the hart at work */
@@ -151,6 +164,23 @@ void quire_ram_copy_page(void *restrict target, const void *restrict source);
 static inline uint8_t *soft_host(const struct quire_machine *machine, quire_frame frame) {
     return machine->ram + quire_frame_address(frame).value;
 }
+
+/* One of the machine's own frames. */
+static inline quire_frame soft_own_frame(struct quire_machine *machine) {
+    SOFT_CHECK(machine, machine->owned_next < machine->owned);
+    return (quire_frame){machine->owned_next++};
+}
+
+/* kernel_tables.c. shape: before RAM is there, user_limit may change; how many own frames it wants;
+ * create: build the master; share: give a new root its upper part, unshare: before it goes. enter:
+ * pages of the kernel area, from number `page` on, show these frames; NULL: nothing. */
+void quire_kernel_tables_shape(struct quire_machine *machine);
+unsigned quire_kernel_tables_frames(const struct quire_machine *machine);
+void quire_kernel_tables_create(struct quire_machine *machine);
+void quire_kernel_tables_share(struct quire_machine *machine, quire_frame root);
+void quire_kernel_tables_unshare(struct quire_machine *machine, quire_frame root);
+void quire_kernel_tables_enter(struct quire_machine *machine, uint64_t page,
+                               const quire_frame *frames, uint64_t npages);
 
 /* kernel_area.c */
 void quire_kernel_area_destroy(struct quire_machine *machine);

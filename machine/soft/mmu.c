@@ -28,6 +28,7 @@
 #include <quire/space.h>
 
 #include "machine.h"
+#include "walk.h"
 
 /* Fault, tick evicts it, fault again: two are normal. A hundred is a manager that lies. */
 #define RETRIES_MAX 100
@@ -102,6 +103,23 @@ static void *walk(struct quire_pmap *pmap, uint64_t va, uint64_t needed, unsigne
         return NULL;
     void *entry = quire_pmap_entry(pmap, va, order);
     return entry && (radix_load(shape->format, entry, 0) & needed) == needed ? entry : NULL;
+}
+
+enum quire_status quire_mmu_kernel_access(struct quire_pmap *pmap, uint64_t va,
+                                          enum quire_access access, uint8_t **host) {
+    struct quire_machine *machine = pmap->machine;
+    const struct quire_radix_format *format = machine->shape.format;
+    struct quire_walk walk;
+    if (va < machine->shape.user_limit)
+        return quire_mmu_access(pmap, va, access, host);
+    quire_soft_walk(pmap, va, access, true, false, &walk);
+    if (walk.fault != QUIRE_WALK_OK || walk.physical >= machine->config.ram_bytes)
+        return QUIRE_FAULT;
+    const struct quire_walk_step *leaf = &walk.steps[walk.nsteps - 2]; /* the last is the datum */
+    uint64_t bits = RADIX_ACCESSED | (access == QUIRE_ACCESS_WRITE ? RADIX_DIRTY : 0);
+    radix_store(format, machine->ram + leaf->at, 0, leaf->value | bits);
+    *host = machine->ram + walk.physical;
+    return QUIRE_OK;
 }
 
 enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,

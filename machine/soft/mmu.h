@@ -32,6 +32,12 @@ struct quire_pmap {
 enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                                    uint8_t **host);
 
+/* The same for the kernel, which may also use what is closed to programs (kernel_map). Its part of
+ * the tables is never demand-filled: QUIRE_FAULT where nothing is mapped or allowed. Fills no TLB
+ * for it. */
+enum quire_status quire_mmu_kernel_access(struct quire_pmap *pmap, uint64_t va,
+                                          enum quire_access access, uint8_t **host);
+
 /* ---- from the memory unit to the processor --------------------------------------------------- */
 
 /* The translation of the executable page at va was dropped, changed, or its accessed bit cleared:

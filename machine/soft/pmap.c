@@ -163,6 +163,7 @@ struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct 
     uint32_t nframes = (uint32_t)1 << radix_root_order(machine->shape.format);
     for (uint32_t i = 0; i < nframes; i++)
         quire_mach_zero(machine, (quire_frame){root.number + i});
+    quire_kernel_tables_share(machine, root);
     return pmap;
 }
 
@@ -176,6 +177,7 @@ void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *cont
     quire_code_destroy(pmap);
     quire_tlb_destroy(pmap);
     struct quire_radix radix = tree(pmap);
+    quire_kernel_tables_unshare(machine, pmap->root);
     quire_radix_release(&radix, release, context); /* I2 */
     free(pmap);
 }

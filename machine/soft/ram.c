@@ -1,4 +1,5 @@
-/* ram.c: the machine's RAM, one run of frames from physical address 0 on.
+/* ram.c: the machine's RAM, one run of frames from physical address 0 on. The first few are the
+ * machine's own if it needs any; the manager never hears of them.
  *
  * RAM is one private host mapping, so the direct map that the port asks for is a single addition.
  * The host commits it page by page; huge host pages are asked for, because the first touch of each
@@ -40,6 +41,7 @@ enum quire_status quire_ram_create(struct quire_machine *machine) {
     if (!machine->ram)
         return QUIRE_NOMEM;
     machine->nframes = machine->config.ram_bytes >> QUIRE_PAGE_SHIFT;
+    machine->owned = quire_kernel_tables_frames(machine);
     return QUIRE_OK;
 }
 
@@ -53,7 +55,8 @@ bool quire_mach_ram_range(struct quire_machine *machine, unsigned index,
                           struct quire_ram_range *range) {
     if (index > 0)
         return false;
-    *range = (struct quire_ram_range){{0}, machine->config.ram_bytes};
+    quire_paddr start = quire_frame_address((quire_frame){machine->owned});
+    *range = (struct quire_ram_range){start, machine->config.ram_bytes - start.value};
     return true;
 }
 

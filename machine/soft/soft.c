@@ -49,7 +49,7 @@ static bool whole_pages(uint64_t bytes) {
 }
 
 /* 4-byte entries have 22 bits for a frame's number. */
-#define RAM_MAX_32_BYTES ((uint64_t)1 << (22 + QUIRE_PAGE_SHIFT))
+#define RAM_MAX_32_BYTES ((uint64_t)SOFT_REGISTERS_AT_32 << QUIRE_PAGE_SHIFT)
 
 static void take_shape(struct soft_shape *shape, const struct quire_radix_format *format) {
     unsigned leaf = format->levels - 1;
@@ -68,6 +68,8 @@ static bool config_ok(const struct quire_soft_config *config) {
         config->ram_bytes > RAM_MAX_BYTES || config->harts > QUIRE_SOFT_HARTS)
         return false;
     if (config->format && config->format->entry_shift == 2 && config->ram_bytes > RAM_MAX_32_BYTES)
+        return false;
+    if (config->kernel_map && config->format && config->format->levels == 1)
         return false;
     for (unsigned i = 0; i < QUIRE_SOFT_SWAPS; i++) {
         if (!whole_pages(config->swap_bytes[i]) || config->swap_bytes[i] > SWAP_MAX_BYTES)
@@ -112,10 +114,12 @@ enum quire_status quire_soft_create(const struct quire_soft_config *config,
     take_shape(&machine->shape, machine->config.format);
     machine->nharts = machine->config.harts;
     machine->horizon_ps = UINT64_MAX;
+    quire_kernel_tables_shape(machine);
     quire_inject_seed(machine, config->seed);
     enum quire_status status = quire_ram_create(machine);
     if (status != QUIRE_OK)
         goto undo;
+    quire_kernel_tables_create(machine);
     status = quire_disk_create(machine);
     if (status != QUIRE_OK)
         goto undo;

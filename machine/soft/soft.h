@@ -28,6 +28,9 @@ struct quire_soft_config {
      * RAM. Programs need Sv48, which is what a 64-bit Linux gives them. */
     const struct quire_radix_format *format;
     unsigned harts; /* processors, at most QUIRE_SOFT_HARTS; 0: one */
+    /* Tables have the kernel's part too, closed to programs: with 4-byte entries a program then has
+     * 3 GiB and the kernel sees the lowest 896 MiB (quire_soft_layout). Not with one level. */
+    bool kernel_map;
     /* Costs of the modelled machine, ns; 0 takes the default that soft.c explains. */
     uint64_t instruction_ps; /* picoseconds an instruction */
     /* The run of a block of instructions at which it becomes host code; 0: the default. What a
@@ -149,11 +152,29 @@ struct quire_soft_counters {
 };
 void quire_soft_counters(const struct quire_machine *machine, struct quire_soft_counters *out);
 
+/* ---- layout of addresses --------------------------------------------------------------------- */
+
+/* Where things lie in every space. Without kernel_map only user_end and direct_bytes (all of RAM)
+ * say something. */
+struct quire_soft_layout {
+    uint64_t user_end;                  /* user addresses lie below */
+    uint64_t direct_base, direct_bytes; /* the kernel's window on RAM, from physical 0 on */
+    quire_frame registers;              /* the bank below: always */
+    uint64_t area_base, area_bytes;     /* vmalloc, kmap, fixmap, a hole of a page */
+};
+void quire_soft_layout(const struct quire_machine *machine, struct quire_soft_layout *out);
+
+/* The address at which a kernel on this machine would have what the host has at pointer, a window
+ * or in the kernel area; 0: none. => kernel_map */
+uint64_t quire_soft_kernel_va(const struct quire_machine *machine, const void *pointer);
+
 /* ---- registers ------------------------------------------------------------------------------- */
 
-/* A bank of registers beside RAM, at frame SOFT_REGISTERS_AT: it holds what is written to it. */
-#define SOFT_REGISTERS    4
-#define SOFT_REGISTERS_AT 0xF0000000u
+/* A bank of registers beside RAM, at frame SOFT_REGISTERS_AT, or SOFT_REGISTERS_AT_32 where entries
+ * have 4 bytes: it holds what is written to it. */
+#define SOFT_REGISTERS       4
+#define SOFT_REGISTERS_AT    0xF0000000u
+#define SOFT_REGISTERS_AT_32 ((1u << 22) - SOFT_REGISTERS)
 
 /* ---- injected hardware faults ---------------------------------------------------------------- */
 

@@ -211,7 +211,7 @@ static void two_levels_cost_what_is_used(void **state) {
     for (unsigned i = 0; i < used; i++)
         map(&tree, (uint64_t)i << 22, 1);
     struct quire_radix_cost cost;
-    quire_radix_cost(&tree.radix, &cost);
+    quire_radix_cost(&tree.radix, radix_entries(tree.radix.format, 0), &cost);
     assert_int_equal(cost.nbytes, (4 << 10) + used * (4 << 10));
     assert_int_equal(cost.nbytes * 1000 >> 20, 804);
     assert_int_equal(cost.tables[0], 1);
@@ -228,7 +228,7 @@ static void two_levels_cost_what_is_used(void **state) {
     free(tree.radix.memory);
 
     make_tree(&tree, &quire_radix_flat);
-    quire_radix_cost(&tree.radix, &cost);
+    quire_radix_cost(&tree.radix, radix_entries(tree.radix.format, 0), &cost);
     assert_int_equal(cost.nbytes, 4 << 20);
     quire_radix_release(&tree.radix, release, &tree);
     for (unsigned i = 0; i < 1024; i++)

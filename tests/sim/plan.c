@@ -38,6 +38,7 @@
 #define FREE_PAGES_MIN  50
 #define FREE_PAGES_MORE (130 + EXTRA_PAGES)
 #define TALL_FREE_MORE  400
+#define KERNEL_PAGES    128 /* for the tables of the kernel's part */
 #define SWAPPINESS_MAX  200
 /* How seldom things go wrong in worlds where they do: one in so many. */
 #define PAGER_FAILS 150
@@ -72,6 +73,7 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
     [SIM_FAILING] = "failing",
     [SIM_PAGER] = "pager",
     [SIM_FORMAT] = "format",
+    [SIM_KERNEL] = "kernel",
     [SIM_INJECT + QUIRE_SOFT_READ_ERROR] = "read_error",
     [SIM_INJECT + QUIRE_SOFT_WRITE_ERROR] = "write_error",
     [SIM_INJECT + QUIRE_SOFT_BIT_FLIP] = "bit_flip",
@@ -104,6 +106,10 @@ static void draw_format(struct sim *dice, struct sim_plan *plan) {
         f[SIM_FREE] = f[SIM_FREE] % root + roots - root;
     }
     f[SIM_FORMAT] = drawn;
+    if (root == 1 && sim_chance(dice, 25)) {
+        f[SIM_KERNEL] = 1;
+        f[SIM_RAM] += KERNEL_PAGES;
+    }
 }
 
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {

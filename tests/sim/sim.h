@@ -45,6 +45,7 @@ enum sim_plan_field {
     SIM_FAILING, /* 1: steps may switch failing allocations on; 2: somebody else does (sites.c) */
     SIM_PAGER,   /* one in so many operations of a file's pager fails; 0: none */
     SIM_FORMAT,  /* of page tables: quire_radix_format_at */
+    SIM_KERNEL,  /* 1: tables have the kernel's part: kernel_map */
     SIM_INJECT,  /* from here on one field for each enum quire_soft_injection */
     SIM_AUDIT = SIM_INJECT + QUIRE_SOFT_INJECTIONS, /* audit every so many steps */
     SIM_PLAN_FIELDS

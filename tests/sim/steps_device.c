@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "machine/soft/walk.h"
 #include "steps.h"
 
 SIM_STEP(device);
@@ -22,8 +23,26 @@ static uint64_t offset_of(unsigned region) {
     return region * APART;
 }
 
-static quire_paddr address_of(unsigned region) {
-    return (quire_paddr){((uint64_t)SOFT_REGISTERS_AT << QUIRE_PAGE_SHIFT) + offset_of(region)};
+static quire_paddr address_of(const struct sim *sim, unsigned region) {
+    struct quire_soft_layout layout;
+    quire_soft_layout(sim->machine, &layout);
+    return (quire_paddr){quire_frame_address(layout.registers).value + offset_of(region)};
+}
+
+/* The kernel's tables, if there are any, say the same as the host's. */
+static void check_tables(struct sim *sim, const void *pointer, quire_frame frame) {
+    uint64_t va = quire_soft_kernel_va(sim->machine, pointer);
+    struct quire_walk walk;
+    for (unsigned s = 0; va && s < MODEL_SPACES; s++) {
+        if (!sim->spaces[s])
+            continue;
+        quire_soft_walk(quire_space_pmap(sim->spaces[s]), va, QUIRE_ACCESS_WRITE, true, false,
+                        &walk);
+        if (walk.fault != QUIRE_WALK_OK ||
+            walk.physical >> QUIRE_PAGE_SHIFT != quire_frame_address(frame).value >> 12)
+            sim_fail(sim, "kernel tables: 0x%llx is not frame %u", (unsigned long long)va,
+                     frame.number);
+    }
 }
 
 static void expect(struct sim *sim, const volatile uint8_t *registers, unsigned k,
@@ -45,19 +64,19 @@ static void take_device(struct sim *sim, unsigned k, uint8_t value) {
     struct sim_region *region = &sim->regions[k];
     struct quire_region_of_bus *other;
     if (!sim_did(sim, "request_region",
-                 quire_request_region(sim->q, address_of(k), SIM_REGISTERS, "sim", false,
+                 quire_request_region(sim->q, address_of(sim, k), SIM_REGISTERS, "sim", false,
                                       &region->region),
                  QUIRE_OK)) {
         region->region = NULL;
         return;
     }
-    quire_paddr last = {address_of(k).value + SIM_REGISTERS - 1};
+    quire_paddr last = {address_of(sim, k).value + SIM_REGISTERS - 1};
     sim_did(sim, "request_region again",
             quire_request_region(sim->q, last, 1, "other", false, &other), QUIRE_BUSY);
     region->registers = quire_ioremap(region->region);
     if (!region->registers) /* no addresses */
         return;
-    if (((uintptr_t)region->registers ^ address_of(k).value) & QUIRE_PAGE_MASK)
+    if (((uintptr_t)region->registers ^ address_of(sim, k).value) & QUIRE_PAGE_MASK)
         sim_fail(sim, "ioremap: device %u at %p", k, (void *)(uintptr_t)region->registers);
     expect(sim, region->registers, k, "ioremap");
     region->value = value;
@@ -69,6 +88,8 @@ static void give_device(struct sim *sim, unsigned k) {
     struct sim_region *region = &sim->regions[k];
     if (region->registers) {
         expect(sim, region->registers, k, "ioremap");
+        check_tables(sim, (const void *)(uintptr_t)region->registers,
+                     quire_frame_at(address_of(sim, k)));
         if (quire_release_region(region->region) != QUIRE_BUSY)
             sim_fail(sim, "release_region: device %u is mapped", k);
         quire_iounmap(region->region);
@@ -108,7 +129,7 @@ void sim_act_fixmap(struct sim *sim, const int *a) {
         sim->fixmap[slot] = 0;
         return;
     }
-    quire_paddr page = {address_of((unsigned)a[1]).value & ~(uint64_t)QUIRE_PAGE_MASK};
+    quire_paddr page = {address_of(sim, (unsigned)a[1]).value & ~(uint64_t)QUIRE_PAGE_MASK};
     if (sim_did(sim, "fixmap_set", quire_fixmap_set(sim->q, slot, page), QUIRE_OK))
         sim->fixmap[slot] = (uint8_t)(a[1] + 1);
 }
@@ -142,6 +163,7 @@ static void kunmap(struct sim *sim, unsigned user) {
     quire_frame frame = kmap_frame(sim, user);
     if (memcmp(sim->kmapped[user], quire_mach_window(sim->machine, frame), QUIRE_PAGE_SIZE) != 0)
         sim_fail(sim, "kmap: frame %u shows something else", frame.number);
+    check_tables(sim, sim->kmapped[user], frame);
     quire_kunmap(sim->q, frame);
     sim->kmapped[user] = NULL;
 }
