@@ -27,7 +27,7 @@ LONG_FUNCTIONS = {
 
 # src/: each room with those that it may include, itself and base/ apart. Left to right in
 # docs/TOUR.md: core, view, reclaim, vm, swap, kmem, page, base.
-CORE_ROOMS = ["core", "view", "reclaim", "vm", "swap", "kmem", "page", "base"]
+CORE_ROOMS = ["core", "view", "reclaim", "vm", "swap", "segment", "kmem", "page", "base"]
 # view/ reads and changes nothing, so it may look at reclaim's figures although it stands beside it.
 
 # Everything outside src/: path prefix of the includer, and the prefixes that it may include.
