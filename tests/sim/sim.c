@@ -4,11 +4,12 @@
  * [--jobs J] [--format NAME] sim --seed S --shrink | --print         the failing world's steps, few
  * or all, as a script sim --script FILE [--verbose]           run a script
  *
- * Without --steps a test's are done, and with QUIRE_FULL=1 in the environment what CI does, or
- * --full-steps. World k has seed S + k and W steps; worlds follow until N steps are done or H hours
- * are over. The figure that is printed at the end is a hash of everything that happened: the same
- * for the same numbers on every host. A difference ends the run: it names the world's seed, and
- * prints a short script with the same end (shrink.c), unless --brief asks for the seed only.
+ * Without --steps a test's are done, or --test-steps, and with QUIRE_FULL=1 in the environment what
+ * CI does, or --full-steps. World k has seed S + k and W steps; worlds follow until N steps are
+ * done or H hours are over. The figure that is printed at the end is a hash of everything that
+ * happened: the same for the same numbers on every host. A difference ends the run: it names the
+ * world's seed, and prints a short script with the same end (shrink.c), unless --brief asks for the
+ * seed only.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@
 #define PROGRESS_SECONDS 60
 
 struct options {
-    uint64_t steps, full_steps, hours, seed, world_steps, audit_every, jobs;
+    uint64_t steps, test_steps, full_steps, hours, seed, world_steps, audit_every, jobs;
     bool shrink, print, brief, verbose;
     const char *script;
 };
@@ -275,7 +276,8 @@ static bool number(const char *text, uint64_t *out) {
 static int usage(void) {
     fprintf(
         stderr,
-        "usage: sim [--steps N] [--full-steps N] [--hours H] [--seed S] [--world-steps W] "
+        "usage: sim [--steps N] [--test-steps N] [--full-steps N] [--hours H] [--seed S] "
+        "[--world-steps W] "
         "[--audit-every A] [--jobs J] [--format NAME] [--shrink | --print] [--brief] [--verbose]\n"
         "       sim --script FILE\n");
     return 2;
@@ -285,6 +287,7 @@ int main(int argc, char **argv) {
     const char *full = getenv("QUIRE_FULL");
     bool is_full = full && strcmp(full, "1") == 0;
     struct options options = {
+        .test_steps = DEFAULT_STEPS,
         .full_steps = FULL_STEPS,
         .seed = 1,
         .world_steps = WORLD_STEPS,
@@ -295,6 +298,7 @@ int main(int argc, char **argv) {
         const char *name;
         uint64_t *value;
     } numbers[] = {{"--steps", &options.steps},
+                   {"--test-steps", &options.test_steps},
                    {"--full-steps", &options.full_steps},
                    {"--hours", &options.hours},
                    {"--seed", &options.seed},
@@ -327,7 +331,7 @@ int main(int argc, char **argv) {
             return usage();
     }
     if (options.steps == 0)
-        options.steps = is_full ? options.full_steps : DEFAULT_STEPS;
+        options.steps = is_full ? options.full_steps : options.test_steps;
     if (options.jobs == 0 || options.world_steps == 0)
         return usage();
     signal(SIGABRT, on_abort);

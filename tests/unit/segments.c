@@ -330,7 +330,7 @@ static void random_step(struct rig *rig, enum quire_fit fit, uint64_t *random, b
     quire_segments_audit(rig->segments);
 }
 
-#define STEPS 6000
+#define STEPS 2000
 
 static void every_byte_is_remembered(void **state) {
     (void)state;
