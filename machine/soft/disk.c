@@ -17,6 +17,8 @@
  * A device may grow: when a write comes near its end (the last half of a step), it is a step
  * longer, up to its limit. The manager sees it when it asks for the size again.
  *
+ * With config.dma the bytes go through the DMA controller, which takes its own time (dma_disk.c).
+ *
  * Injected failures (inject.c decides when), each as nasty as its kind allows:
  *   READ_ERROR   QUIRE_IO, and the frame is filled with junk
  *   WRITE_ERROR  QUIRE_IO, and half of the page was written: a torn write
@@ -206,9 +208,10 @@ static bool write_goes_astray(struct quire_machine *machine, struct soft_disk *d
 enum quire_status quire_mach_swap_write(struct quire_machine *machine, unsigned device,
                                         uint64_t slot, quire_frame frame) {
     struct soft_disk *disk = disk_at(machine, device, slot, 1);
-    const uint8_t *from = quire_mach_window(machine, frame);
     bool fails = begin(machine, disk, 1);
     machine->counters.disk_writes++;
+    const uint8_t *from = machine->config.dma ? quire_dma_page_out(machine, frame)
+                                              : quire_mach_window(machine, frame);
     grow_if_near(disk, slot);
     if (!fails && write_goes_astray(machine, disk, slot, from))
         return QUIRE_OK;
@@ -245,10 +248,13 @@ enum quire_status quire_mach_swap_read(struct quire_machine *machine, unsigned d
     bool fails = begin(machine, disk, count);
     machine->counters.disk_reads += count;
     for (unsigned i = 0; i < count; i++) {
-        uint8_t *to = quire_mach_window(machine, frames[i]);
+        uint8_t *window = quire_mach_window(machine, frames[i]);
+        uint8_t *to = machine->config.dma ? machine->dma.page : window;
         if (fails || read_page(machine, disk, slot + i, to) != QUIRE_OK) {
             fails = true;
-            memset(to, JUNK_BYTE, QUIRE_PAGE_SIZE);
+            memset(window, JUNK_BYTE, QUIRE_PAGE_SIZE);
+        } else if (machine->config.dma) {
+            quire_dma_page_in(machine, frames[i]);
         }
     }
     return fails ? QUIRE_IO : QUIRE_OK;

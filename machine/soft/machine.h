@@ -7,6 +7,7 @@
 #define QUIRE_SOFT_MACHINE_H
 
 #include "../radix/radix.h"
+#include "dma.h"
 #include "mmu.h"
 #include "soft.h"
 
@@ -29,6 +30,13 @@ struct soft_disk {
         uint64_t slot;
         unsigned left; /* operations until it is on the device; of an old page: 1, it is valid */
     } late, old;
+};
+
+struct soft_dma {
+    struct quire_dma controller;
+    uint8_t *page; /* in the device: what is being moved */
+    unsigned at;   /* the next byte of it */
+    quire_frame bounce;
 };
 
 struct soft_codec {
@@ -103,6 +111,9 @@ struct quire_machine {
 
     /* ---- disk.c ---- */
     struct soft_disk disks[QUIRE_SOFT_SWAPS];
+
+    /* ---- dma_disk.c ---- */
+    struct soft_dma dma;
 
     /* ---- compress.c ---- */
     struct soft_codec codec;
@@ -188,6 +199,15 @@ void quire_kernel_area_destroy(struct quire_machine *machine);
 /* disk.c */
 enum quire_status quire_disk_create(struct quire_machine *machine);
 void quire_disk_destroy(struct quire_machine *machine);
+
+/* dma_disk.c. frames: of the machine's own that it wants. page_out: the frame's bytes are in the
+ * device, where they are valid until the next transfer; page_in: those in machine->dma.page go to
+ * the frame. => config.dma */
+unsigned quire_dma_frames(const struct quire_machine *machine);
+enum quire_status quire_dma_create(struct quire_machine *machine);
+void quire_dma_destroy(struct quire_machine *machine);
+const uint8_t *quire_dma_page_out(struct quire_machine *machine, quire_frame frame);
+void quire_dma_page_in(struct quire_machine *machine, quire_frame frame);
 
 /* pmap.c: the entry that maps va or, in a leaf table, could; NULL where no leaf table is. *order:
  * 0, or that of the block that a valid entry above the leaf tables maps. It has the format's width:

@@ -41,7 +41,7 @@ enum quire_status quire_ram_create(struct quire_machine *machine) {
     if (!machine->ram)
         return QUIRE_NOMEM;
     machine->nframes = machine->config.ram_bytes >> QUIRE_PAGE_SHIFT;
-    machine->owned = quire_kernel_tables_frames(machine);
+    machine->owned = quire_kernel_tables_frames(machine) + quire_dma_frames(machine);
     return QUIRE_OK;
 }
 

@@ -43,6 +43,8 @@
  * (ASPLOS 2018) measures up to 6 us for 16 cores on two sockets. */
 #define DEFAULT_SHOOTDOWN_NS      1000u
 #define DEFAULT_SHOOTDOWN_HART_NS 300u /* for each hart beyond the first */
+/* an 8237 on a PC's bus of 8 MHz */
+#define DEFAULT_DMA_CYCLE_NS 125u
 
 static bool whole_pages(uint64_t bytes) {
     return (bytes & QUIRE_PAGE_MASK) == 0;
@@ -69,6 +71,9 @@ static bool config_ok(const struct quire_soft_config *config) {
         return false;
     if (config->format && config->format->entry_shift == 2 && config->ram_bytes > RAM_MAX_32_BYTES)
         return false;
+    if ((unsigned)config->dma > QUIRE_SOFT_DMA_DEMAND ||
+        config->dma_reach_bytes > QUIRE_DMA_REACH_BYTES)
+        return false;
     if (config->kernel_map && config->format && config->format->levels == 1)
         return false;
     for (unsigned i = 0; i < QUIRE_SOFT_SWAPS; i++) {
@@ -92,6 +97,10 @@ static void take_defaults(struct quire_soft_config *config) {
         config->fault_ns = DEFAULT_FAULT_NS;
     if (config->disk_latency_ns == 0)
         config->disk_latency_ns = DEFAULT_DISK_LATENCY_NS;
+    if (config->dma_reach_bytes == 0)
+        config->dma_reach_bytes = QUIRE_DMA_REACH_BYTES;
+    if (config->dma_cycle_ns == 0)
+        config->dma_cycle_ns = DEFAULT_DMA_CYCLE_NS;
     if (config->disk_page_ns == 0)
         config->disk_page_ns = DEFAULT_DISK_PAGE_NS;
     if (config->shootdown_ns == 0)
@@ -120,6 +129,9 @@ enum quire_status quire_soft_create(const struct quire_soft_config *config,
     if (status != QUIRE_OK)
         goto undo;
     quire_kernel_tables_create(machine);
+    status = quire_dma_create(machine);
+    if (status != QUIRE_OK)
+        goto undo;
     status = quire_disk_create(machine);
     if (status != QUIRE_OK)
         goto undo;
@@ -133,6 +145,7 @@ undo:
 void quire_soft_destroy(struct quire_machine *machine) {
     quire_jit_close(machine);
     quire_disk_destroy(machine);
+    quire_dma_destroy(machine);
     quire_zstd_end(&machine->codec);
     quire_kernel_area_destroy(machine);
     quire_ram_destroy(machine);

@@ -18,6 +18,17 @@ struct quire_radix_format; /* a page-table format: ../radix/radix.h */
 #define QUIRE_SOFT_HARTS     64
 #define QUIRE_SOFT_INTERPRET UINT32_MAX /* translate_after: never */
 
+struct quire_dma_cycle;
+
+/* How swap devices' pages reach RAM: at once, or through a DMA controller (dma.h) that gives the
+ * bus back after each byte, after the page, or while the device has nothing to move. */
+enum quire_soft_dma {
+    QUIRE_SOFT_DMA_NONE,
+    QUIRE_SOFT_DMA_SINGLE,
+    QUIRE_SOFT_DMA_BLOCK,
+    QUIRE_SOFT_DMA_DEMAND
+};
+
 struct quire_soft_config {
     uint64_t ram_bytes;                    /* whole pages, at least 1 MiB */
     uint64_t swap_bytes[QUIRE_SOFT_SWAPS]; /* 0: no such device */
@@ -36,6 +47,10 @@ struct quire_soft_config {
     /* The run of a block of instructions at which it becomes host code; 0: the default. What a
      * program sees and what is counted is the same either way. */
     uint32_t translate_after;
+    enum quire_soft_dma dma;
+    uint64_t dma_cycle_ns;
+    /* Physical addresses below this are in its reach: 16 MiB (0), or less, for tests. */
+    uint64_t dma_reach_bytes;
     uint64_t fault_ns, disk_latency_ns, disk_page_ns;
     uint64_t shootdown_ns, shootdown_hart_ns; /* of TLBs: the first hart told, each other one */
     /* What the port's calls of the same name end in. context is handed to both. */
@@ -149,8 +164,15 @@ struct quire_soft_counters {
     uint64_t background_ns;           /* disk time inside quire_tick: nobody waited */
     uint64_t fault_ns;                /* clock time charged for faults */
     uint64_t idle_ns;                 /* of all harts together */
+    uint64_t dma_interrupts;          /* pages that the controller moved */
+    uint64_t dma_bounced;             /* of them through the bounce buffer */
 };
 void quire_soft_counters(const struct quire_machine *machine, struct quire_soft_counters *out);
+
+/* Every clock cycle of the DMA controller from now on; NULL: no more. */
+void quire_soft_dma_probe(struct quire_machine *machine,
+                          void (*probe)(void *context, const struct quire_dma_cycle *cycle),
+                          void *context);
 
 /* ---- layout of addresses --------------------------------------------------------------------- */
 

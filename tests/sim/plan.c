@@ -74,6 +74,7 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
     [SIM_PAGER] = "pager",
     [SIM_FORMAT] = "format",
     [SIM_KERNEL] = "kernel",
+    [SIM_DMA] = "dma",
     [SIM_INJECT + QUIRE_SOFT_READ_ERROR] = "read_error",
     [SIM_INJECT + QUIRE_SOFT_WRITE_ERROR] = "write_error",
     [SIM_INJECT + QUIRE_SOFT_BIT_FLIP] = "bit_flip",
@@ -168,6 +169,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
     f[SIM_CLUSTER] = sim_pick(&dice, 7);
     f[SIM_ZSWAP] = sim_chance(&dice, 40) ? 1 + sim_pick(&dice, 50) : 0;
     draw_format(&dice, plan);
+    if (sim_chance(&dice, 5))
+        f[SIM_DMA] = 1 + sim_pick(&dice, QUIRE_SOFT_DMA_DEMAND);
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */

@@ -46,6 +46,7 @@ enum sim_plan_field {
     SIM_PAGER,   /* one in so many operations of a file's pager fails; 0: none */
     SIM_FORMAT,  /* of page tables: quire_radix_format_at */
     SIM_KERNEL,  /* 1: tables have the kernel's part: kernel_map */
+    SIM_DMA,     /* enum quire_soft_dma */
     SIM_INJECT,  /* from here on one field for each enum quire_soft_injection */
     SIM_AUDIT = SIM_INJECT + QUIRE_SOFT_INJECTIONS, /* audit every so many steps */
     SIM_PLAN_FIELDS

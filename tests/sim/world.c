@@ -351,6 +351,8 @@ static void start_machine(struct sim *sim) {
         .swap_step_bytes = {plan[SIM_SWAP_STEP] * QUIRE_PAGE_SIZE},
         .swap_max_bytes = {plan[SIM_SWAP_MOST] * QUIRE_PAGE_SIZE},
         .seed = plan[SIM_SEED],
+        .dma = (enum quire_soft_dma)plan[SIM_DMA],
+        .dma_reach_bytes = (uint64_t)1 << 20, /* part of RAM: the rest is bounced */
         .kernel_map = plan[SIM_KERNEL] != 0,
         .format = quire_radix_format_at((unsigned)plan[SIM_FORMAT]),
         .harts = (unsigned)plan[SIM_NCPUS],
