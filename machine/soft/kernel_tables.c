@@ -21,7 +21,11 @@
  * What may fail: creation, with a format that has one level only (nothing could be shared) or RAM
  * too small for the tables. Called by soft.c, pmap.c, kernel_area.c; read by walk.c.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#include <quire/kmap.h>
 
 #include "machine.h"
 
@@ -189,4 +193,34 @@ void quire_soft_layout(const struct quire_machine *machine, struct quire_soft_la
     out->direct_base = kernel->direct_base;
     out->area_base = kernel->area_base;
     out->area_bytes = kernel->area_npages << QUIRE_PAGE_SHIFT;
+}
+
+/* One line: a range and its size, in MiB where it has some. */
+static size_t say_range(char *text, size_t capacity, size_t length, const char *name,
+                        uint64_t start, uint64_t nbytes) {
+    bool large = nbytes >= MIB;
+    size_t left = length < capacity ? capacity - length : 0;
+    int n =
+        snprintf(left ? text + length : NULL, left,
+                 "    %-7s : 0x%08" PRIx64 " - 0x%08" PRIx64 "   (%4" PRIu64 " %s)\n", name, start,
+                 start + nbytes - 1, large ? nbytes / MIB : nbytes >> 10, large ? "MiB" : "KiB");
+    return length + (n > 0 ? (size_t)n : 0);
+}
+
+size_t quire_soft_layout_text(const struct quire_machine *machine, char *text, size_t capacity) {
+    const struct soft_kernel_tables *kernel = &machine->tables;
+    const uint64_t hole = QUIRE_PAGE_SIZE, fixmap = QUIRE_FIXMAP_SLOTS * QUIRE_PAGE_SIZE;
+    const uint64_t kmap = QUIRE_KMAP_SLOTS * QUIRE_PAGE_SIZE;
+    uint64_t top = kernel->area_base + (kernel->area_npages << QUIRE_PAGE_SHIFT);
+    int n = snprintf(text, capacity, "virtual kernel memory layout:\n");
+    size_t length = n > 0 ? (size_t)n : 0;
+    length = say_range(text, capacity, length, "hole", top - hole, hole);
+    top -= hole + fixmap;
+    length = say_range(text, capacity, length, "fixmap", top, fixmap);
+    top -= kmap;
+    length = say_range(text, capacity, length, "pkmap", top, kmap);
+    length =
+        say_range(text, capacity, length, "vmalloc", kernel->area_base, top - kernel->area_base);
+    length = say_range(text, capacity, length, "lowmem", kernel->direct_base, kernel->direct_bytes);
+    return say_range(text, capacity, length, "user", 0, machine->shape.user_limit);
 }

@@ -186,6 +186,10 @@ struct quire_soft_layout {
 };
 void quire_soft_layout(const struct quire_machine *machine, struct quire_soft_layout *out);
 
+/* The same as a 32-bit Linux printed it at boot, from the top down: hole, fixmap, pkmap, vmalloc,
+ * lowmem, user. Returns the length of the whole text. => kernel_map */
+size_t quire_soft_layout_text(const struct quire_machine *machine, char *text, size_t capacity);
+
 /* The address at which a kernel on this machine would have what the host has at pointer, a window
  * or in the kernel area; 0: none. => kernel_map */
 uint64_t quire_soft_kernel_va(const struct quire_machine *machine, const void *pointer);
