@@ -23,6 +23,7 @@ run   required dpkg                     dpkg-deb
 run   required util-linux               flock
 test  required libcmocka-dev            /usr/include/cmocka.h
 test  required python3                  python3
+test  optional g++                      g++
 test  optional clang                    clang
 test  optional lld                      ld.lld
 test  optional llvm                     llvm-nm

@@ -38,6 +38,7 @@ OUTER_ROOMS = {
     "machine/soft/": ["machine/soft/", "machine/radix/"],
     "os/": ["os/", "machine/soft/soft.h"],
     "heap/classic/": ["heap/classic/"],
+    "heap/pool/": [],
     "heap/": ["heap/"],
     "live/": ["live/", "os/os.h"],
     "cli/": ["cli/", "os/os.h", "live/live.h"],

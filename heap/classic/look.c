@@ -40,7 +40,7 @@ static unsigned permille(uint64_t part, uint64_t whole) {
     return whole == 0 ? 0 : (unsigned)((uint32_t)part * 1000u / (uint32_t)whole);
 }
 
-void quire_heap_figures(struct quire_heap *heap, struct quire_heap_figures *figures) {
+void quire_heap_measure(struct quire_heap *heap, struct quire_heap_figures *figures) {
     lock(heap);
     *figures = (struct quire_heap_figures){
         .system_bytes = heap->system_bytes,

@@ -79,7 +79,7 @@ EXPORT int malloc_info(int options, FILE *stream) {
 EXPORT struct mallinfo2 mallinfo2(void) {
     struct quire_heap_figures f;
 
-    quire_heap_figures(quire_malloc_heap(), &f);
+    quire_heap_measure(quire_malloc_heap(), &f);
     return (struct mallinfo2){
         .arena = (size_t)f.system_bytes,
         .ordblks = (size_t)f.free_chunks,

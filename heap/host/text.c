@@ -35,7 +35,7 @@ void host_stats(struct quire_heap *heap, host_write *write, void *context) {
     const struct out out = {write, context};
     struct quire_heap_figures f;
 
-    quire_heap_figures(heap, &f);
+    quire_heap_measure(heap, &f);
     say(&out, "Arena 0:\n");
     say(&out, "system bytes     = %10" PRIu64 "\n", f.system_bytes);
     say(&out, "in use bytes     = %10" PRIu64 "\n", f.used_bytes);
@@ -115,7 +115,7 @@ void host_info(struct quire_heap *heap, host_write *write, void *context) {
     const struct out out = {write, context};
     struct quire_heap_figures f;
 
-    quire_heap_figures(heap, &f);
+    quire_heap_measure(heap, &f);
     say(&out, "<malloc version=\"1\">\n<heap nr=\"0\">\n");
     write_sizes(&out, heap);
     say(&out, "<total type=\"fast\" count=\"0\" size=\"0\"/>\n");

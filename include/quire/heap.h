@@ -145,7 +145,7 @@ struct quire_heap_figures {
     unsigned fragmentation_permille;
 };
 /* O(chunks of the largest size class). */
-void quire_heap_figures(struct quire_heap *heap, struct quire_heap_figures *figures);
+void quire_heap_measure(struct quire_heap *heap, struct quire_heap_figures *figures);
 
 enum quire_heap_kind { /* of a chunk */
                        QUIRE_HEAP_USED,

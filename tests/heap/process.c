@@ -113,7 +113,7 @@ static void options(void **state) {
     assert_int_equal(quire_mallopt(12345, 0), 0);
     assert_int_equal(quire_mallopt(M_TRIM_THRESHOLD, -1), 1);
     struct quire_heap_figures f;
-    quire_heap_figures(quire_malloc_heap(), &f);
+    quire_heap_measure(quire_malloc_heap(), &f);
     assert_true(f.trim_threshold == UINT64_MAX);
     assert_int_equal(quire_mallopt(M_TRIM_THRESHOLD, 128 << 10), 1);
     (void)quire_malloc_trim(0);

@@ -168,7 +168,7 @@ static inline void rig_down(struct heap_rig *rig) {
 static inline struct quire_heap_figures rig_figures(struct heap_rig *rig) {
     struct quire_heap_figures figures;
 
-    quire_heap_figures(rig->heap, &figures);
+    quire_heap_measure(rig->heap, &figures);
     return figures;
 }
 
