@@ -39,7 +39,8 @@ OUTER_ROOMS = {
     "os/": ["os/", "machine/soft/soft.h"],
     "heap/classic/": ["heap/classic/"],
     "heap/pool/": [],
-    "heap/": ["heap/"],
+    "heap/host/": ["heap/host/"],
+    "heap/check/": ["heap/check/"],
     "live/": ["live/", "os/os.h"],
     "cli/": ["cli/", "os/os.h", "live/live.h"],
 }
