@@ -171,7 +171,8 @@ if [ -e "$riscv/libquire-check.so" ] && (need_root) >/dev/null 2>&1; then
         planted=$((planted + 1))
     done
     "$QUIRE" run --quiet --ram 64M --root "$roots/tests" --bind "$scratch:/w" \
-        --bind "$riscv:/q" -- env LD_PRELOAD=/q/libquire-check.so /w/c none >"$scratch/output" 2>&1 &&
+        --bind "$riscv:/q" -- env LD_PRELOAD=/q/libquire-check.so /w/c none \
+        >"$scratch/output" 2>&1 &&
         grep -qx 'nothing wrong' "$scratch/output" || fail "inside: none: $(cat "$scratch/output")"
 fi
 echo "$planted planted mistakes found; nothing said of programs without"
