@@ -113,3 +113,4 @@ objects mimalloc -DOBJECTS_MALLOC -Wl,--no-as-needed -lmimalloc
 if [ -n "${UMEM:-}" ]; then
     objects umem -DOBJECTS_UMEM "$UMEM" -pthread -ldl -lm
 fi
+sh "$here/heap.sh" "$build"

@@ -60,6 +60,9 @@ static void zones_changed(const struct check_record *record, const char *when) {
     check_say("  found %s:\n", when);
     check_say_stack(NULL, check_stack_here());
     check_end();
+    /* It goes on (stop=0): once is enough. */
+    memset((void *)stop, FILL_ZONE, record->base + record->base_bytes - stop);
+    memset((void *)record->base, FILL_ZONE, record->at - record->base);
 }
 
 static void freed_changed(const struct check_record *record, const char *when) {
@@ -75,6 +78,7 @@ static void freed_changed(const struct check_record *record, const char *when) {
         check_say("  found %s:\n", when);
         check_say_stack(NULL, check_stack_here());
         check_end();
+        memset((void *)record->at, FILL_FREED, record->bytes);
     }
 }
 

@@ -33,9 +33,11 @@
 #ifndef HEAP_CLASSIC_H
 #define HEAP_CLASSIC_H
 
-#include <string.h>
-
 #include <quire/heap.h>
+
+/* What a freestanding compiler calls anyway: all that this room wants from outside. */
+void *memcpy(void *restrict to, const void *restrict from, size_t nbytes);
+void *memset(void *at, int byte, size_t nbytes);
 
 #define PAGE_BYTES   UINT64_C(4096)
 #define HEADER_BYTES UINT64_C(16)

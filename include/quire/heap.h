@@ -18,7 +18,7 @@
  * who wants more takes a heap that caches for each thread.
  *
  * Costs: O(1) but for calloc and realloc, which may clear or copy (O(bytes)), and for what says
- * otherwise. A first fit of equal size class is searched among at most 16 chunks.
+ * otherwise: of the chunks of a request's own size class at most 16 are looked at.
  */
 #ifndef QUIRE_HEAP_H
 #define QUIRE_HEAP_H

@@ -103,6 +103,10 @@ run() { # OPTIONS MISTAKE: prints the status
 [ "$(run segv=0 use_wild)" = 139 ] && ! grep -q quire-check "$scratch/report" || fail "segv=0"
 [ "$(run "stop=0:log=$scratch/file" free_inside)" = 99 ] || fail "stop=0: status"
 grep -q 'freed what is not a block' "$scratch/file" && [ ! -s "$scratch/report" ] || fail "log"
+for m in overflow write_freed double_free; do
+    [ "$(run stop=0:every=1 $m)" = 99 ] || fail "stop=0: $m: status"
+    [ "$(grep -c '^quire-check' "$scratch/report")" = 1 ] || fail "stop=0: $m is told again"
+done
 [ "$(run depth=1 double_free)" = 99 ] && ! grep -q '#1 ' "$scratch/report" || fail "depth=1"
 
 # ---- programs without mistakes ------------------------------------------------------------------
