@@ -1,7 +1,8 @@
 #!/bin/sh
-# freestanding.sh: the classic heap and the pools need no operating system and no C library, on four
-# instruction sets: each file is compiled without an environment, and from outside they want
-# memcpy, memmove and memset, and the calls of a space that the port over one makes. Needs clang and llvm-nm.
+# freestanding.sh: the classic heap and the pools need no operating system and no C library, on
+# four instruction sets: each file is compiled without an environment, and from outside they want
+# memcpy, memmove and memset, and the calls of a space that the port over one makes. Needs clang
+# and llvm-nm.
 . "$(dirname "$0")/../run/lib.sh"
 for tool in clang llvm-nm; do
     command -v $tool >/dev/null || skip "no $tool"
