@@ -120,7 +120,7 @@ size_t quire_pool_trim(struct quire_pool *pool) {
     while (pool->spare != NULL) {
         drop_slab(pool, pool->spare);
     }
-    pool->nspare = 0;
+    pool->nspare = pool->stock = 0;
     return dropped;
 }
 
@@ -163,6 +163,10 @@ void *quire_pool_alloc(struct quire_pool *pool) {
     return (char *)slab + pool->first + place * pool->stride;
 }
 
+static size_t free_places(const struct quire_pool *pool) {
+    return pool->slabs * pool->per_slab - pool->objects;
+}
+
 /* An object has come back to the slab: put it where it belongs now. */
 static void settle(struct quire_pool *pool, struct quire_pool_slab *slab) {
     if (slab->used != 0 && slab->used + 1 != pool->per_slab) {
@@ -175,7 +179,7 @@ static void settle(struct quire_pool *pool, struct quire_pool_slab *slab) {
     }
     enlist(&pool->spare, slab);
     pool->nspare++;
-    if (pool->nspare > 1) {
+    if (pool->nspare > 1 && free_places(pool) >= pool->stock + pool->per_slab) {
         pool->nspare--;
         drop_slab(pool, slab);
     }
@@ -211,11 +215,12 @@ bool quire_pool_reserve(struct quire_pool *pool, size_t objects) {
         (pool->objects > pool->limit || objects > pool->limit - pool->objects)) {
         return false;
     }
-    while (pool->slabs * pool->per_slab - pool->objects < objects) {
+    while (free_places(pool) < objects) {
         if (!add_slab(pool)) {
             return false;
         }
     }
+    pool->stock = objects > pool->stock ? objects : pool->stock;
     return true;
 }
 
@@ -225,7 +230,7 @@ bool quire_pool_reserve(struct quire_pool *pool, size_t objects) {
 void quire_pool_measure(const struct quire_pool *pool, struct quire_pool_figures *figures) {
     *figures = (struct quire_pool_figures){
         .objects = pool->objects,
-        .free_places = pool->slabs * pool->per_slab - pool->objects,
+        .free_places = free_places(pool),
         .slabs = pool->slabs,
         .slab_bytes = pool->slab_bytes,
         .per_slab = pool->per_slab,
@@ -234,12 +239,12 @@ void quire_pool_measure(const struct quire_pool *pool, struct quire_pool_figures
 }
 
 static size_t count_free(const struct quire_pool_slab *slab) {
-    size_t free_places = 0;
+    size_t bits = 0;
 
     for (size_t word = 0; word < WORDS_MAX; word++) {
-        free_places += (size_t)__builtin_popcountll(slab->bits[word]);
+        bits += (size_t)__builtin_popcountll(slab->bits[word]);
     }
-    return free_places;
+    return bits;
 }
 
 const char *quire_pool_audit(const struct quire_pool *pool) {

@@ -47,7 +47,7 @@ struct quire_pool {
     size_t stride, slab_bytes, first, per_slab, limit; /* first: offset of a slab's first object */
     size_t objects, slabs;                             /* given out; had from the source */
     struct quire_pool_slab *partial, *full, *spare;    /* lists; spare: one that is empty */
-    size_t nspare;
+    size_t nspare, stock; /* stock: free places that frees do not give back */
 };
 
 /* Objects of object_bytes (1 and more) at multiples of align. limit: at most so many objects at a
@@ -68,11 +68,12 @@ void *quire_pool_alloc(struct quire_pool *pool);
  * becomes empty goes back to the source when there is a spare one already. */
 bool quire_pool_free(struct quire_pool *pool, void *object);
 
-/* Have `objects` free places in stock: so many quire_pool_alloc will not fail, until
- * quire_pool_trim, or more than that is freed. false: the source refused, or limit is less. */
+/* Have `objects` free places in stock: so many quire_pool_alloc will not fail. Frees fill the stock
+ * up to that number again before memory goes back; quire_pool_trim gives it up. false: the source
+ * refused, or limit is less. */
 bool quire_pool_reserve(struct quire_pool *pool, size_t objects);
 
-/* Give all empty slabs back; returns how many. */
+/* Give all empty slabs back, a stock too; returns how many. */
 size_t quire_pool_trim(struct quire_pool *pool);
 
 struct quire_pool_figures {

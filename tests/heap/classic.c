@@ -80,6 +80,7 @@ static void adapting_ends(void **state) {
     assert_true(two >= rig.area && two < rig.end);
     assert_int_not_equal(one, 0);
     assert_false(quire_heap_option(rig.heap, QUIRE_HEAP_PERTURB, 256));
+    assert_true(quire_heap_option(rig.heap, QUIRE_HEAP_PERTURB, 255));
     assert_false(quire_heap_option(rig.heap, QUIRE_HEAP_TOP_PAD, ((uint64_t)1 << 46) + 1));
     assert_false(quire_heap_option(rig.heap, (enum quire_heap_option)99, 1));
     quire_heap_free(rig.heap, one);
@@ -323,6 +324,80 @@ static void strangers(void **state) {
     rig_down(&rig);
 }
 
+/* Somebody grows between the heap's question and its growth: what comes lies elsewhere, crooked. */
+static void intruders(void **state) {
+    static const uint64_t sizes[] = {1, 16, 100, 4096 + 8, 200 * KIB};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct heap_rig rig;
+        rig_up(&rig);
+        assert_true(quire_heap_option(rig.heap, QUIRE_HEAP_TOP_PAD, 0));
+        rig.intruder = sizes[i];
+        for (uint64_t bytes = 3900; bytes < 4300; bytes += 16) {
+            uint64_t block = quire_heap_alloc(rig.heap, bytes);
+            assert_int_not_equal(block, 0);
+            memset(bytes_at(block), 1, bytes);
+            rig_audit(&rig);
+        }
+        rig_down(&rig);
+    }
+}
+
+/* New extents of every length about a page's end: the top behind the block is always whole. */
+static void tight_extents(void **state) {
+    (void)state;
+    for (uint64_t bytes = MIB - 256; bytes < MIB + 64; bytes += 16) {
+        for (int grown = 0; grown < 2; grown++) {
+            struct heap_rig rig;
+            rig_up_at(&rig, 8);
+            rig.limit = grown ? rig.limit : rig.end;
+            assert_true(quire_heap_option(rig.heap, QUIRE_HEAP_TOP_PAD, 0));
+            assert_true(quire_heap_option(rig.heap, QUIRE_HEAP_MMAP_MAX, 0));
+            uint64_t block = quire_heap_alloc(rig.heap, bytes);
+            assert_int_not_equal(block, 0);
+            memset(bytes_at(block), 1, bytes);
+            assert_int_equal(rig.maps, !grown);
+            rig_audit(&rig);
+            quire_heap_free(rig.heap, block);
+            rig_down(&rig);
+        }
+    }
+}
+
+/* When there is no room for the pad, there may be for the block. */
+static void without_pad(void **state) {
+    struct heap_rig rig;
+    (void)state;
+
+    rig_up(&rig);
+    rig.limit = rig.end + 8 * KIB;
+    assert_true(quire_heap_alloc(rig.heap, 5000) >= rig.area);
+    assert_int_equal(rig.end - rig.area, 8 * KIB);
+    assert_int_equal(rig.maps, 0);
+    rig_down(&rig);
+}
+
+/* A chunk of each size alone on its list is found by every smaller request. */
+static void each_list(void **state) {
+    (void)state;
+    for (uint64_t bytes = 48; bytes < 100 * KIB; bytes += bytes < 3000 ? 16 : bytes / 9 / 16 * 16) {
+        struct heap_rig rig;
+        rig_up(&rig);
+        uint64_t block = quire_heap_alloc(rig.heap, bytes);
+        uint64_t wall = quire_heap_alloc(rig.heap, 1);
+        quire_heap_free(rig.heap, block);
+        static const uint64_t parts[] = {64, 8, 2, 1};
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(quire_heap_alloc(rig.heap, bytes / parts[i]), block);
+            quire_heap_free(rig.heap, block);
+            rig_audit(&rig);
+        }
+        assert_true(quire_heap_alloc(rig.heap, bytes + 16) > wall);
+        rig_down(&rig);
+    }
+}
+
 /* Mistakes that a header can tell; nothing changes. */
 static void mistakes(void **state) {
     struct heap_rig rig;
@@ -332,6 +407,8 @@ static void mistakes(void **state) {
     uint64_t a = quire_heap_alloc(rig.heap, 24), b = quire_heap_alloc(rig.heap, 24);
     uint64_t c = quire_heap_alloc(rig.heap, 24), big = quire_heap_alloc(rig.heap, MIB);
     unsigned expected = 0;
+    quire_heap_free(rig.heap, 0);
+    assert_int_equal(rig.mistakes, 0);
     quire_heap_free(rig.heap, b);
     quire_heap_free(rig.heap, b);
     assert_int_equal(rig.mistakes, ++expected);
@@ -475,6 +552,8 @@ int main(void) {
         cmocka_unit_test(calloc_zeroes),  cmocka_unit_test(realloc_places),
         cmocka_unit_test(realloc_mapped), cmocka_unit_test(alignments),
         cmocka_unit_test(strangers),      cmocka_unit_test(mistakes),
+        cmocka_unit_test(intruders),      cmocka_unit_test(tight_extents),
+        cmocka_unit_test(without_pad),    cmocka_unit_test(each_list),
         cmocka_unit_test(figures),        cmocka_unit_test(perturb),
         cmocka_unit_test(audit_tells),    cmocka_unit_test(wrong_ports),
     };

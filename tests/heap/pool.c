@@ -132,7 +132,9 @@ static void limits(void **state) {
     assert_true(quire_pool_init(&pool, &from, 64, 64, 3000));
     assert_false(quire_pool_reserve(&pool, 3001));
     assert_int_equal(source.pieces, 0);
-    assert_true(quire_pool_reserve(&pool, 3000));
+    void *first = quire_pool_alloc(&pool);
+    assert_true(quire_pool_reserve(&pool, 2999)); /* beside the one that is out */
+    assert_true(quire_pool_free(&pool, first));
     source.fail_at = 0;
     for (int i = 0; i < 3000; i++) {
         objects[i] = quire_pool_alloc(&pool);
@@ -146,8 +148,19 @@ static void limits(void **state) {
         assert_true(quire_pool_free(&pool, objects[i]));
         audit(&pool);
     }
-    assert_int_equal(source.pieces, 1); /* one empty slab stays */
+    assert_int_equal(source.pieces, slabs); /* the stock is as it was */
+    assert_int_equal(quire_pool_trim(&pool), slabs);
+    source.fail_at = SIZE_MAX;
+    for (int i = 0; i < 3000; i++) {
+        objects[i] = quire_pool_alloc(&pool);
+    }
+    for (int i = 0; i < 3000; i++) {
+        assert_true(quire_pool_free(&pool, objects[i]));
+        audit(&pool);
+    }
+    assert_int_equal(source.pieces, 1); /* without a stock one empty slab stays */
     assert_int_equal(quire_pool_trim(&pool), 1);
+    source.fail_at = 0;
     assert_int_equal(source.pieces, 0);
     assert_null(quire_pool_alloc(&pool));
     assert_false(quire_pool_reserve(&pool, 1));
@@ -201,6 +214,10 @@ static void arenas(void **state) {
     struct quire_arena arena;
     (void)state;
 
+    quire_arena_init(&arena, &from, 0);
+    assert_non_null(quire_arena_alloc(&arena, 1, 1));
+    assert_int_equal(source.bytes, 4096);
+    quire_arena_fini(&arena);
     quire_arena_init(&arena, &from, 256);
     assert_int_equal(source.pieces, 0);
     for (size_t align = 1; align <= 8192; align *= 2) {

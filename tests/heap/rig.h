@@ -32,6 +32,7 @@ struct heap_rig {
     uint64_t mapped_bytes;             /* now */
     uint64_t calls, fail_at, fail_for; /* calls number fail_at to fail_at + fail_for - 1 fail */
     uint64_t discarded_bytes;
+    uint64_t intruder; /* grows by so much, for somebody else, just before each growth */
     unsigned mistakes;
     char what[128];
 };
@@ -44,6 +45,7 @@ static inline bool rig_fails(struct heap_rig *rig) {
 
 static inline uint64_t rig_grow(void *context, int64_t delta) {
     struct heap_rig *rig = context;
+    rig->end += delta > 0 ? rig->intruder : 0;
     uint64_t before = rig->end, wanted = before + (uint64_t)delta;
 
     if (delta == 0) {
