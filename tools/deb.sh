@@ -36,12 +36,13 @@ move() { # PACKAGE PATH...: from the whole into a package
 }
 cd "$stage"
 move libquire0 $(find usr/lib -maxdepth 1 -name '*.so.*')
-if [ -e usr/lib/libquire-classic.so ]; then # for LD_PRELOAD: nothing is linked with it
-    mkdir usr/lib/quire
-    mv usr/lib/libquire-classic.so usr/lib/quire
-    move quire usr/lib/quire
-    strip --strip-unneeded "$output/quire/usr/lib/quire/libquire-classic.so"
-fi
+for library in libquire-classic.so libquire-check.so; do # for LD_PRELOAD: not linked with
+    [ -e usr/lib/$library ] || continue
+    mkdir -p usr/lib/quire
+    mv usr/lib/$library usr/lib/quire
+    move quire usr/lib/quire/$library
+    strip --strip-unneeded "$output/quire/usr/lib/quire/$library"
+done
 move libquire-dev usr/include/quire usr/lib/libquire.a usr/lib/libquire.so usr/lib/pkgconfig \
     usr/lib/cmake
 move quire usr/bin/quire usr/share
@@ -100,7 +101,7 @@ find "$output/quire/usr/share/man" -type f -exec gzip -9n {} +
 strip --remove-section=.comment --remove-section=.note "$output/quire/usr/bin/quire"
 find "$output/libquire0" -type f -exec strip --strip-unneeded --remove-section=.comment {} +
 strip --strip-debug --enable-deterministic-archives "$output/libquire-dev/usr/lib/libquire.a"
-control quire utils "$(needs quire "$output/quire/usr/bin/quire")" \
+control quire utils "$(needs quire $(find "$output/quire/usr/bin" "$output/quire/usr/lib" -type f))" \
     'run Linux programs in little memory, and see what happens' <<'END'
 Quire is the memory manager of an operating system, and a computer in
 software to run it on: unmodified Linux programs for RISC-V run in as much
