@@ -38,12 +38,12 @@ set_target_properties(quire_shared PROPERTIES EXPORT_NAME quire)
 set_target_properties(quire_static PROPERTIES EXPORT_NAME static)
 add_custom_target(installed DEPENDS quire quire_static quire_shared)
 if(TARGET quire-classic) # heap/: it says itself where it goes
-  add_dependencies(installed quire-classic)
+  add_dependencies(installed quire-classic quire-check)
 endif()
 
 install(TARGETS quire)
 install(TARGETS quire_static quire_shared EXPORT quire)
-install(DIRECTORY include/quire DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
+install(DIRECTORY include/quire DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h PATTERN *.hpp)
 install(FILES ${install_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/quire)
 
 # pkg-config: quire.pc finds itself, so that a tree can be moved.

@@ -101,7 +101,8 @@ find "$output/quire/usr/share/man" -type f -exec gzip -9n {} +
 strip --remove-section=.comment --remove-section=.note "$output/quire/usr/bin/quire"
 find "$output/libquire0" -type f -exec strip --strip-unneeded --remove-section=.comment {} +
 strip --strip-debug --enable-deterministic-archives "$output/libquire-dev/usr/lib/libquire.a"
-control quire utils "$(needs quire $(find "$output/quire/usr/bin" "$output/quire/usr/lib" -type f))" \
+programs=$(find "$output/quire/usr" -type f -path '*/bin/*' -o -type f -name '*.so')
+control quire utils "$(needs quire $programs)" \
     'run Linux programs in little memory, and see what happens' <<'END'
 Quire is the memory manager of an operating system, and a computer in
 software to run it on: unmodified Linux programs for RISC-V run in as much
