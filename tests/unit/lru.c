@@ -430,54 +430,6 @@ static void chunks_of_shadows(void **state) {
     double_release(machine);
 }
 
-/* Page blocks that lie in a row on a processor's stack go home as the largest blocks that there
- * are. It takes a large machine for stacks that hold some. */
-static void page_blocks_in_a_row(void **state) {
-    (void)state;
-    struct quire_machine *machine = double_machine();
-    double_add_unfilled(machine, 0, (uint64_t)5 << 30);
-    struct quire *q = boot(machine);
-    /* Two page blocks that went out of one block of 4 MiB merge again at once. */
-    quire_page_drain(q);
-    uint64_t largest = quire_page_free_blocks(q, 10), second = quire_page_free_blocks(q, 9);
-    struct quire_page *low = quire_page_alloc(q, 9, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
-    struct quire_page *high = quire_page_alloc(q, 9, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
-    assert_ptr_equal(high, low + 512);
-    assert_int_equal(quire_page_free_blocks(q, 10), largest - 1);
-    quire_page_free(q, low);
-    quire_page_free(q, high);
-    assert_int_equal(quire_page_free_blocks(q, 9), second + 2); /* on the processor's stack */
-    quire_page_drain(q);
-    assert_int_equal(quire_page_free_blocks(q, 10), largest);
-    assert_int_equal(quire_page_free_blocks(q, 9), second);
-    /* Four in a row, the first where 8 MiB begin, make two: there is nothing larger. */
-    static struct quire_page *blocks[16];
-    unsigned first = 16;
-    for (unsigned i = 0; i < 16; i++) {
-        blocks[i] = quire_page_alloc(q, 9, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
-    }
-    for (unsigned i = 0; i + 3 < 16; i++) {
-        bool at_8_mib = (quire_page_frame(q, blocks[i]).number & 2047) == 0;
-        first = at_8_mib && blocks[i + 3] == blocks[i] + 3 * 512 ? i : first;
-    }
-    assert_in_range(first, 0, 12);
-    for (unsigned i = 0; i < 4; i++) {
-        quire_page_free(q, blocks[first + i]);
-    }
-    quire_page_drain(q);
-    quire_phys_audit(q);
-    for (unsigned i = 0; i < 16; i++) {
-        if (i < first || i >= first + 4) {
-            quire_page_free(q, blocks[i]);
-        }
-    }
-    quire_page_drain(q);
-    assert_int_equal(quire_page_free_blocks(q, 10), largest);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
-}
-
 /* Shadows of files: found once, by their own name only, the oldest of a full table forgotten. */
 static void shadows(void **state) {
     (void)state;
@@ -575,7 +527,6 @@ int main(void) {
                                        cmocka_unit_test(replaced),
                                        cmocka_unit_test(arrivals),
                                        cmocka_unit_test(told_of),
-                                       cmocka_unit_test(chunks_of_shadows),
-                                       cmocka_unit_test(page_blocks_in_a_row)};
+                                       cmocka_unit_test(chunks_of_shadows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

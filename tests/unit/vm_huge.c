@@ -296,6 +296,25 @@ static void a_whole_block_is_protected_as_one(void **state) {
     vm_close(&f);
 }
 
+/* What ends where a block begins leaves the block whole. */
+static void a_neighbour_stays_whole(void **state) {
+    (void)state;
+    struct vm_fixture f = open_with(16 * MIB, 0, QUIRE_THP_ALWAYS);
+    const struct quire_counters *now = quire_counters(f.q);
+    vm_map_at(f.space, AT - PAGE, 2 * NPAGES + 1, RW, 0);
+    vm_write(f.space, AT, 1);
+    vm_write(f.space, AT + HUGE, 2);
+    assert_int_equal(blocks(&f), 2);
+    assert_int_equal(quire_protect(f.space, quire_va(AT), HUGE, QUIRE_PROT_READ), QUIRE_OK);
+    assert_int_equal(quire_unmap(f.space, quire_va(AT - PAGE), PAGE), QUIRE_OK);
+    assert_int_equal(blocks(&f), 2);
+    assert_int_equal(now->thp_split_pmd, 0);
+    assert_int_equal(quire_protect(f.space, quire_va(AT + HUGE), PAGE, QUIRE_PROT_READ), QUIRE_OK);
+    assert_int_equal(blocks(&f), 1);
+    assert_int_equal(now->thp_split_pmd, 1);
+    vm_close(&f);
+}
+
 /* A write to what is shared copies one page; the last owner gets the whole block back at once. */
 static void fork_shares_a_block(void **state) {
     (void)state;
@@ -621,6 +640,7 @@ int main(void) {
         cmocka_unit_test(each_allocation_of_a_fill_fails),
         cmocka_unit_test(parts_end_a_block),
         cmocka_unit_test(a_whole_block_is_protected_as_one),
+        cmocka_unit_test(a_neighbour_stays_whole),
         cmocka_unit_test(fork_shares_a_block),
         cmocka_unit_test(blocks_are_swapped_page_by_page),
         cmocka_unit_test(pages_of_a_block_age_together),
