@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include "page/page.h"
+#include "reclaim/scan.h"
 
 #define RAM   (8 * RIG_MIB)
 #define PAGES (4 * RAM / RIG_PAGE)
@@ -107,6 +108,28 @@ static void full_swap(void **state) {
 }
 
 /* Pages that cannot be written stay; pages that come back wrong kill nobody else's data. */
+/* Swap is full, but some of it holds copies of pages that are in RAM: those can go. When it holds
+ * nothing but what is nowhere else, none can. */
+static void copies_may_go(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 64 * RIG_PAGE);
+    rig_space(&rig, 0);
+    uint64_t total = rig_usage(&rig).swap_total, va = rig_map(&rig, 0, 80 * RIG_PAGE, RIG_RW, 0);
+    rig_fill(&rig, 0, va, 80, 0);
+    quire_advise(rig.spaces[0], quire_va(va), 20 * RIG_PAGE, QUIRE_ADVISE_PAGEOUT);
+    rig_expect(&rig, 0, va, 20, 0); /* swap is nearly empty: clean copies stay */
+    quire_advise(rig.spaces[0], quire_va(va + 20 * RIG_PAGE), (total - 20) * RIG_PAGE,
+                 QUIRE_ADVISE_PAGEOUT);
+    assert_int_equal(rig_usage(&rig).swap_free, 0);
+    assert_true(quire_evict_anon_possible(rig.q));
+    quire_advise(rig.spaces[0], quire_va(va), 20 * RIG_PAGE, QUIRE_ADVISE_PAGEOUT);
+    assert_int_equal(rig_usage(&rig).swap_free, 0);
+    assert_false(quire_evict_anon_possible(rig.q));
+    rig_expect(&rig, 0, va, 80, 0);
+    rig_down(&rig);
+}
+
 static void failing_disk(void **state) {
     (void)state;
     struct rig rig;
@@ -326,11 +349,12 @@ static void deterministic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(four_times_ram),      cmocka_unit_test(what_is_used_stays),
-        cmocka_unit_test(kswapd_works_ahead),  cmocka_unit_test(full_swap),
-        cmocka_unit_test(failing_disk),        cmocka_unit_test(files_need_no_swap),
-        cmocka_unit_test(lost_at_the_end),     cmocka_unit_test(text_stays),
-        cmocka_unit_test(failing_allocations), cmocka_unit_test(deterministic),
+        cmocka_unit_test(four_times_ram),     cmocka_unit_test(what_is_used_stays),
+        cmocka_unit_test(kswapd_works_ahead), cmocka_unit_test(full_swap),
+        cmocka_unit_test(copies_may_go),      cmocka_unit_test(failing_disk),
+        cmocka_unit_test(files_need_no_swap), cmocka_unit_test(lost_at_the_end),
+        cmocka_unit_test(text_stays),         cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
