@@ -434,6 +434,7 @@ static void scattered_pages_become_a_block(void **state) {
     struct quire_usage usage;
     quire_usage(f.q, &usage);
     assert_int_equal(usage.swap_free, usage.swap_total);
+    assert_int_equal(usage.active_anon + usage.inactive_anon, usage.anon); /* each can be evicted */
     vm_close(&f);
 }
 
