@@ -89,9 +89,12 @@ static void brk_moves(void **state) {
     uint64_t value;
     assert_int_equal(rig_load(&rig, 0, 0x110000, &value), QUIRE_FAULT);
     assert_int_equal(quire_brk(space, quire_va((uint64_t)1 << 50)).value, 0x110000);
+    assert_int_equal(quire_brk(space, quire_va(0xFFFFF)).value, 0x110000);
     /* Larger than RAM is fine: nothing is given yet. */
     assert_int_equal(quire_brk(space, quire_va(0x100000 + 2 * RAM)).value, 0x100000 + 2 * RAM);
     rig_expect(&rig, 0, 0x100000, 0x10, 0);
+    assert_int_equal(quire_brk(space, quire_va(0x100000)).value, 0x100000); /* no heap at all */
+    assert_int_equal(rig_load(&rig, 0, 0x100000, &value), QUIRE_FAULT);
     quire_audit(rig.q);
     rig_down(&rig);
 }
