@@ -1,5 +1,6 @@
 /* fixture_soft.c: the software machine for the conformance suite. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "machine/radix/radix.h"
 #include "machine/soft/mmu.h"
@@ -9,7 +10,15 @@
 
 static const struct quire_radix_format *format = &quire_radix_sv48;
 
+static bool with_dma, with_kernel;
+
+/* A format's name; "dma": swap through the DMA controller; "kernel": the kernel's part in tables.
+ */
 bool port_fixture_select(const char *kind) {
+    with_dma = kind && strcmp(kind, "dma") == 0;
+    with_kernel = kind && strcmp(kind, "kernel") == 0;
+    if (with_dma || with_kernel)
+        return true;
     format = kind ? quire_radix_format_find(kind) : &quire_radix_sv48;
     return format != NULL;
 }
@@ -18,6 +27,9 @@ struct quire_machine *port_fixture_create(void) {
     struct quire_soft_config config = {
         .ram_bytes = (uint64_t)16 << 20, /* two tables of 4 MiB, or a block of it */
         .format = format,
+        .kernel_map = with_kernel,
+        .dma = with_dma ? QUIRE_SOFT_DMA_SINGLE : QUIRE_SOFT_DMA_NONE,
+        .dma_reach_bytes = (uint64_t)15 << 20, /* frames are taken from the top: some are bounced */
         .swap_bytes = {PORT_SLOTS * QUIRE_PAGE_SIZE, 8 * QUIRE_PAGE_SIZE},
         .seed = 1,
         .harts = HARTS,

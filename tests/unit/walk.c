@@ -282,6 +282,34 @@ static void the_walk_agrees_with_the_unit(void **state) {
     }
 }
 
+/* V6: what locality is worth. A table of 2 MiB, more than the TLB reaches, read along its rows, a
+ * page each, and down its columns: the same bytes, one walk a page or one a byte. */
+static void locality_is_worth_walks(void **state) {
+    (void)state;
+    enum { ROWS = 2 * TLB_ENTRIES, COLUMNS = 64 };
+    for (unsigned columns_first = 0; columns_first < 2; columns_first++) {
+        struct system system = start(&quire_radix_sv48, 16 * MIB, false, QUIRE_THP_NEVER);
+        struct quire_soft_counters before, after;
+        uint64_t base = 64 * MIB;
+        map(system.space, base, ROWS * QUIRE_PAGE_SIZE, RW);
+        for (unsigned row = 0; row < ROWS; row++)
+            reach(system.pmap, base + row * QUIRE_PAGE_SIZE, QUIRE_ACCESS_WRITE);
+        quire_soft_counters(system.machine, &before);
+        for (unsigned i = 0; i < ROWS * COLUMNS; i++) {
+            unsigned row = columns_first ? i % ROWS : i / COLUMNS;
+            unsigned column = columns_first ? i / ROWS : i % COLUMNS;
+            uint64_t va = base + row * QUIRE_PAGE_SIZE + column;
+            if (tlb_slot(system.pmap->tlb, va)->read_tag != (va & ~QUIRE_PAGE_MASK))
+                reach(system.pmap, va, QUIRE_ACCESS_READ); /* as the processor asks first */
+        }
+        quire_soft_counters(system.machine, &after);
+        assert_int_equal(after.tlb_misses - before.tlb_misses,
+                         columns_first ? ROWS * COLUMNS : ROWS);
+        assert_int_equal(after.faults, before.faults);
+        stop(&system);
+    }
+}
+
 static void it_is_told_in_words(void **state) {
     (void)state;
     struct system system = start(&quire_radix_sv32, 16 * MIB, true, QUIRE_THP_NEVER);
@@ -319,7 +347,7 @@ int main(void) {
         cmocka_unit_test(levels_are_accesses),     cmocka_unit_test(blocks_save_a_level),
         cmocka_unit_test(entries_have_bits),       cmocka_unit_test(spaces_are_isolated),
         cmocka_unit_test(the_direct_map_is_exact), cmocka_unit_test(the_walk_agrees_with_the_unit),
-        cmocka_unit_test(it_is_told_in_words),
+        cmocka_unit_test(locality_is_worth_walks), cmocka_unit_test(it_is_told_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
