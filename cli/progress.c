@@ -39,15 +39,16 @@
 
 struct cli_progress {
     struct os *os;
+    /* ---- the machine's thread's ---- */
+    bool shown, never, line_open;
+    uint64_t start_ms, written_ms;
+    uint64_t last_ns, last_stall_ns; /* of the machine, at the last line */
+    /* ---- shared; away from the others, which may be read in one with their neighbours ---- */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping; /* under the lock */
     atomic_bool due;
-    /* ---- the machine's thread's ---- */
-    bool shown, never, line_open;
-    uint64_t start_ms, written_ms;
-    uint64_t last_ns, last_stall_ns; /* of the machine, at the last line */
 };
 
 static uint64_t now_ms(void) {

@@ -23,8 +23,10 @@ cd "$scratch" || exit 1
 mkfifo in out
 
 # start [OPTIONS...]: a run of the guest; its number is $run. Say letters to 3, answers come from 4.
+extra=
 start() {
-    "$QUIRE" run --quiet --ram 16M --swap 64M "$@" -- ./guest wait 4 <in >out 2>err 4<&- &
+    "$QUIRE" run --quiet --ram 16M --swap 64M "$@" -- ./guest wait 4 ${extra:+"$extra"} \
+        <in >out 2>err 4<&- &
     run=$!
     exec 3>in 4<out
     answer ready
@@ -259,6 +261,18 @@ kill -STOP $first
 wrong 1 'does not answer; is it stopped?' free --run $first
 kill -CONT $first
 end
+
+# A command line that is hostile to terminals, and one that is too long.
+extra=$(printf 'a\nb\033[2J')
+start
+quire proc quire | grep -qx 'command ./guest wait 4 a?b?\[2J' || fail "$(quire proc quire)"
+end
+extra=$(head -c 5000 /dev/zero | tr '\0' x)
+start
+[ "$(quire proc quire | grep -c '^command ./guest wait 4 x*$\|^machine_ns ')" = 2 ] ||
+    fail "a long command line: $(quire proc quire)"
+end
+extra=
 
 start --no-live
 wrong 1 'no machine runs' free
