@@ -82,6 +82,8 @@ int cli_run(struct cli_words *words);
 void cli_run_help(void);
 int cli_sh(struct cli_words *words);
 void cli_sh_help(void);
+int cli_sweep(struct cli_words *words);
+void cli_sweep_help(void);
 int cli_mkswap(struct cli_words *words);
 void cli_mkswap_help(void);
 int cli_doctor(struct cli_words *words);

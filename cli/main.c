@@ -7,6 +7,7 @@
  *
  *     quire  run     [options] [--] PROGRAM ARGUMENTS     run.c, summary.c
  *            sh      [options] DIR [ARGUMENTS]            run.c
+ *            sweep   [options] [--] PROGRAM ARGUMENTS     sweep.c, sweep_text.c
  *            top     [options]                            top.c
  *            list|free|vmstat|ps|maps|proc  [options]     proc.c, free.c, vmstat.c, ps.c
  *            mkswap  [options] FILE                       mkswap.c
@@ -31,6 +32,8 @@ static void help_help(void);
 static const struct cli_command commands[] = {
     {"run", "run a Linux program in little memory, and see what happens", cli_run, cli_run_help},
     {"sh", "a shell inside a tree of RISC-V programs", cli_sh, cli_sh_help},
+    {"sweep", "run a program with several sizes of RAM and policies, and compare", cli_sweep,
+     cli_sweep_help},
     {"top", "a machine that runs: its memory and processes", cli_top, cli_top_help},
     {"list", "which machines run, and what on them", cli_list, cli_list_help},
     {"free", "memory of a machine that runs, as free(1)", cli_free, cli_free_help},

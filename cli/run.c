@@ -53,6 +53,9 @@ struct run {
     struct os_bind binds[BINDS_MAX];
     struct cli_swaps swaps;
     FILE *trace; /* of --trace-calls=FILE */
+    struct cli_report report;
+    struct cli_figures *figures; /* NULL: nobody wants them */
+    bool check_only;             /* nothing is to run */
     bool quiet, no_live;
     bool interactive; /* sh: what a terminal sends is the shell's, ^Z as well */
     char cwd[PATH_MAX];
@@ -71,6 +74,8 @@ enum {
     SEED,
     TRACE_CALLS,
     CHECK_CALLS,
+    REPORT,
+    JSON,
     QUIET,
     NO_SUMMARY,
     NO_LIVE
@@ -99,6 +104,10 @@ static const struct cli_option options[] = {
                      "print each system call as strace does, on standard error or to FILE"},
     [CHECK_CALLS] = {"--check-calls", NULL, NULL,
                      "end the run when a system call copies what its table does not declare"},
+    [REPORT] = {"--report", "FILE", "--report run.html",
+                "write a page that shows what memory did, when, and which code caused it"},
+    [JSON] = {"--json", "FILE", "--json run.json",
+              "the same for tools: docs/REPORT.md has the fields"},
     [QUIET] = {"--quiet", NULL, NULL, "no summary at the end"},
     [NO_SUMMARY] = {"--no-summary", NULL, NULL, "the same"},
     [NO_LIVE] = {"--no-live", NULL, NULL, "not to be looked at by quire top, free, ps ..."},
@@ -314,6 +323,10 @@ static bool take_option(struct run *run, int option, const char *value) {
         return take_bind(run, value);
     case CLOCK:
         return take_clock(run, value);
+    case REPORT:
+        return cli_report_take(&run->report, "--report", value);
+    case JSON:
+        return cli_report_take(&run->report, "--json", value);
     case SEED:
         return cli_number_parse("--seed", value, &run->config.seed);
     case TRACE_CALLS:
@@ -510,8 +523,28 @@ static int run_started(const struct run *run, struct os *os, char *const words[]
     return status;
 }
 
+static void take_figures(struct os *os, int status, struct cli_figures *figures) {
+    struct quire_soft_counters machine;
+    struct quire_usage usage;
+    struct os_summary summary;
+
+    quire_soft_counters(os_machine(os), &machine);
+    quire_usage(os_quire(os), &usage);
+    os_summary(os, &summary);
+    *figures = (struct cli_figures){
+        .ran = true,
+        .status = status,
+        .time_ns = summary.wall_ns - machine.idle_ns,
+        .wait_ns = machine.stall_ns,
+        .major_faults = quire_counters(os_quire(os))->pgmajfault,
+        .swapped_in_pages = quire_counters(os_quire(os))->pswpin,
+        .peak_bytes = usage.peak_demand << QUIRE_PAGE_SHIFT,
+        .trace = quire_trace_hash(os_quire(os)),
+    };
+}
+
 /* A machine for run, and on it the program of words. Returns the exit code. */
-static int run_on_machine(const struct run *run, struct cli_words *words) {
+static int run_on_machine(struct run *run, struct cli_words *words) {
     extern char **environ;
     struct os_start_error error;
     char message[512];
@@ -521,15 +554,22 @@ static int run_on_machine(const struct run *run, struct cli_words *words) {
     if (os == NULL) {
         return cli_wrong("%s", message);
     }
-    if (os_start(os, words->at, environ, &error)) {
+    if (!cli_report_begin(&run->report, os)) {
+        status = CLI_EXIT_OURS;
+    } else if (os_start(os, words->at, environ, &error)) {
         status = run_started(run, os, words->at);
         if (!run->quiet) {
             cli_summary_print(os, words->at[0], status);
         }
+        if (run->figures != NULL) {
+            take_figures(os, status, run->figures);
+        }
+        status = cli_report_write(&run->report, &run->config, words->at, status);
     } else {
         cli_wrong("%s", error.message);
         status = error.exit_code;
     }
+    cli_report_end(&run->report);
     os_destroy(os);
     return status;
 }
@@ -600,7 +640,7 @@ static bool take_shell(struct run *run, struct cli_words *words) {
 
 /* Run it if the words were good; then everything goes back. Returns the exit code. */
 static int run_and_close(struct run *run, struct cli_words *words, bool good) {
-    int status = good ? run_on_machine(run, words) : CLI_EXIT_OURS;
+    int status = !good ? CLI_EXIT_OURS : run->check_only ? 0 : run_on_machine(run, words);
 
     for (unsigned i = 0; i < run->config.nbinds; i++) {
         free((char *)run->binds[i].host_path);
@@ -609,6 +649,7 @@ static int run_and_close(struct run *run, struct cli_words *words, bool good) {
         status = cli_wrong("--trace-calls: the file could not be written to its end: %s",
                            strerror(errno));
     }
+    cli_report_close(&run->report);
     for (unsigned i = 0; i < run->swaps.count; i++) {
         cli_swap_close(&run->swaps.swaps[i]);
     }
@@ -627,4 +668,29 @@ int cli_run(struct cli_words *words) {
     bool good = take_words(&run, words);
 
     return run_and_close(&run, words, good);
+}
+
+/* ---- for sweep ---------------------------------------------------------------------------------
+ */
+
+const struct cli_option *cli_run_options(size_t *count) {
+    *count = NOPTIONS;
+    return options;
+}
+
+int cli_run_measure(struct cli_words *words, struct cli_figures *figures) {
+    struct run run;
+    bool good = take_words(&run, words);
+
+    *figures = (struct cli_figures){0};
+    run.figures = figures;
+    return run_and_close(&run, words, good);
+}
+
+bool cli_run_check(struct cli_words *words) {
+    struct run run;
+    bool good = take_words(&run, words);
+
+    run.check_only = true;
+    return run_and_close(&run, words, good) == 0;
 }

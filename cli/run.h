@@ -3,6 +3,9 @@
 #ifndef QUIRE_CLI_RUN_H
 #define QUIRE_CLI_RUN_H
 
+#include <stdio.h>
+
+#include "cli/cli.h"
 #include "os/os.h"
 
 /* swap.c: the areas that --swap has named so far. */
@@ -26,6 +29,42 @@ struct cli_progress;
 struct cli_progress *cli_progress_begin(struct os *os);
 void cli_progress_visit(struct cli_progress *progress);
 void cli_progress_end(struct cli_progress *progress);
+
+/* report.c: the files that --json (and the like) have named, and what is seen of the run. */
+struct watch;
+struct cli_report {
+    struct cli_report_file {
+        const char *path; /* NULL: not wanted */
+        FILE *file;
+    } json, html;
+    struct watch *watch;
+};
+/* FILE of option: opened now, so that a wrong name costs a line and not a run. False: it cannot be
+ * written, and that has been said. */
+bool cli_report_take(struct cli_report *report, const char *option, const char *path);
+/* A machine is there: begin to look, if a report is wanted. False: it can't be, and that has been
+ * said. */
+bool cli_report_begin(struct cli_report *report, struct os *os);
+/* The run has ended with this status: write. Returns the exit code: the same, or CLI_EXIT_OURS
+ * where it was 0 and the report could not be written, which is said. */
+int cli_report_write(struct cli_report *report, const struct os_config *config, char *const *argv,
+                     int status);
+/* => before os_destroy */
+void cli_report_end(struct cli_report *report);
+void cli_report_close(struct cli_report *report);
+
+/* run.c, for sweep.c: what is compared of runs. */
+struct cli_figures {
+    bool ran; /* the program was started */
+    int status;
+    uint64_t time_ns, wait_ns; /* without idling; of that waiting for memory */
+    uint64_t major_faults, swapped_in_pages, peak_bytes, trace;
+};
+/* What `quire run` does with these words, its figures kept. Returns the exit code. */
+int cli_run_measure(struct cli_words *words, struct cli_figures *figures);
+/* Are they right? If not, it has been said. Files are opened and closed again, nothing runs. */
+bool cli_run_check(struct cli_words *words);
+const struct cli_option *cli_run_options(size_t *count);
 
 /* The summary of a finished run, on standard error. program is its first word, status what os_run
  * returned. Reads counters only: O(1). */

@@ -55,6 +55,8 @@ static void oom_kill(void *context, void *owner, const char *why) {
         if (process->memory != memory || process->zombie)
             continue;
         found = true;
+        if (os->watch.context)
+            os->watch.oom(os->watch.context, process->pid, process->name, why);
         process->oom_killed = true;
         process->infos[OS_SIGKILL] =
             (struct os_signal_info){.signo = OS_SIGKILL, .code = OS_SI_KERNEL};

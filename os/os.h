@@ -104,6 +104,25 @@ struct os_summary {
 };
 void os_summary(const struct os *os, struct os_summary *summary);
 
+/* ---- watching -------------------------------------------------------------------------------- */
+
+/* Who wants to know what the programs do beyond what the machine sees. Nothing may be changed. */
+struct os_watch {
+    void *context;
+    /* A system call of the program in this space, with these registers (x[] and pc, at the ecall);
+     * the end is told with the same space, NULL if it is gone. */
+    void (*call_begins)(void *context, struct quire_space *space, const struct quire_cpu *cpu);
+    void (*call_ends)(void *context, struct quire_space *space);
+    void (*turn_ends)(void *context); /* some time has gone by: a tenth of a millisecond or more */
+    void (*oom)(void *context, int pid, const char *name, const char *why); /* before it goes */
+};
+void os_watch(struct os *os, const struct os_watch *watch); /* copied; NULL: nobody any more */
+
+/* A process that lives in this space; false: none does. name has room for 16 bytes. */
+bool os_space_process(const struct os *os, const struct quire_space *space, int *pid, char *name);
+/* A file by its name as maps shows it, opened on the host for reading; -1: it can't be. */
+int os_image_open(const struct os *os, const char *path);
+
 struct quire *os_quire(struct os *os);
 struct quire_machine *os_machine(struct os *os);
 

@@ -39,6 +39,7 @@ struct os {
     void (*console_touch)(void *context, const char *bytes, size_t nbytes); /* or NULL */
     void *console_context;
     struct os_summary summary;
+    struct os_watch watch; /* context NULL: nobody watches (watch.c) */
     struct { /* swap.c: which swap devices are which files of the host */
         bool file;
         uint64_t host_device, inode;

@@ -240,6 +240,8 @@ int os_run(struct os *os) {
         take_turn(os, task);
         os->current = NULL;
         quire_soft_tick_if_due(os->machine, os->quire);
+        if (os->watch.context)
+            os->watch.turn_ends(os->watch.context);
         if (os->sweep)
             os_sweep(os); /* I3 */
     }

@@ -89,7 +89,11 @@ void os_call(struct os_task *task) {
     task->in_call = true;
     if (watched)
         os_watch_begin(task, row, args);
+    if (task->os->watch.context)
+        task->os->watch.call_begins(task->os->watch.context, task->process->space, cpu);
     int64_t result = row->handler(task, args);
+    if (task->os->watch.context)
+        task->os->watch.call_ends(task->os->watch.context, task->process->space);
     if (watched)
         os_watch_end(task, row, args,
                      result == OS_WAIT && os_signal_pending(task) ? -OS_EINTR : result);

@@ -18,11 +18,14 @@ build required libc6-dev                /usr/include/stdio.h
 build optional liblz4-dev               /usr/include/lz4.h
 build optional libzstd-dev              /usr/include/zstd.h
 build optional libncurses-dev           /usr/include/ncurses.h
+build optional libjansson-dev           /usr/include/jansson.h
 build optional libdw-dev                /usr/include/elfutils/libdwfl.h
 run   required apt                      apt-get
 run   required dpkg                     dpkg-deb
 run   required util-linux               flock
 test  required libcmocka-dev            /usr/include/cmocka.h
+build optional npm                      npm
+test  optional chromium                 chromium
 test  required python3                  python3
 test  optional g++                      g++
 test  optional valgrind                 valgrind

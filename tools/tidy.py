@@ -42,7 +42,8 @@ OUTER_ROOMS = {
     "heap/host/": ["heap/host/"],
     "heap/check/": ["heap/check/"],
     "live/": ["live/", "os/os.h"],
-    "cli/": ["cli/", "os/os.h", "live/live.h"],
+    "watch/": ["watch/", "os/os.h"],
+    "cli/": ["cli/", "os/os.h", "live/live.h", "watch/watch.h"],
 }
 
 # What the freestanding core may take from the compiler.
@@ -200,7 +201,8 @@ def check_c(root, path, text):
     check_functions(path, code)
     if path.startswith("src/"):
         check_core(path, code)
-    product = path.startswith(("src/", "machine/", "os/", "live/", "cli/", "heap/", "include/"))
+    product = path.startswith(
+        ("src/", "machine/", "os/", "live/", "watch/", "cli/", "heap/", "include/"))
     if product and not text.lstrip().startswith("/*"):
         find(path, 1, "no comment on top that says what this file owns")
 

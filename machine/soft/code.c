@@ -258,6 +258,10 @@ static void kill_blocks(struct code *code, struct code_page *page) {
 static bool fetch(struct run *r, struct code *code, struct code_page *page, uint64_t pc,
                   uint64_t va) {
     uint8_t *host;
+    if (soft_watched(r->machine)) {
+        r->machine->watched_pc = r->cpu->pc;
+        r->machine->watched_x = r->x;
+    }
     enum quire_status status = quire_cpu_access(r, va, QUIRE_ACCESS_EXEC, &host);
     if (status != QUIRE_OK) {
         quire_cpu_fault(r, pc, va, QUIRE_ACCESS_EXEC, status);

@@ -97,6 +97,10 @@ static uint8_t *tlb_find(struct run *r, uint64_t va, enum quire_access access) {
 static bool translate(struct op *o, struct run *r, uint64_t va, enum quire_access access,
                       uint8_t **host) {
     quire_cpu_tell(r, o->cost);
+    if (soft_watched(r->machine)) {
+        r->machine->watched_pc = quire_cpu_pc(o);
+        r->machine->watched_x = r->x;
+    }
     enum quire_status status = quire_cpu_access(r, va, access, host);
     return LIKELY(status == QUIRE_OK) || refuse(o, r, va, access, status);
 }

@@ -137,6 +137,11 @@ struct quire_machine {
     /* ---- jit_*.c: host code for them; NULL: none yet ---- */
     struct quire_jit *jit;
 
+    /* ---- soft.c: who watches (context NULL: nobody); cpu_slow.c: which instruction it is ---- */
+    struct quire_soft_watch watch;
+    uint64_t watched_pc;
+    const uint64_t *watched_x;
+
     /* ---- all, each its own: instructions, loads and stores are the processor's ---- */
     struct quire_soft_counters counters;
 };
@@ -153,6 +158,11 @@ static inline uint64_t soft_program_ns(struct quire_machine *machine) {
     if (machine->clock_ps > machine->programs_ps)
         machine->programs_ps = machine->clock_ps;
     return machine->programs_ps / SOFT_PS_PER_NS;
+}
+
+/* Does anybody watch? */
+static inline bool soft_watched(const struct quire_machine *machine) {
+    return __builtin_expect(machine->watch.context != NULL, 0);
 }
 
 /* A broken contract of a caller is the machine's own panic. */

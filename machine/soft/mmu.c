@@ -122,6 +122,19 @@ enum quire_status quire_mmu_kernel_access(struct quire_pmap *pmap, uint64_t va,
     return QUIRE_OK;
 }
 
+/* quire_fault, between two calls of who watches. */
+static enum quire_status fault(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
+                               const struct quire_soft_access *seen) {
+    struct quire_machine *machine = pmap->machine;
+    if (!soft_watched(machine))
+        return quire_fault(pmap->space, quire_va(va), access);
+    machine->watch.fault_begins(machine->watch.context);
+    enum quire_status status = quire_fault(pmap->space, quire_va(va), access);
+    if (status != QUIRE_KILLED) /* else the space may be gone */
+        machine->watch.fault_ends(machine->watch.context, seen);
+    return status;
+}
+
 enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                                    uint8_t **host) {
     struct quire_machine *machine = pmap->machine;
@@ -132,12 +145,16 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
     if (large_hit(pmap, va, access, host))
         return QUIRE_OK;
     machine->counters.tlb_misses++;
+    struct quire_soft_access seen = {pmap->space, va, access, machine->watched_pc,
+                                     machine->watched_x};
+    if (soft_watched(machine))
+        machine->watch.missed(machine->watch.context, &seen);
     while (!(entry = walk(pmap, va, needed, &order))) {
         SOFT_CHECK(machine, attempts++ <= RETRIES_MAX); /* I2: a resolved fault leaves a mapping */
         machine->counters.faults++;
         machine->counters.fault_ns += machine->config.fault_ns;
         quire_soft_charge(machine, machine->config.fault_ns);
-        enum quire_status status = quire_fault(pmap->space, quire_va(va), access);
+        enum quire_status status = fault(pmap, va, access, &seen);
         if (status != QUIRE_OK)
             return status;
         if (!ticked)

@@ -174,6 +174,8 @@ void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *cont
         if (machine->entered[i].pmap == pmap)
             machine->entered[i].pmap = NULL;
     }
+    if (soft_watched(machine))
+        machine->watch.space_ends(machine->watch.context, pmap->space);
     quire_code_destroy(pmap);
     quire_tlb_destroy(pmap);
     struct quire_radix radix = tree(pmap);
@@ -319,6 +321,16 @@ void quire_mach_pmap_query(struct quire_pmap *pmap, quire_vaddr va,
     entry->mapped = true;
     entry->referenced = (bits & RADIX_ACCESSED) != 0;
     entry->modified = (bits & RADIX_DIRTY) != 0;
+}
+
+bool quire_soft_peek(struct quire_pmap *pmap, uint64_t va, void *to, size_t nbytes) {
+    struct quire_pmap_entry entry;
+    uint64_t offset = va & QUIRE_PAGE_MASK;
+    quire_mach_pmap_query(pmap, quire_va(va - offset), &entry);
+    if (!entry.mapped || !(entry.prot & QUIRE_PROT_READ) || nbytes > QUIRE_PAGE_SIZE - offset)
+        return false;
+    memcpy(to, soft_host(pmap->machine, entry.frame) + offset, nbytes);
+    return true;
 }
 
 bool quire_mach_pmap_harvest(struct quire_pmap *pmap, quire_vaddr va) {

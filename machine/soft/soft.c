@@ -156,6 +156,10 @@ void quire_soft_counters(const struct quire_machine *machine, struct quire_soft_
     *out = machine->counters;
 }
 
+void quire_soft_watch(struct quire_machine *machine, const struct quire_soft_watch *watch) {
+    machine->watch = watch ? *watch : (struct quire_soft_watch){0};
+}
+
 void quire_mach_oom_kill(struct quire_machine *machine, void *owner, const char *why) {
     if (machine->config.oom_kill)
         machine->config.oom_kill(machine->config.context, owner, why);

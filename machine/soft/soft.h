@@ -193,6 +193,32 @@ size_t quire_soft_layout_text(const struct quire_machine *machine, char *text, s
 /* The address at which a kernel on this machine would have what the host has at pointer, a window
  * or in the kernel area; 0: none. => kernel_map */
 uint64_t quire_soft_kernel_va(const struct quire_machine *machine, const void *pointer);
+/* ---- watching -------------------------------------------------------------------------------- */
+
+/* One access that the TLB had no answer for, and the instruction that made it. */
+struct quire_soft_access {
+    struct quire_space *space;
+    uint64_t va;
+    enum quire_access access;
+    uint64_t pc;       /* 0: not an instruction's (tests) */
+    const uint64_t *x; /* the registers then; NULL with pc 0 */
+};
+
+/* Who wants to know: called from the slow paths only, so that a machine without one pays nothing.
+ * They must not change anything of the machine. */
+struct quire_soft_watch {
+    void *context;
+    void (*missed)(void *context, const struct quire_soft_access *access); /* before the walk */
+    void (*fault_begins)(void *context);
+    void (*fault_ends)(void *context, const struct quire_soft_access *access);
+    void (*space_ends)(void *context, const struct quire_space *space);
+};
+/* Copied; NULL: nobody any more. */
+void quire_soft_watch(struct quire_machine *machine, const struct quire_soft_watch *watch);
+
+/* Bytes at va, if they are mapped and lie in one page; false otherwise. Nothing is changed: no
+ * fault, no accessed bit, no count. */
+bool quire_soft_peek(struct quire_pmap *pmap, uint64_t va, void *to, size_t nbytes);
 
 /* ---- registers ------------------------------------------------------------------------------- */
 

@@ -1,0 +1,91 @@
+#!/bin/sh
+# report_html.sh: the page of --report, opened in Chromium: it draws the values of --json, asks the
+# network for nothing, is small, and works by keyboard.
+. "$(dirname "$0")/lib.sh"
+cross=riscv64-linux-gnu-gcc
+command -v $cross >/dev/null || skip "no $cross"
+command -v python3 >/dev/null || skip "no python3"
+cd "$scratch" || exit 1
+case $("$QUIRE" run --report probe.html -- /nonexistent 2>&1) in
+*libjansson* | *uPlot*) skip "this quire was built without libjansson or uPlot" ;;
+esac
+guest=${QUIRE_SOURCE:?}/tests/watch/guests/thrashing.c
+$cross -O1 -g -fno-omit-frame-pointer -static -o thrashing "$guest" || fail "no guest"
+
+# A name that looks like the end of the page's data, as an argument.
+"$QUIRE" run --ram 8M --quiet --report run.html --json run.json -- ./thrashing '</script><b>' ||
+    fail "status $?"
+[ "$(wc -c <run.html)" -le 3145728 ] || fail "the page has $(wc -c <run.html) bytes"
+for foreign in 'src=' '@import' 'fetch(' 'XMLHttpRequest' 'url(http'; do
+    ! grep -q -F "$foreign" run.html || fail "the page has $foreign"
+done
+if [ -w /dev/full ]; then
+    "$QUIRE" run --quiet --report /dev/full -- ./thrashing 2>full.err
+    [ $? = 125 ] || fail "a full disk under the page: no 125"
+    grep -q '^quire: --report /dev/full: No space left' full.err || fail "said: $(cat full.err)"
+fi
+
+browser=$(command -v chromium || command -v chromium-browser) || skip "no chromium to open the page"
+cat >probe.js <<'END'
+<script>
+const pixels = document.getElementById("map").getContext("2d");
+const image = pixels.getImageData(0, 0, pixels.canvas.width, pixels.canvas.height).data;
+let lit = 0;
+for (let i = 0; i < image.length; i += 4) lit += image[i] > 20;
+const tabs = [...document.querySelectorAll("#tabs button")];
+const table = [...document.querySelectorAll("#who tbody tr")].map(r => r.cells[0].innerText);
+tabs[0].focus();
+tabs[0].dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
+const seen = {
+  plots: Object.fromEntries(Object.entries(quirePlots).map(([id, p]) => [id, p.data])),
+  rows: pixels.canvas.height, columns: pixels.canvas.width, lit, table,
+  flame: [...document.querySelectorAll(".flame button")].map(b => b.title),
+  chosen: document.activeElement.textContent,
+  answer: document.querySelector("#answer p").textContent,
+  command: document.getElementById("command").textContent,
+  requests: performance.getEntriesByType("resource").length,
+};
+document.body.innerHTML = "";
+document.body.append(Object.assign(document.createElement("pre"),
+  {textContent: "SEEN" + btoa(unescape(encodeURIComponent(JSON.stringify(seen)))) + "END"}));
+</script>
+END
+python3 - <<'END'
+page, probe = open("run.html").read(), open("probe.js").read()
+assert page.count("</body>") == 1
+open("probe.html", "w").write(page.replace("</body>", probe + "</body>"))
+END
+timeout 120 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$scratch/profile" \
+    --window-size=1440,1000 --dump-dom "file://$scratch/probe.html" >dom 2>browser.log ||
+    skip "chromium does not start: $(tail -n 1 browser.log)"
+cat >check.py <<'END'
+import base64, json, re
+run = json.load(open("run.json"))
+found = re.search("SEEN([A-Za-z0-9+/=]*)END", open("dom").read())
+assert found, "the page's script did not come to its end"
+seen = json.loads(base64.b64decode(found.group(1)))
+series, page = run["series"], run["machine"]["page_bytes"]
+memory = seen["plots"]["memory"]
+assert memory[0] == [t / 1e9 for t in series["end_ns"]]
+for drawn, key in zip(memory[1:], ("resident_pages", "cache_pages", "swapped_pages", "free_pages")):
+    assert drawn == [n * page for n in series[key]], key
+spans = [b - a for a, b in zip([0] + series["end_ns"], series["end_ns"])]
+for plot, line, key, scale in (("faults", 1, "major_faults", 1), ("faults", 2, "minor_faults", 1),
+                               ("misses", 1, "tlb_misses", 1),
+                               ("misses", 2, "reclaimed_pages", 1),
+                               ("swap", 1, "swapped_in_pages", page),
+                               ("swap", 2, "swapped_out_pages", page)):
+    drawn = sum(rate * ns / 1e9 for rate, ns in zip(seen["plots"][plot][line], spans))
+    assert abs(drawn - sum(series[key]) * scale) <= 1e-6 * drawn + 1e-6, (key, drawn)
+cells = [row["counts"] for row in run["map"]["rows"]]
+assert (seen["rows"], seen["columns"]) == (len(cells), len(cells[0]))
+assert seen["lit"] == sum(n > 0 for row in cells for n in row), (seen["lit"])
+assert seen["table"][0].startswith("read_round"), seen["table"][:3]
+assert seen["answer"] == run["answer"]["lines"][0]
+assert seen["command"] == "./thrashing </script><b>", seen["command"]
+assert seen["requests"] == 0
+assert seen["chosen"] == "Flame: faults"
+assert any(title.startswith("read_round: ") for title in seen["flame"]), seen["flame"]
+print(len(memory[0]), "samples drawn,", seen["lit"], "cells lit,", len(seen["flame"]), "flames")
+END
+python3 check.py || fail "the page does not show the run"

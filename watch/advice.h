@@ -1,0 +1,36 @@
+/* advice.h: the account in words. Internal to watch/. */
+#ifndef QUIRE_WATCH_ADVICE_H
+#define QUIRE_WATCH_ADVICE_H
+
+#include "watch/functions.h"
+
+enum watch_cause {
+    WATCH_CAUSE_NONE,      /* memory cost next to nothing */
+    WATCH_CAUSE_THRASHING, /* pages that left come back, again and again */
+    WATCH_CAUSE_FILES,     /* waiting for files to be read */
+    WATCH_CAUSE_COW,       /* fork, then writes on both sides */
+    WATCH_CAUSE_STRIDE,    /* TLB misses at equal distances */
+    WATCH_CAUSE_SCATTER,   /* TLB misses without a pattern */
+    WATCH_CAUSE_SPARSE,    /* fresh pages far apart in a large mapping */
+    WATCH_CAUSE_LEAK,      /* fresh memory to the end, hardly touched again */
+    WATCH_CAUSE_FRESH,     /* fresh memory, otherwise */
+    WATCH_CAUSES
+};
+extern const char *const watch_cause_names[WATCH_CAUSES]; /* as in the JSON */
+
+#define WATCH_LINES 6
+
+struct watch_advice {
+    enum watch_cause cause;
+    const char *function; /* "" with NONE; lives as long as the functions */
+    const char *file;
+    int line;              /* 0: unknown */
+    uint64_t enough_bytes; /* RAM with which nobody would have waited for swap */
+    char lines[WATCH_LINES][320];
+    unsigned count;
+};
+/* O(functions + call paths). functions: of this watch. */
+void watch_advise(const struct watch *watch, const struct watch_functions *functions,
+                  struct watch_symbols *symbols, struct watch_advice *advice);
+
+#endif

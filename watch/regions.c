@@ -1,0 +1,68 @@
+/* regions.c: what happened in each mapping that the programs ever had.
+ *
+ * The manager's regions come and go, split and merge; a reader wants "the heap", "libc's data",
+ * "the array of 64 MiB". So a row is kept for what had one name in one space, and a region that
+ * lies beside or over such a row, with the same name and protection, is part of it. Few rows are
+ * used at a time: the one that an address hashes to is tried first.
+ *
+ *   I1  Row 0 takes what has no room.
+ *   I2  A row's range only grows.
+ */
+#include "watch/account.h"
+
+#include <quire/space.h>
+
+#include <string.h>
+
+void watch_regions_begin(struct watch_regions *regions) {
+    regions->count = 1;
+    memcpy(regions->rows[0].name, "(others)", sizeof "(others)");
+}
+
+static const char *name_of(const struct quire_region_info *info) {
+    if (info->object)
+        return quire_object_info(info->object)->name;
+    if (info->flags & QUIRE_MAP_HEAP_TAG)
+        return "[heap]";
+    return info->flags & (QUIRE_MAP_STACK_TAG | QUIRE_MAP_GROWSDOWN) ? "[stack]" : "";
+}
+
+static bool is_part(const struct watch_region *row, uint32_t number, const char *name,
+                    const struct quire_region_info *info) {
+    return row->space == number && info->start.value <= row->end && row->start <= info->end.value &&
+           row->prot == info->prot && strncmp(row->name, name, WATCH_NAME_MAX - 1) == 0;
+}
+
+static struct watch_region *row_for(struct watch_regions *regions, uint32_t number,
+                                    const struct quire_region_info *info) {
+    const char *name = name_of(info);
+    for (unsigned i = regions->count; i-- > 1;) {
+        struct watch_region *row = &regions->rows[i];
+        if (!is_part(row, number, name ? name : "", info))
+            continue;
+        row->start = info->start.value < row->start ? info->start.value : row->start;
+        row->end = info->end.value > row->end ? info->end.value : row->end; /* I2 */
+        return row;
+    }
+    if (regions->count == WATCH_REGIONS)
+        return &regions->rows[0]; /* I1 */
+    struct watch_region *row = &regions->rows[regions->count++];
+    *row = (struct watch_region){
+        .space = number, .start = info->start.value, .end = info->end.value, .prot = info->prot};
+    snprintf(row->name, sizeof row->name, "%s", name ? name : "");
+    return row;
+}
+
+struct watch_region *watch_region_of(struct watch_regions *regions, uint32_t number,
+                                     const struct quire_space *space, uint64_t va) {
+    uint16_t *near = &regions->near[(va >> 21 ^ va >> 12) % WATCH_REGION_WAYS];
+    struct watch_region *row = &regions->rows[*near];
+    if (row->space == number && row->start <= va && va < row->end)
+        return row;
+    struct quire_region_info info;
+    if (!quire_region_at_or_after(space, quire_va(va), false, &info) || info.start.value > va)
+        return &regions->rows[0];
+    row = row_for(regions, number, &info);
+    *near = (uint16_t)(row - regions->rows);
+    return row;
+}
