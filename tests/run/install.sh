@@ -102,7 +102,7 @@ try vmstat run quire v
 try run quire quire ''
 try top run quire help t
 try --ram --root quire run --ra
-try --overcommit --json quire run --
+try --overcommit --watch quire run --
 try --watch --ram quire free --
 try sieve linux quire run --policy s
 try never x quire run --thp ''
