@@ -54,6 +54,8 @@ const char *cli_nearest(const char *word, const char *const candidates[], size_t
 bool cli_size_parse(const char *option, const char *text, uint64_t *bytes);
 /* An unsigned number, decimal or 0x. */
 bool cli_number_parse(const char *option, const char *text, uint64_t *number);
+/* The value of --harts. */
+bool cli_harts_parse(const char *text, unsigned *harts);
 
 #define CLI_TEXT_BYTES 32 /* enough for every text that the next two make */
 /* 412316860416 as "384 GiB", 1.5 * 2^20 as "1.50 MiB". Returns text. */

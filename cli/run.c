@@ -38,8 +38,7 @@
 #define RAM_DEFAULT (256 * MIB)
 /* The manager takes about 1 MiB, an idle dynamic program a little more: below this nothing runs. */
 #define RAM_MIN (4 * MIB)
-/* What the software machine takes (machine/soft/soft.c). */
-#define RAM_MAX ((uint64_t)1 << 43)
+#define RAM_MAX ((uint64_t)1 << 43) /* what the software machine takes: machine/soft/soft.c */
 /* Pages on the disk cost the host nothing until they are written: be generous by default. */
 #define SWAP_TO_RAM 4
 
@@ -63,6 +62,7 @@ struct run {
 
 enum {
     RAM,
+    HARTS,
     SWAP,
     ZSWAP,
     THP,
@@ -83,6 +83,7 @@ enum {
 
 static const struct cli_option options[] = {
     [RAM] = {"--ram", "SIZE", "--ram 64M", "memory of the machine; 256M if not given"},
+    [HARTS] = {"--harts", "NUMBER", "--harts 4", "its processors, 1 to 64; 1 if not given"},
     [SWAP] = {"--swap", "SIZE|FILE|grow", "--swap 1G",
               "a swap disk, 0 for none; four times the RAM if not given; may be repeated"},
     [ZSWAP] = {"--zswap", "lz4|zstd[:PERCENT]", "--zswap lz4:20",
@@ -307,6 +308,8 @@ static bool take_option(struct run *run, int option, const char *value) {
     switch (option) {
     case RAM:
         return cli_size_parse("--ram", value, &run->config.ram_bytes);
+    case HARTS:
+        return cli_harts_parse(value, &run->config.harts);
     case SWAP:
         return cli_swap_take(&run->swaps, value);
     case ZSWAP:

@@ -4,6 +4,7 @@
  * than guessed: to some it is 10^6, to some 2^20, and nobody should have to know which we meant.
  */
 #include "cli/cli.h"
+#include "os/os.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -105,6 +106,21 @@ bool cli_number_parse(const char *option, const char *text, uint64_t *number) {
         return false;
     }
     *number = n;
+    return true;
+}
+
+bool cli_harts_parse(const char *text, unsigned *harts) {
+    uint64_t number;
+
+    if (!cli_number_parse("--harts", text, &number)) {
+        return false;
+    }
+    if (number < 1 || number > QUIRE_SOFT_HARTS) {
+        cli_wrong("--harts %s: a machine has 1 to %d processors; write --harts 4", text,
+                  QUIRE_SOFT_HARTS);
+        return false;
+    }
+    *harts = (unsigned)number;
     return true;
 }
 

@@ -132,6 +132,39 @@ static void print_processor(const struct figures *f) {
     fputc('\n', stderr);
 }
 
+#define HARTS_LISTED 8 /* with more of them the line says how many had little to do */
+#define LITTLE       10.0
+
+/* Busy: of the time until the end, on each. */
+static void print_harts(const struct figures *f, struct os *os) {
+    char shootdowns[CLI_TEXT_BYTES], received[CLI_TEXT_BYTES];
+    unsigned n = f->os.harts, idle = 0;
+    double sum = 0;
+
+    if (n < 2) {
+        return;
+    }
+    label("harts");
+    fprintf(stderr, "%u, busy", n);
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t all = quire_soft_hart_ns(os_machine(os), i);
+        uint64_t busy = all - quire_soft_hart_idle_ns(os_machine(os), i);
+        double share = percent(busy, f->os.wall_ns);
+        sum += share;
+        idle += share < LITTLE;
+        if (n <= HARTS_LISTED) {
+            fprintf(stderr, "%s %.0f %%", i > 0 ? "," : "", share);
+        }
+    }
+    if (n > HARTS_LISTED) {
+        fprintf(stderr, " %.0f %% on average, %u of them less than %.0f %%,", sum / n, idle,
+                LITTLE);
+    }
+    fprintf(stderr, " of the time; %s TLB shootdowns reached %s\n",
+            cli_count_text(f->machine.tlb_shootdowns, shootdowns),
+            cli_count_text(f->machine.tlb_shootdowns_received, received));
+}
+
 static void print_blocks(const struct figures *f) {
     char blocks[CLI_TEXT_BYTES], joined[CLI_TEXT_BYTES], splits[CLI_TEXT_BYTES];
     char refused[CLI_TEXT_BYTES];
@@ -166,13 +199,21 @@ static void print_calls(const struct figures *f) {
     fputc('\n', stderr);
 }
 
-static void print_time(const struct figures *f) {
-    uint64_t all = f->os.wall_ns, stalls = f->machine.stall_ns;
-    double slowdown = all > stalls ? (double)all / (double)(all - stalls) : 1.0;
+static void print_time(const struct figures *f, struct os *os) {
+    uint64_t wall = f->os.wall_ns, stalls = f->machine.stall_ns, all = wall;
+    double slowdown;
 
+    if (f->os.harts > 1) { /* they wait at the same time: against what all of them did */
+        all = 0;
+        for (unsigned i = 0; i < f->os.harts; i++) {
+            all +=
+                quire_soft_hart_ns(os_machine(os), i) - quire_soft_hart_idle_ns(os_machine(os), i);
+        }
+    }
+    slowdown = all > stalls ? (double)all / (double)(all - stalls) : 1.0;
     label("time");
-    fprintf(stderr, "%.2f s on the machine's clock, %.2f s of it waiting for memory\n",
-            seconds(all), seconds(stalls));
+    fprintf(stderr, "%.2f s on the machine's clock, %.2f s of it waiting for memory%s\n",
+            seconds(wall), seconds(stalls), all == wall ? "" : ", all harts together");
     label("slowdown");
     fprintf(stderr, "about %.2f times, against having RAM enough\n", slowdown);
 }
@@ -194,8 +235,9 @@ void cli_summary_print(struct os *os, const char *program, int status) {
     print_reclaim(&f);
     print_blocks(&f);
     print_processor(&f);
+    print_harts(&f, os);
     print_calls(&f);
-    print_time(&f);
+    print_time(&f, os);
     if (f.os.oom_line[0] != '\0') {
         label("oom");
         fprintf(stderr, "%s\n", f.os.oom_line);

@@ -63,6 +63,10 @@ struct os_task {
     struct quire_cpu cpu;
     int tid;
     enum os_task_state state;
+    uint64_t affinity; /* a bit for each hart that it may use; at least one that there is */
+    unsigned hart;     /* where it runs, or ran last */
+    bool placed;       /* it has that hart now */
+    uint64_t ready_ns; /* it can run since then: a hart whose clock is behind may not take it yet */
     /* Sleeping: woken by os_wake(channel) or when the clock reaches wake_ns. */
     const void *channel;
     uint64_t wake_ns;     /* UINT64_MAX: no limit of time */

@@ -157,6 +157,7 @@ static enum quire_status make_machine(struct os *os) {
     struct quire_soft_config soft = {
         .ram_bytes = os->config.ram_bytes,
         .seed = os->config.seed,
+        .harts = os->nharts,
         .oom_kill = oom_kill,
         .log = machine_log,
         .context = os,
@@ -175,6 +176,7 @@ static enum quire_status make_machine(struct os *os) {
     struct quire_config config = {.machine = os->machine,
                                   .swappiness = OS_SWAPPINESS,
                                   .page_cluster = OS_PAGE_CLUSTER,
+                                  .ncpus = os->nharts,
                                   .thp = os->config.thp,
                                   .policy = os->config.policy,
                                   .overcommit = overcommit_of(&os->config)};
@@ -197,6 +199,7 @@ struct os *os_create(const struct os_config *config, char *message, size_t capac
         goto undo;
     }
     os->random_state = config->seed;
+    os_harts_begin(os);
     if (config->check_calls && !(os->check = os_check_create())) {
         snprintf(message, capacity, "the host has no memory");
         goto undo;
@@ -347,6 +350,7 @@ void os_interrupt(struct os *os, int signal) {
 
 void os_summary(const struct os *os, struct os_summary *summary) {
     *summary = os->summary;
+    summary->harts = os->nharts;
 }
 
 struct quire *os_quire(struct os *os) {

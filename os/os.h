@@ -38,6 +38,7 @@ struct os_config {
     bool host_clock;             /* times from the host instead of the virtual clock */
     uint64_t seed;               /* AT_RANDOM, getrandom */
     uint64_t stack_limit_bytes;  /* RLIMIT_STACK, 0: 8 MiB */
+    unsigned harts;              /* processors, 1 to 64; 0: one */
     uint64_t ram_bytes;          /* of the machine to be made */
     const struct os_swap *swaps; /* used by os_create only; the descriptors stay the caller's */
     unsigned nswaps;
@@ -94,6 +95,7 @@ int os_proc_read(struct os *os, const char *path, char **bytes, size_t *nbytes);
 struct os_summary {
     uint64_t syscalls, unknown_syscalls, processes;
     uint64_t wall_ns;   /* the machine's clock */
+    unsigned harts;
     bool killed_by_oom; /* process 1 was the OOM killer's choice */
     char oom_line[256]; /* the last OOM decision, empty if none */
     /* The numbers of the unknown calls seen, with their counts; the first 16. */

@@ -42,7 +42,6 @@ void os_text_view(struct os_text *text, size_t (*view)(const void *, char *, siz
         os_text_view(text, view_##name, os_quire(os));                                \
     }
 SYSTEM_VIEW(meminfo)
-SYSTEM_VIEW(vmstat)
 SYSTEM_VIEW(buddyinfo)
 SYSTEM_VIEW(pagetypeinfo)
 SYSTEM_VIEW(zoneinfo)
@@ -52,6 +51,21 @@ SYSTEM_VIEW(iomem)
 SYSTEM_VIEW(swaps)
 SYSTEM_VIEW(pressure)
 
+static size_t view_vmstat(const void *q, char *text, size_t capacity) {
+    return quire_view_vmstat(q, text, capacity);
+}
+
+/* The manager's counters, and those of the harts' TLBs, which are the machine's. */
+static void text_vmstat(struct os *os, struct os_node at, struct os_text *text) {
+    struct quire_soft_counters counters;
+    (void)at;
+    quire_soft_counters(os_machine(os), &counters);
+    os_text_view(text, view_vmstat, os_quire(os));
+    os_text_printf(text, "nr_tlb_remote_flush %llu\nnr_tlb_remote_flush_received %llu\n",
+                   (unsigned long long)counters.tlb_shootdowns,
+                   (unsigned long long)counters.tlb_shootdowns_received);
+}
+
 /* ---- texts of ours --------------------------------------------------------------------------- */
 
 #define NS_PER_HUNDREDTH 10000000u
@@ -60,12 +74,6 @@ static uint64_t idle_ns(struct os *os) {
     struct quire_soft_counters counters;
     quire_soft_counters(os_machine(os), &counters);
     return counters.idle_ns;
-}
-
-static uint64_t stall_ns(struct os *os) {
-    struct quire_soft_counters counters;
-    quire_soft_counters(os_machine(os), &counters);
-    return counters.stall_ns;
 }
 
 static void text_uptime(struct os *os, struct os_node at, struct os_text *text) {
@@ -98,27 +106,51 @@ static void text_loadavg(struct os *os, struct os_node at, struct os_text *text)
     os_text_printf(text, "0.00 0.00 0.00 %u/%u %d\n", running, all, last);
 }
 
+/* user nice system idle iowait ...: a wait for the swap disk is time in which nobody runs there. */
+static void text_hart(struct os_text *text, const char *name, const uint64_t ns[3]) {
+    unsigned long long busy = (ns[0] - ns[1] - ns[2]) / NS_PER_HUNDREDTH;
+    os_text_printf(text, "%s %llu 0 0 %llu %llu 0 0 0 0 0\n", name, busy,
+                   (unsigned long long)(ns[1] / NS_PER_HUNDREDTH),
+                   (unsigned long long)(ns[2] / NS_PER_HUNDREDTH));
+}
+
+/* All of them together, and each: time, idle time, time of waits. */
+static void text_harts(struct os *os, struct os_text *text) {
+    uint64_t each[QUIRE_SOFT_HARTS][3], all[3] = {0};
+    for (unsigned i = 0; i < os->nharts; i++) {
+        each[i][0] = quire_soft_hart_ns(os->machine, i);
+        each[i][1] = quire_soft_hart_idle_ns(os->machine, i);
+        each[i][2] = quire_soft_hart_stall_ns(os->machine, i);
+        for (unsigned k = 0; k < 3; k++)
+            all[k] += each[i][k];
+    }
+    text_hart(text, "cpu ", all);
+    for (unsigned i = 0; i < os->nharts; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "cpu%u", i);
+        text_hart(text, name, each[i]);
+    }
+}
+
 static void text_stat(struct os *os, struct os_node at, struct os_text *text) {
     unsigned running, all;
     int last;
-    uint64_t now = os_now_ns(os), idle = idle_ns(os), stall = stall_ns(os);
-    unsigned long long busy = (now > idle + stall ? now - idle - stall : 0) / NS_PER_HUNDREDTH;
-    unsigned long long rest = idle / NS_PER_HUNDREDTH, wait = stall / NS_PER_HUNDREDTH;
+    uint64_t now = os_now_ns(os);
     (void)at;
+    text_harts(os, text);
     count_processes(os, &running, &all, &last);
-    /* user nice system idle iowait ...: a wait for the swap disk is time in which nobody runs */
-    for (int cpu = -1; cpu < 1; cpu++)
-        os_text_printf(text, "cpu%s %llu 0 0 %llu %llu 0 0 0 0 0\n", cpu < 0 ? " " : "0", busy,
-                       rest, wait);
     os_text_printf(text, "intr 0\nctxt 0\nbtime %llu\nprocesses %d\n",
                    (unsigned long long)((os_realtime_ns(os) - now) / OS_NS_PER_SECOND), last);
     os_text_printf(text, "procs_running %u\nprocs_blocked 0\n", running);
 }
 
 static void text_cpuinfo(struct os *os, struct os_node at, struct os_text *text) {
-    (void)os, (void)at;
-    os_text_printf(text, "processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64imafdc\nmmu\t\t: sv48\n"
-                         "uarch\t\t: quire,soft\n\n");
+    (void)at;
+    for (unsigned i = 0; i < os->nharts; i++)
+        os_text_printf(text,
+                       "processor\t: %u\nhart\t\t: %u\nisa\t\t: rv64imafdc\n"
+                       "mmu\t\t: sv48\nuarch\t\t: quire,soft\n\n",
+                       i, i);
 }
 
 static void text_version(struct os *os, struct os_node at, struct os_text *text) {

@@ -5,7 +5,7 @@
  *   exe cwd root fd/N                           links; fd/N leads to the open file itself
  *   task/TID                                    the same files again
  *
- * What the machine does not have (effective capabilities, cgroups, several processors) is shown as
+ * What the machine does not have (effective capabilities, cgroups) is shown as
  * a Linux without them would show it, because ps and free read fields by position.
  *
  * Invariants: I1 at.pid is a process that exists: fs_node.c and find in proc.c looked.
@@ -97,6 +97,20 @@ static const char *state_name(char letter) {
                            : "Z (zombie)";
 }
 
+/* A set of harts as Linux prints lists: 0-3,6. */
+static void text_list(struct os_text *text, uint64_t set) {
+    const char *comma = "";
+    for (unsigned first = 0, last; first < 64; first = last + 1) {
+        last = first;
+        if (!(set >> first & 1))
+            continue;
+        while (last < 63 && set >> (last + 1) & 1)
+            last++;
+        os_text_printf(text, first == last ? "%s%u" : "%s%u-%u", comma, first, last);
+        comma = ",";
+    }
+}
+
 static void text_status(struct os *os, struct os_node at, struct os_text *text) {
     const struct os_process *p = process_of(os, at);
     if (!p)
@@ -118,7 +132,10 @@ static void text_status(struct os *os, struct os_node at, struct os_text *text) 
     os_text_printf(text, "SigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n",
                    (unsigned long long)(task ? task->signal_mask : 0), (unsigned long long)ignored,
                    (unsigned long long)caught);
-    os_text_printf(text, "Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed_list:\t0\n"
+    os_text_printf(text, "Cpus_allowed:\t%llx\nCpus_allowed_list:\t",
+                   (unsigned long long)(task ? task->affinity : 0));
+    text_list(text, task ? task->affinity : 0);
+    os_text_printf(text, "\nMems_allowed_list:\t0\n"
                          "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
 }
 
@@ -158,8 +175,10 @@ static void text_stat(struct os *os, struct os_node at, struct os_text *text) {
         text, " %llu %llu %llu", (unsigned long long)(usage.virtual_pages * QUIRE_PAGE_SIZE),
         (unsigned long long)(usage.resident_anon + usage.resident_file + usage.resident_shmem),
         (unsigned long long)p->rlimits[OS_RLIMIT_RSS][0]);
-    /* 26-52: addresses, masks and times that are not kept; 38 exit_signal is SIGCHLD */
-    os_text_printf(text, " 0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n", OS_SIGCHLD);
+    /* 26-52: addresses, masks and times that are not kept; 38 exit_signal is SIGCHLD, 39 the hart
+     */
+    os_text_printf(text, " 0 0 0 0 0 0 0 0 0 0 0 0 %d %u 0 0 0 0 0 0 0 0 0 0 0 0 0\n", OS_SIGCHLD,
+                   p->tasks ? p->tasks->hart : 0);
 }
 
 /* ---- small texts ----------------------------------------------------------------------------- */

@@ -83,6 +83,7 @@ struct os_task *os_task_create(struct os_process *process, int tid) {
     task->process = process;
     task->tid = tid;
     task->state = OS_RUNNING;
+    task->affinity = os_harts_mask(process->os);
     task->wake_ns = task->deadline_ns = UINT64_MAX;
     task->altstack_flags = OS_SS_DISABLE;
     struct os_task **link = &process->tasks;
@@ -222,6 +223,9 @@ undo:
 static void start_child(struct os_task *parent, struct os_task *child,
                         const struct clone_request *request) {
     child->cpu = parent->cpu;
+    child->affinity = parent->affinity;
+    child->hart = parent->hart;
+    child->ready_ns = os_hart_now_ns(parent->os);
     child->cpu.reserved = false;
     child->cpu.pc += 4;
     child->cpu.x[10] = 0;

@@ -19,7 +19,14 @@ struct os {
     struct os_process *init;      /* process 1 */
     struct os_task *current;      /* whose call or trap is being answered; NULL: none */
     int last_pid;                 /* process and thread ids come from one counter */
-    int cursor_pid, cursor_tid;   /* who ran last: round robin goes on after it */
+    unsigned nharts;
+    struct os_hart *hart; /* at work: the clock and the TLBs are its */
+    struct os_hart {      /* harts.c */
+        unsigned number;
+        struct os_task *task;       /* NULL: nothing to do */
+        uint64_t left;              /* instructions of its turn */
+        int cursor_pid, cursor_tid; /* whom it took last: round robin goes on behind it */
+    } harts[QUIRE_SOFT_HARTS];
     bool sweep;                   /* there are dead tasks or reaped processes to free */
     uint64_t random_state;
     uint64_t futex_tickets;
@@ -218,6 +225,27 @@ uint64_t os_timers_next(const struct os *os);
 static inline uint64_t os_signal_bit(int signal) {
     return UINT64_C(1) << (signal - 1);
 }
+
+/* ---- harts: harts.c -------------------------------------------------------------------------- */
+
+/* Instructions of one turn: at a nanosecond each a tenth of a millisecond, so that the tick is
+ * never late by much, and long enough that changing tasks costs nothing. */
+#define OS_TURN_INSTRUCTIONS 100000
+
+void os_harts_begin(struct os *os);
+/* A bit for each hart of the machine. */
+uint64_t os_harts_mask(const struct os *os);
+/* Wake sleepers, give tasks to harts; the hart that works next is at work then. NULL: no task can
+ * run; *first is the moment for which one sleeps. O(tasks + harts). */
+struct os_hart *os_harts_next(struct os *os, uint64_t *first);
+/* No hart has a task: their clocks go forward, but not beyond the one of them that is next. */
+void os_harts_idle_until(struct os *os, uint64_t ns);
+/* How many instructions the hart works now, and by its clock until when. */
+uint64_t os_hart_step(const struct os *os, const struct os_hart *hart, uint64_t *until_ns);
+/* The clock of the hart at work: when what is done now happens. */
+uint64_t os_hart_now_ns(const struct os *os);
+/* Tasks whose turn is over, or that cannot or may not go on where they are, leave their harts. */
+void os_harts_release(struct os *os);
 
 /* ---- running: sched.c, syscalls.c, futex.c, system.c, os.c ----------------------------------- */
 

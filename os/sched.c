@@ -1,16 +1,17 @@
 /* sched.c: who runs next, who sleeps, and what a trap of the processor means.
  *
- * It owns the order of everything: tasks take turns by (pid, tid), each for a slice counted in
- * instructions, so that a run is the same every time. A task that sleeps has a channel, a moment,
- * or both; being woken only means that its call is made again. (Queues for each channel were
- * rejected: with tens of tasks, looking through all of them is cheaper than keeping queues right.)
+ * It owns the order of everything: tasks take turns on the harts (harts.c says who where), each for
+ * so many instructions, so that a run is the same every time. A task that sleeps has a channel, a
+ * moment, or both; being woken only means that its call is made again. (Queues for each channel
+ * were rejected: with tens of tasks, looking through all of them is cheaper than keeping queues
+ * right.)
  *
  *             ┌──────── runs: quire_soft_run ◀──────────┐
- *       slice │ trap                                    │ next by (pid, tid)
+ *        turn │ trap                                    │ os_harts_next
  *             ▼                                         │
  *   ecall ─▶ os_call ─▶ value ─▶ on it goes             │
  *                   └─▶ OS_WAIT ─▶ SLEEPING ──os_wake, clock, signal──▶ RUNNING
- *   fault ─▶ signal    budget ─▶ end of the slice
+ *   fault ─▶ signal    budget ─▶ end of the turn
  *   nobody runs ─▶ the clock jumps to the first moment that someone waits for
  *
  * I1  os->current is the task whose trap is answered, NULL outside.
@@ -23,9 +24,6 @@
 
 #include <time.h>
 
-/* Instructions of one turn: at a nanosecond each a tenth of a millisecond, so that the tick below
- * is never late by much, and long enough that changing tasks costs nothing. */
-#define SLICE_INSTRUCTIONS 100000
 /* What the model charges for a system call's way in and out, ns: some hundred cycles on hardware.
  * It also makes sure that a program which only asks for the time sees it pass. */
 #define CALL_NS 200
@@ -44,6 +42,7 @@ void os_task_wake(struct os_task *task) {
     if (task->state != OS_SLEEPING)
         return;
     task->state = OS_RUNNING;
+    task->ready_ns = os_hart_now_ns(task->os);
     task->channel = NULL;
     task->wake_ns = UINT64_MAX;
 }
@@ -66,31 +65,6 @@ bool os_others_can_run(const struct os_task *task) {
     return false;
 }
 
-/* ---- whose turn it is ------------------------------------------------------------------------ */
-
-/* Wake who has slept long enough; the next task after the one that ran last; NULL if none can.
- * first is the earliest moment for which a task sleeps. */
-static struct os_task *pick(struct os *os, uint64_t now, uint64_t *first) {
-    struct os_task *lowest = NULL, *next = NULL;
-    *first = UINT64_MAX;
-    for (struct os_process *process = os->processes; process; process = process->next) {
-        for (struct os_task *task = process->tasks; task; task = task->next) {
-            if (task->state == OS_SLEEPING && task->wake_ns <= now)
-                os_task_wake(task);
-            if (task->state == OS_SLEEPING && task->wake_ns < *first)
-                *first = task->wake_ns;
-            if (task->state != OS_RUNNING)
-                continue;
-            if (!lowest)
-                lowest = task;
-            if (!next && (process->pid > os->cursor_pid ||
-                          (process->pid == os->cursor_pid && task->tid > os->cursor_tid)))
-                next = task;
-        }
-    }
-    return next ? next : lowest;
-}
-
 /* Nobody can run: let time pass. */
 static void idle(struct os *os, uint64_t first) {
     uint64_t timer = os_timers_next(os), now = os_now_ns(os);
@@ -98,7 +72,7 @@ static void idle(struct os *os, uint64_t first) {
         first = timer;
     quire_tick(os->quire);
     if (first != UINT64_MAX && !os->config.host_clock) {
-        quire_soft_idle_until(os->machine, first);
+        os_harts_idle_until(os, first);
         return;
     }
     /* On the host's clock, or waiting for a signal from outside: in short naps, to hear of both. */
@@ -193,28 +167,44 @@ static bool prepare(struct os_task *task) {
     return task->state == OS_RUNNING && !task->in_call && task->process->space;
 }
 
-/* The clock without the time in which nothing ran: a task that waits for the host uses none. */
-static uint64_t busy_ns(const struct os *os) {
-    struct quire_soft_counters counters;
-    quire_soft_counters(os->machine, &counters);
-    return quire_mach_now_ns(os->machine) - counters.idle_ns;
+/* The hart's clock without the time in which nothing ran: a task that waits for the host uses none.
+ */
+static uint64_t busy_ns(const struct os *os, const struct os_hart *hart) {
+    return quire_soft_hart_ns(os->machine, hart->number) -
+           quire_soft_hart_idle_ns(os->machine, hart->number);
 }
 
-static void take_turn(struct os *os, struct os_task *task) {
+/* Of several harts: others are behind by now, or the task may not stay. */
+static bool must_stop(const struct os *os, const struct os_hart *hart, uint64_t until_ns) {
+    return quire_soft_hart_ns(os->machine, hart->number) >= until_ns ||
+           !(hart->task->affinity >> hart->number & 1);
+}
+
+/* The hart works on its task for a step: with one hart that is the whole turn. */
+static void take_step(struct os *os, struct os_hart *hart) {
+    struct os_task *task = hart->task;
     struct os_process *process = task->process;
-    uint64_t left = SLICE_INSTRUCTIONS, start = busy_ns(os);
+    uint64_t until, step = os_hart_step(os, hart, &until), left = step, start = busy_ns(os, hart);
+    bool over = false;
     task->cpu.reserved = false;
-    while (left > 0 && prepare(task)) {
+    quire_soft_work_until(os->machine, until);
+    while (left > 0) {
+        over = !prepare(task);
+        if (over)
+            break;
         struct quire_trap trap;
-        uint64_t done = quire_soft_run(os->machine, quire_space_pmap(process->space), &task->cpu,
-                                       left, &trap);
+        uint64_t done =
+            quire_soft_run(os->machine, quire_space_pmap(process->space), &task->cpu, left, &trap);
         left = trap.kind == QUIRE_TRAP_BUDGET || done >= left ? 0 : left - done;
         answer_trap(task, &trap);
+        if (os->nharts > 1 && must_stop(os, hart, until))
+            break;
     }
+    hart->left = over ? 0 : hart->left - step;
     /* A process that lost its memory to the OOM killer ends here (I2). */
     if (!process->zombie && !process->space)
         os_process_exit(process, OS_SIGKILL);
-    uint64_t used = busy_ns(os) - start;
+    uint64_t used = busy_ns(os, hart) - start;
     if (process->zombie)
         process->cpu_ns += used;
     else
@@ -223,31 +213,29 @@ static void take_turn(struct os *os, struct os_task *task) {
 
 int os_run(struct os *os) {
     while (!os->init->zombie) {
-        uint64_t now = os_now_ns(os), first;
+        uint64_t first;
         if (os->interrupted)
             take_interrupts(os);
         if (atomic_load_explicit(&os->visit_asked, memory_order_relaxed))
             os_visit_now(os);
-        os_timers_run(os, now);
-        struct os_task *task = pick(os, now, &first);
-        if (!task) {
+        struct os_hart *hart = os_harts_next(os, &first);
+        if (!hart) {
             idle(os, first);
             continue;
         }
-        os->current = task; /* I1 */
-        os->cursor_pid = task->process->pid;
-        os->cursor_tid = task->tid;
-        take_turn(os, task);
+        os->current = hart->task; /* I1 */
+        take_step(os, hart);
         os->current = NULL;
         quire_soft_tick_if_due(os->machine, os->quire);
         if (os->watch.context)
             os->watch.turn_ends(os->watch.context);
+        os_harts_release(os);
         if (os->sweep)
             os_sweep(os); /* I3 */
     }
     for (struct os_process *process = os->processes; process; process = process->next)
         os_process_exit(process, OS_SIGKILL);
-    os->summary.wall_ns = quire_mach_now_ns(os->machine);
+    os->summary.wall_ns = quire_soft_now_ns(os->machine);
     os->summary.killed_by_oom = os->init->oom_killed;
     int status = os->init->exit_status;
     return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;

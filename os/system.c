@@ -8,7 +8,7 @@
  *      seed ─▶ state += odd constant ─▶ mix ─▶ 8 bytes
  *
  * I1  random_state changes by os_random only.
- * I2  What the machine says about itself (one hart, RV64GC) is what machine/soft is.
+ * I2  What the machine says about itself (RV64GC) is what machine/soft is.
  *
  * Failures: EINVAL, EFAULT. Called by the table; os_random also by stack.c and fs_*.c. Audit: none.
  */
@@ -135,37 +135,11 @@ int64_t os_sys_riscv_flush_icache(struct os_task *task, const uint64_t args[6]) 
     return 0;
 }
 
-/* ---- processors and scheduling: one hart, round robin ---------------------------------------- */
-
-int64_t os_sys_getcpu(struct os_task *task, const uint64_t args[6]) {
-    uint32_t zero = 0;
-    if ((args[0] && os_put(task, args[0], &zero, sizeof zero) != 0) ||
-        (args[1] && os_put(task, args[1], &zero, sizeof zero) != 0))
-        return -OS_EFAULT;
-    return 0;
-}
+/* ---- scheduling: round robin, the rest of it in harts.c -------------------------------------- */
 
 static bool exists(struct os_task *task, uint64_t tid) {
     return (int)tid == 0 || os_task_by_tid(task->os, (int)tid) ||
            os_process_by_pid(task->os, (int)tid);
-}
-
-int64_t os_sys_sched_getaffinity(struct os_task *task, const uint64_t args[6]) {
-    uint64_t mask = 1;
-    if (args[1] < sizeof mask || args[1] & 7)
-        return -OS_EINVAL;
-    if (!exists(task, args[0]))
-        return -OS_ESRCH;
-    return os_put(task, args[2], &mask, sizeof mask) == 0 ? (int64_t)sizeof mask : -OS_EFAULT;
-}
-
-int64_t os_sys_sched_setaffinity(struct os_task *task, const uint64_t args[6]) {
-    uint8_t first = 0;
-    if (!exists(task, args[0]))
-        return -OS_ESRCH;
-    if (args[1] == 0 || os_get(task, &first, args[2], 1) != 0)
-        return args[1] == 0 ? -OS_EINVAL : -OS_EFAULT;
-    return first & 1 ? 0 : -OS_EINVAL; /* processor 0 must be in the set */
 }
 
 int64_t os_sys_sched_yield(struct os_task *task, const uint64_t args[6]) {
@@ -304,7 +278,7 @@ int64_t os_sys_setpriority(struct os_task *task, const uint64_t args[6]) {
 }
 
 #define MEMBARRIER_QUERY    0
-#define MEMBARRIER_COMMANDS 0x1ff /* one hart: every barrier is one already */
+#define MEMBARRIER_COMMANDS 0x1ff /* harts take turns: every barrier is one already */
 
 int64_t os_sys_membarrier(struct os_task *task, const uint64_t args[6]) {
     (void)task;

@@ -6,7 +6,7 @@
  *
  *      CLOCK_MONOTONIC = machine's ns          CLOCK_REALTIME = EPOCH_NS + machine's ns
  *
- * I1  os_now_ns never goes back.
+ * I1  os_now_ns never goes back, on whatever hart it is asked (soft.h).
  * I2  A deadline is computed at a call's first run and kept over its repetitions.
  *
  * Failures: EINVAL, EFAULT, EINTR. Called by the table and all that sleeps. Audit: none needed.
@@ -32,13 +32,13 @@ static uint64_t host_ns(clockid_t clock) {
 uint64_t os_now_ns(const struct os *os) {
     if (os->config.host_clock)
         return host_ns(CLOCK_MONOTONIC);
-    return quire_mach_now_ns(os->machine);
+    return quire_soft_now_ns(os->machine);
 }
 
 uint64_t os_realtime_ns(const struct os *os) {
     if (os->config.host_clock)
         return host_ns(CLOCK_REALTIME);
-    return EPOCH_SECONDS * OS_NS_PER_SECOND + quire_mach_now_ns(os->machine);
+    return EPOCH_SECONDS * OS_NS_PER_SECOND + quire_soft_now_ns(os->machine);
 }
 
 static uint64_t ns_of(const struct os_timespec *time) {

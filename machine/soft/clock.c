@@ -63,6 +63,10 @@ uint64_t quire_soft_hart_idle_ns(const struct quire_machine *machine, unsigned h
     return machine->harts[hart].idle_ns;
 }
 
+uint64_t quire_soft_hart_stall_ns(const struct quire_machine *machine, unsigned hart) {
+    return machine->harts[hart].stall_ns;
+}
+
 void quire_soft_work_until(struct quire_machine *machine, uint64_t ns) {
     machine->horizon_ps = ns < UINT64_MAX / SOFT_PS_PER_NS ? ns * SOFT_PS_PER_NS : UINT64_MAX;
 }

@@ -94,6 +94,7 @@ static void take_time(struct quire_machine *machine, struct soft_disk *disk, uns
         return;
     }
     machine->counters.stall_ns += done - now;
+    machine->harts[machine->hart].stall_ns += done - now;
     quire_soft_charge(machine, done - now);
 }
 

@@ -69,7 +69,7 @@ struct soft_shape {
 
 struct soft_hart {
     uint64_t clock_ps; /* while it is not at work; of the one that is: machine->clock_ps */
-    uint64_t idle_ns;
+    uint64_t idle_ns, stall_ns;
 };
 
 struct soft_kernel_tables {

@@ -130,9 +130,11 @@ void quire_soft_hart(struct quire_machine *machine, unsigned hart);
  */
 void quire_soft_work_until(struct quire_machine *machine, uint64_t ns);
 
-/* What a hart's own clock says, and how much of that it had nothing to do, ns. */
+/* What a hart's own clock says, how much of that it had nothing to do, and how much it waited for
+ * the swap disk, ns. */
 uint64_t quire_soft_hart_ns(const struct quire_machine *machine, unsigned hart);
 uint64_t quire_soft_hart_idle_ns(const struct quire_machine *machine, unsigned hart);
+uint64_t quire_soft_hart_stall_ns(const struct quire_machine *machine, unsigned hart);
 
 /* ---- clock and counters ---------------------------------------------------------------------- */
 

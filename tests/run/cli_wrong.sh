@@ -64,6 +64,9 @@ expect 125 'not a number' run --seed soon -- x
 expect 125 'name a file that can be written\|libjansson' run --json /nonexistent/x.json -- x
 expect 125 'needs a FILE' run --json
 expect 125 'file that can be written\|libjansson\|uPlot' run --report /nonexistent/x.html -- x
+expect 125 'not a number' run --harts many -- x
+expect 125 '1 to 64 processors; write --harts 4' run --harts 0 -- x
+expect 125 '1 to 64 processors; write --harts 4' run --harts 65 -- x
 expect 125 'there are linux, mglru, clock, 2q, arc, s3fifo, sieve' run --policy lru -- x
 expect 125 'did you mean sieve?' run --policy seive -- x
 expect 125 'needs a NAME, as in --policy sieve' run --policy
