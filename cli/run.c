@@ -72,6 +72,7 @@ enum {
     BIND,
     CLOCK,
     SEED,
+    OOM,
     TRACE_CALLS,
     CHECK_CALLS,
     REPORT,
@@ -101,6 +102,8 @@ static const struct cli_option options[] = {
     [CLOCK] = {"--clock", "virtual|host", "--clock virtual",
                "its clock: virtual (the default: same run, same times) or this machine's"},
     [SEED] = {"--seed", "NUMBER", "--seed 7", "for its random numbers; 1 if not given"},
+    [OOM] = {"--oom", "kill|group", "--oom group",
+             "when memory is gone, end the worst process (the default) or its process group"},
     [TRACE_CALLS] = {"--trace-calls", "=FILE", NULL,
                      "print each system call as strace does, on standard error or to FILE"},
     [CHECK_CALLS] = {"--check-calls", NULL, NULL,
@@ -285,6 +288,17 @@ static bool take_zswap(struct run *run, const char *value) {
     return true;
 }
 
+static bool take_oom(struct run *run, const char *value) {
+    if (strcmp(value, "kill") == 0 || strcmp(value, "group") == 0) {
+        run->config.oom_group = value[0] == 'g';
+        return true;
+    }
+    cli_wrong("--oom %s: when memory is gone, one process ends, or its process group; write "
+              "--oom kill or --oom group",
+              value);
+    return false;
+}
+
 /* Lines as they come: a run may be killed. */
 static bool take_trace(struct run *run, const char *path) {
     run->config.trace = stderr;
@@ -332,6 +346,8 @@ static bool take_option(struct run *run, int option, const char *value) {
         return cli_report_take(&run->report, "--json", value);
     case SEED:
         return cli_number_parse("--seed", value, &run->config.seed);
+    case OOM:
+        return take_oom(run, value);
     case TRACE_CALLS:
         return take_trace(run, value);
     case CHECK_CALLS:

@@ -241,6 +241,11 @@ void cli_summary_print(struct os *os, const char *program, int status) {
     if (f.os.oom_line[0] != '\0') {
         label("oom");
         fprintf(stderr, "%s\n", f.os.oom_line);
+        if (f.os.oom_decisions > 1) {
+            label("");
+            fprintf(stderr, "the last of %" PRIu64 " times; %" PRIu64 " processes were killed\n",
+                    f.os.oom_decisions, f.os.oom_killed);
+        }
     }
     if (f.counters->io_error > 0) {
         label("disk");

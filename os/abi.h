@@ -109,6 +109,7 @@ enum os_syscall_number {
     OS_SYS_prlimit64 = 261, OS_SYS_renameat2 = 276, OS_SYS_getrandom = 278,
     OS_SYS_memfd_create = 279, OS_SYS_membarrier = 283, OS_SYS_mlock2 = 284,
     OS_SYS_copy_file_range = 285, OS_SYS_statx = 291, OS_SYS_rseq = 293, OS_SYS_clone3 = 435,
+    OS_SYS_process_madvise = 440,
     OS_SYS_close_range = 436, OS_SYS_openat2 = 437, OS_SYS_faccessat2 = 439,
 };
 #define OS_SYSCALL_LIMIT 512 /* every number that Linux uses today is below it */

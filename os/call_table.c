@@ -281,6 +281,8 @@ const struct os_call_row os_call_rows[OS_SYSCALL_LIMIT] = {
     ROW(munmap, ADDRESS, LONG), ROW(mprotect, ADDRESS, LONG, WORDS(prot)),
     ROW(mremap, ADDRESS, LONG, LONG, WORDS(mremap), ADDRESS),
     ROW(madvise, ADDRESS, LONG, WORDS(madvise)),
+    ROW(process_madvise, FD, COUNT(OS_ARG_STRUCT, OS_IN, sizeof(struct os_iovec), 2), LONG,
+        WORDS(madvise), HEX),
     ROW(mincore, ADDRESS, LONG, {.kind = OS_ARG_STRUCT, .direction = OS_OUT, .form = OS_SIZE_PAGES,
                              .by = 1, .unit = 1}),
     ROW(msync, ADDRESS, LONG, WORDS(msync)), ROW(mlock, ADDRESS, LONG), ROW(munlock, ADDRESS, LONG),

@@ -37,7 +37,7 @@ OS_CALL(getitimer);
 OS_CALL(rt_sigqueueinfo);
 /* memory.c */
 OS_CALL(brk); OS_CALL(mmap); OS_CALL(munmap); OS_CALL(mprotect); OS_CALL(mremap); OS_CALL(madvise);
-OS_CALL(mincore); OS_CALL(msync);
+OS_CALL(mincore); OS_CALL(msync); OS_CALL(process_madvise);
 OS_CALL(mlock); OS_CALL(munlock); OS_CALL(mlockall); OS_CALL(munlockall); OS_CALL(mlock2);
 /* swap.c */
 OS_CALL(swapon); OS_CALL(swapoff);

@@ -88,7 +88,7 @@ struct os_entry {
     /* Link: where it points; file: the open file that following it really leads to, or NULL. */
     void (*link)(struct os *os, struct os_node at, struct os_text *text);
     struct os_file *(*file)(struct os *os, struct os_node at);
-    const struct os_file_ops *device; /* character device: operations of its open file */
+    const struct os_file_ops *device;    /* character device: operations of its open file */
     uint32_t device_major, device_minor; /* major 0: that of /dev/null, or of /dev/tty */
     /* In place of device: for devices of which each open is another thing. */
     int64_t (*open)(struct os *os, struct os_node at, const char *path, uint32_t flags,
@@ -169,7 +169,7 @@ struct os_file {
     struct os_epoll *epoll;
     struct os_socket *socket;
     struct os_pty *pty;
-    int pid; /* pidfd; its process's serial is in counter */
+    int pid;            /* pidfd, directory of a process; its process's serial is in counter */
     unsigned in_flight; /* sock_rights.c, while it looks for circles */
     bool reachable;
     int lock;                        /* flock: OS_LOCK_SH, OS_LOCK_EX, or 0 */

@@ -66,8 +66,8 @@ void os_node_stat(struct os *os, struct os_node node, struct os_stat *stat) {
     stat->block_size = (int32_t)QUIRE_PAGE_SIZE;
     stat->accessed = stat->modified = stat->changed = time;
     if ((node.entry->mode & OS_S_IFMT) == OS_S_IFCHR)
-        stat->special_device = major_of(node.entry) << 8 |
-                               (node.entry->device_minor + (unsigned)node.number);
+        stat->special_device =
+            major_of(node.entry) << 8 | (node.entry->device_minor + (unsigned)node.number);
     if ((node.entry->mode & OS_S_IFMT) == OS_S_IFDIR)
         stat->links = 2;
 }
@@ -177,6 +177,12 @@ int64_t os_node_open(struct os *os, struct os_node node, const char *path, uint3
     if (!file)
         return -OS_ENOMEM;
     file->node = node;
+    const struct os_process *process =
+        node.entry->children == os_proc_pid_entries ? os_process_by_pid(os, node.pid) : NULL;
+    if (process && ops == &node_directory_ops) { /* signals can be sent through it: fs_signal.c */
+        file->pid = process->pid;
+        file->counter = process->serial;
+    }
     *out = file;
     return 0;
 }

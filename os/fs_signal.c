@@ -176,12 +176,21 @@ int64_t os_pidfd_process(struct os_task *task, uint64_t fd, struct os_process **
     return *process ? 0 : -OS_ESRCH;
 }
 
+/* A pidfd, or as on Linux, /proc/PID opened as a directory (killall does it). */
+static int64_t receiver_of(struct os_task *task, uint64_t fd, struct os_process **process) {
+    const struct os_file *file = os_file_of(task->process, (int)fd);
+    if (!file || file->pid == 0 || file->ops == &pid_ops)
+        return os_pidfd_process(task, fd, process);
+    *process = process_of(file);
+    return *process ? 0 : -OS_ESRCH;
+}
+
 OS_CALL(pidfd_send_signal) {
     struct os_process *process;
     int signal = (int)args[1];
     if (args[3])
         return -OS_EINVAL;
-    int64_t result = os_pidfd_process(task, args[0], &process);
+    int64_t result = receiver_of(task, args[0], &process);
     if (result < 0)
         return result;
     if (signal < 0 || signal > OS_NSIG)

@@ -395,6 +395,49 @@ int64_t os_sys_madvise(struct os_task *task, const uint64_t args[6]) {
         beyond);
 }
 
+/* Advice about one piece of a process's memory: how much of it was done, or -errno. */
+static int64_t advise_piece(struct quire_space *space, const struct os_iovec *piece,
+                            enum quire_advice advice) {
+    uint64_t length = piece->length;
+    if (piece->base & QUIRE_PAGE_MASK || piece->base + length < piece->base)
+        return -OS_EINVAL;
+    bool beyond = cut_range(piece->base, &length);
+    return partly(quire_advise(space, quire_va(piece->base), length, advice), beyond);
+}
+
+/* The pieces of the program's array; bytes advised before an error count, as on Linux. */
+static int64_t advise_pieces(struct os_task *task, const struct os_process *process,
+                             const uint64_t args[6], enum quire_advice advice) {
+    struct os_iovec piece;
+    uint64_t done = 0;
+    int64_t result = 0;
+    for (uint64_t i = 0; i < args[2] && result == 0; i++) {
+        result = os_get(task, &piece, args[1] + i * sizeof piece, sizeof piece);
+        if (result == 0 && !process->space)
+            result = -OS_ESRCH;
+        if (result == 0 && piece.length)
+            result = advise_piece(process->space, &piece, advice);
+        if (result == 0)
+            done += piece.length;
+    }
+    return result < 0 && done == 0 ? result : (int64_t)done;
+}
+
+/* Of another process, by pidfd: only advice that changes nothing but where pages are. */
+int64_t os_sys_process_madvise(struct os_task *task, const uint64_t args[6]) {
+    struct os_process *process;
+    int advice = advice_of(args[3] & UINT32_MAX);
+    if (args[4] || args[2] > OS_IOV_MAX)
+        return -OS_EINVAL;
+    int64_t result = os_pidfd_process(task, args[0], &process);
+    if (result < 0)
+        return result;
+    if (advice != QUIRE_ADVISE_COLD && advice != QUIRE_ADVISE_PAGEOUT &&
+        advice != QUIRE_ADVISE_WILLNEED)
+        return -OS_EINVAL;
+    return advise_pieces(task, process, args, (enum quire_advice)advice);
+}
+
 int64_t os_sys_mincore(struct os_task *task, const uint64_t args[6]) {
     uint64_t va = args[0], length = args[1];
     if (va & QUIRE_PAGE_MASK)

@@ -46,15 +46,14 @@ static void machine_log(void *context, const char *line) {
 
 /* ---- out of memory --------------------------------------------------------------------------- */
 
-static void oom_kill(void *context, void *owner, const char *why) {
-    struct os *os = context;
-    struct os_memory *memory = owner;
-    const char *numbers = strstr(why, "total-vm"); /* what comes before, we say ourselves */
-    bool current = os->current && os->current->process->memory == memory, found = false;
+/* End all processes in this memory. What can go goes now; returns how many they were. */
+static unsigned end_memory(struct os *os, struct os_memory *memory, const char *why) {
+    bool current = os->current && os->current->process->memory == memory;
+    unsigned ended = 0;
     for (struct os_process *process = os->processes; process; process = process->next) {
         if (process->memory != memory || process->zombie)
             continue;
-        found = true;
+        ended++;
         if (os->watch.context)
             os->watch.oom(os->watch.context, process->pid, process->name, why);
         process->oom_killed = true;
@@ -63,15 +62,48 @@ static void oom_kill(void *context, void *owner, const char *why) {
         os_signal_process(process, OS_SIGKILL, &process->infos[OS_SIGKILL]);
         if (!current)
             process->space = NULL;
-        snprintf(os->summary.oom_line, sizeof os->summary.oom_line,
-                 "out of memory: killed process %d (%s): %s", process->pid, process->name,
-                 numbers ? numbers : why);
-        os_log(os, "%s", os->summary.oom_line);
     }
-    if (found && !current && memory->space) { /* I2 */
+    if (ended && !current && memory->space) { /* I2 */
         quire_space_destroy(memory->space);
         memory->space = NULL;
     }
+    return ended;
+}
+
+/* The victim's whole job, as memory.oom.group has it: but for those that said never. */
+static unsigned end_group(struct os *os, int group, const char *why) {
+    unsigned ended = 0;
+    for (struct os_process *process = os->processes; process; process = process->next)
+        if (process->group == group && !process->zombie && !process->oom_killed && process->space &&
+            quire_space_oom_score_adj(process->space) != OS_OOM_NEVER)
+            ended += end_memory(os, process->memory, why);
+    return ended;
+}
+
+static void oom_kill(void *context, void *owner, const char *why) {
+    struct os *os = context;
+    struct os_memory *memory = owner;
+    const char *numbers = strstr(why, "total-vm"); /* what comes before, we say ourselves */
+    const struct os_process *victim = os->processes;
+    char others[64] = "";
+    while (victim && (victim->memory != memory || victim->zombie))
+        victim = victim->next;
+    if (!victim)
+        return;
+    unsigned ended = end_memory(os, memory, why);
+    if (os->config.oom_group)
+        ended += end_group(os, victim->group, why);
+    if (os->config.oom_group)
+        snprintf(others, sizeof others, ", and with it %u more of its process group %d", ended - 1,
+                 victim->group);
+    else if (ended > 1)
+        snprintf(others, sizeof others, ", and %u more that used its memory", ended - 1);
+    os->summary.oom_decisions++;
+    os->summary.oom_killed += ended;
+    snprintf(os->summary.oom_line, sizeof os->summary.oom_line,
+             "out of memory: killed process %d (%s)%s: %s", victim->pid, victim->name, others,
+             numbers ? numbers : why);
+    os_log(os, "%s", os->summary.oom_line);
 }
 
 /* ---- up and down ----------------------------------------------------------------------------- */

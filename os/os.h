@@ -48,6 +48,7 @@ struct os_config {
     const struct quire_policy *policy; /* NULL: the default */
     unsigned overcommit;               /* vm.overcommit_memory: 0, 1 or 2 */
     FILE *trace;      /* a line for each system call; NULL: none; stays the caller's */
+    bool oom_group;   /* the OOM killer ends the whole process group of its choice */
     bool check_calls; /* copies that the table of calls does not declare end the run */
 };
 
@@ -94,10 +95,11 @@ int os_proc_read(struct os *os, const char *path, char **bytes, size_t *nbytes);
 
 struct os_summary {
     uint64_t syscalls, unknown_syscalls, processes;
-    uint64_t wall_ns;   /* the machine's clock */
+    uint64_t wall_ns; /* the machine's clock */
     unsigned harts;
-    bool killed_by_oom; /* process 1 was the OOM killer's choice */
-    char oom_line[256]; /* the last OOM decision, empty if none */
+    bool killed_by_oom;                 /* process 1 was the OOM killer's choice */
+    char oom_line[256];                 /* the last OOM decision, empty if none */
+    uint64_t oom_decisions, oom_killed; /* how often, and how many processes that were */
     /* The numbers of the unknown calls seen, with their counts; the first 16. */
     struct {
         unsigned number;

@@ -63,13 +63,15 @@ static size_t view_status(const void *space, char *text, size_t capacity) {
 static char state_letter(const struct os_process *process) {
     if (process->zombie)
         return 'Z';
+    bool disk = false; /* nothing but a SIGKILL gets it out: as Linux, a parent in vfork */
     for (const struct os_task *task = process->tasks; task; task = task->next) {
         if (task->state == OS_RUNNING)
             return 'R';
         if (task->state == OS_STOPPED)
             return 'T';
+        disk |= task->state == OS_SLEEPING && task->vfork_pid != 0;
     }
-    return 'S';
+    return disk ? 'D' : 'S';
 }
 
 static unsigned count_tasks(const struct os_process *process) {
@@ -93,6 +95,7 @@ static void signal_masks(const struct os_process *process, uint64_t *ignored, ui
 static const char *state_name(char letter) {
     return letter == 'R'   ? "R (running)"
            : letter == 'S' ? "S (sleeping)"
+           : letter == 'D' ? "D (disk sleep)"
            : letter == 'T' ? "T (stopped)"
                            : "Z (zombie)";
 }
@@ -233,6 +236,17 @@ static int64_t write_oom_score_adj(struct os *os, struct os_node at, const char 
     return quire_space_set_oom_score_adj(process->space, (int)value) == QUIRE_OK ? 0 : -OS_EINVAL;
 }
 
+/* "all" swaps the process out as a whole: the file of Android's kernels, for shells. What cannot go
+ * (locked, another's as well) stays, and says nothing. */
+static int64_t write_reclaim(struct os *os, struct os_node at, const char *text) {
+    struct os_process *process = process_of(os, at);
+    if (strcmp(text, "all") != 0 && strcmp(text, "all\n") != 0)
+        return -OS_EINVAL;
+    if (process->space)
+        quire_space_swap_out(process->space);
+    return 0;
+}
+
 static void text_limits(struct os *os, struct os_node at, struct os_text *text) {
     static const char *const names[OS_RLIMITS] = {
         "Max cpu time",       "Max file size",     "Max data size",         "Max stack size",
@@ -356,6 +370,7 @@ static bool find_fdinfo(struct os *os, struct os_node at, const char *name, stru
          .mode = OS_S_IFREG | 0644,                                                          \
          .text = text_oom_score_adj,                                                         \
          .write = write_oom_score_adj},                                                      \
+        {.name = "reclaim", .mode = OS_S_IFREG | 0200, .write = write_reclaim},              \
         {.name = "fd", .mode = DIRECTORY_MODE, .find = find_fd, .list = list_fds}, {         \
         .name = "fdinfo", .mode = DIRECTORY_MODE, .find = find_fdinfo, .list = list_fds      \
     }

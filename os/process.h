@@ -68,7 +68,8 @@ void os_swap_note(struct os *os, unsigned device, int fd);
 /* Linux keeps the stack this far from what lies below (stack_guard_gap of 256 pages). */
 #define OS_STACK_GAP_BYTES     (UINT64_C(1) << 20)
 #define OS_STACK_LIMIT_DEFAULT (UINT64_C(8) << 20)
-#define OS_PID_MAX             32768 /* kernel.pid_max of a small machine */
+#define OS_OOM_NEVER           (-1000) /* oom_score_adj of who is never killed */
+#define OS_PID_MAX             32768   /* kernel.pid_max of a small machine */
 
 /* ---- memory of a process: memory.c ----------------------------------------------------------- */
 

@@ -46,7 +46,7 @@ _quire() {
     --run) COMPREPLY=($(compgen -W "$(_quire_runs "$quire")" -- "$word")) ;;
     --root) compopt -o filenames && COMPREPLY=($(compgen -d -- "$word")) ;;
     --bind) compopt -o filenames -o nospace && COMPREPLY=($(compgen -d -- "$word")) ;;
-    --thp | --clock | --sort | --overcommit)
+    --thp | --clock | --sort | --overcommit | --oom)
         COMPREPLY=($(compgen -W "$(_quire_words "$quire" "$command" "$before")" -- "$word"))
         ;;
     *)

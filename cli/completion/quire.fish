@@ -31,7 +31,7 @@ function __quire_values
             quire help run | string replace -rf '^  ([a-z0-9]+) {4,}(\S.*)' '$1\t$2'
         case --run
             quire list 2>/dev/null | string replace -rf '^ *(\d+) +(.*)' '$1\t$2'
-        case --thp --clock --sort --overcommit
+        case --thp --clock --sort --overcommit --oom
             quire help (__quire_command) |
                 string replace -rf "^ .*$words[-1] ([a-z0-9]*\|[a-z0-9|]*).*" '$1' | string split '|'
     end

@@ -43,7 +43,7 @@ _quire() {
         sed -n '/^Policies:/,/^$/s/^  \([a-z0-9]*\) .*/\1/p')"} ;;
     --run) compadd -- ${(f)"$($quire list 2>/dev/null | sed -n 's/^ *\([0-9][0-9]*\) .*/\1/p')"} ;;
     --root | --bind) _path_files -/ ;;
-    --thp | --clock | --sort | --overcommit) _quire_words $quire $command $before ;;
+    --thp | --clock | --sort | --overcommit | --oom) _quire_words $quire $command $before ;;
     *)
         case $command:$words[CURRENT] in
         help:*) _quire_commands $quire ;;

@@ -138,6 +138,15 @@ enum quire_advice {
 enum quire_status quire_advise(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,
                                enum quire_advice advice);
 
+/* Swap a program out as a whole, and in again: nothing is lost, only time. Out: every page that is
+ * its own alone leaves RAM, to swap or, a file's, to the file; what other spaces map as well and
+ * what is locked stays (as with PAGEOUT), and so does what finds no room on swap. In: its private
+ * pages that lie on swap are read, as long as more frames are free than background reclaim keeps,
+ * so that nobody else is pushed out for it. Both return how many pages are not where they were to
+ * go: in RAM still, on swap still. Not for a space that is being destroyed. O(pages). */
+uint64_t quire_space_swap_out(struct quire_space *space);
+uint64_t quire_space_swap_in(struct quire_space *space);
+
 /* mlock, mlock2, munlock: keep the range's pages in RAM: they are never reclaimed while locked.
  * on_fault: only those that are there or come later; otherwise all are faulted in now. The range
  * is widened to whole pages. QUIRE_UNMAPPED: a hole (what lies before it is locked), or a page

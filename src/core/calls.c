@@ -212,6 +212,46 @@ static enum quire_status page_out(struct quire_space *space, const struct quire_
     return QUIRE_OK;
 }
 
+/* Everywhere: places come in ascending order. */
+#define EVERYWHERE quire_va(UINT64_MAX & ~QUIRE_PAGE_MASK)
+
+static bool is_locked(const struct quire_space *space, quire_vaddr va) {
+    struct quire_region_info region;
+    return quire_region_at_or_after(space, va, false, &region) && region.start.value <= va.value &&
+           region.flags & QUIRE_MAP_LOCKED;
+}
+
+uint64_t quire_space_swap_out(struct quire_space *space) {
+    struct quire *q = quire_space_system(space);
+    struct quire_place place;
+    uint64_t left = 0;
+    quire_vaddr va = quire_va(0);
+    for (; quire_vm_next_place(space, va, EVERYWHERE, &place);
+         va = quire_va(place.va.value + QUIRE_PAGE_SIZE)) {
+        if (place.page && (place.page->nmaps > 1 || is_locked(space, place.va) ||
+                           !quire_reclaim_page(q, place.page))) {
+            left++;
+        }
+    }
+    return left;
+}
+
+uint64_t quire_space_swap_in(struct quire_space *space) {
+    struct quire *q = quire_space_system(space);
+    struct quire_place place;
+    uint64_t left = 0;
+    quire_vaddr va = quire_va(0);
+    for (; quire_vm_next_place(space, va, EVERYWHERE, &place);
+         va = quire_va(place.va.value + QUIRE_PAGE_SIZE)) {
+        bool room = quire_page_count(q, QUIRE_USE_FREE) > quire_page_watermark(q, QUIRE_WMARK_HIGH);
+        if (!place.page &&
+            (!room || quire_fault_try(space, place.va, QUIRE_ACCESS_READ) != QUIRE_OK)) {
+            left++;
+        }
+    }
+    return left;
+}
+
 /* Do it to each region of the range; holes are passed over and reported, as madvise does. */
 static enum quire_status
 each_region(struct quire_space *space, quire_vaddr va, uint64_t length_bytes,

@@ -57,6 +57,8 @@ expect 125 'no such directory' run --root "$scratch/nowhere" -- x
 expect 125 'not a directory' run --root "$scratch/out" -- x
 expect 125 'no directory' run --bind "$scratch/nowhere" -- x
 expect 125 'must begin with /' run --bind .:data -- x
+expect 125 'write --oom kill or --oom group' run --oom panic -- x
+expect 125 'needs a kill|group' run --oom
 expect 125 'two clocks' run --clock wall -- x
 expect 125 'write --thp always' run --thp sometimes -- x
 expect 125 'needs a always|madvise|never' run --thp

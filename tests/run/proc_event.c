@@ -95,6 +95,11 @@ static void processes_as_files(void) {
     EXPECT(fd >= 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC && !readable(fd, 0));
     EXPECT(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0);
     EXPECT(syscall(SYS_pidfd_send_signal, 0, 0, NULL, 0) < 0 && errno == EBADF);
+    char path[32]; /* its directory in /proc does as well, for this call only */
+    snprintf(path, sizeof path, "/proc/%d", (int)child);
+    int directory = open(path, O_RDONLY | O_DIRECTORY);
+    EXPECT(syscall(SYS_pidfd_send_signal, directory, 0, NULL, 0) == 0);
+    EXPECT(waitid(P_PIDFD, (id_t)directory, &info, WEXITED | WNOHANG) < 0 && errno == EBADF);
     EXPECT(waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == 0);
     EXPECT(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0) == 0 && readable(fd, 5000));
     EXPECT(waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOWAIT) == 0 && info.si_pid == child &&
@@ -102,6 +107,8 @@ static void processes_as_files(void) {
     EXPECT(waitid(P_PIDFD, (id_t)fd, &info, WEXITED) == 0 && info.si_pid == child);
     EXPECT(waitid(P_PIDFD, (id_t)fd, &info, WEXITED) < 0 && errno == ECHILD);
     EXPECT(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) < 0 && errno == ESRCH);
+    EXPECT(syscall(SYS_pidfd_send_signal, directory, 0, NULL, 0) < 0 && errno == ESRCH);
+    close(directory);
     close(fd);
     EXPECT(syscall(SYS_pidfd_open, child, 0) < 0 && errno == ESRCH);
     EXPECT(syscall(SYS_pidfd_open, -1, 0) < 0 && errno == EINVAL);

@@ -53,6 +53,52 @@ static void page_out_and_will_need(void **state) {
     rig_down(&rig);
 }
 
+/* A program as a whole: out but for what is locked or another's too, and in again. */
+static void swapped_out_whole(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, RAM);
+    struct quire_space *space = rig_space(&rig, 0);
+    assert_int_equal(quire_space_swap_out(space), 0); /* nothing is there */
+    uint64_t first = rig_map(&rig, 0, 100 * RIG_PAGE, RIG_RW, 0);
+    rig_map(&rig, 0, 10 * RIG_PAGE, QUIRE_PROT_NONE, 0);
+    uint64_t second = rig_map(&rig, 0, 50 * RIG_PAGE, RIG_RW, 0);
+    rig_fill(&rig, 0, first, 100, 0);
+    rig_fill(&rig, 0, second, 30, 0); /* 20 pages were never touched */
+    assert_int_equal(quire_space_swap_out(space), 0);
+    assert_int_equal(usage_of(&rig, 0).swapped, 130);
+    assert_int_equal(usage_of(&rig, 0).resident_anon, 0);
+    quire_audit(rig.q);
+    assert_int_equal(quire_space_swap_in(space), 0);
+    assert_int_equal(usage_of(&rig, 0).swapped, 0);
+    assert_int_equal(usage_of(&rig, 0).resident_anon, 130);
+    quire_audit(rig.q);
+    assert_int_equal(quire_lock(space, quire_va(first), 7 * RIG_PAGE, false), QUIRE_OK);
+    assert_int_equal(quire_space_swap_out(space), 7);
+    assert_int_equal(usage_of(&rig, 0).resident_anon, 7);
+    assert_int_equal(quire_unlock(space, quire_va(first), 7 * RIG_PAGE), QUIRE_OK);
+    rig_expect(&rig, 0, first, 100, 0);
+    rig_expect(&rig, 0, second, 30, 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
+/* No swap: all stays where it is. */
+static void swapped_out_without_room(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, RAM, 0);
+    rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, 40 * RIG_PAGE, RIG_RW, 0);
+    rig_fill(&rig, 0, va, 40, 0);
+    assert_int_equal(quire_space_swap_out(rig.spaces[0]), 40);
+    assert_int_equal(usage_of(&rig, 0).resident_anon, 40);
+    assert_int_equal(quire_space_swap_in(rig.spaces[0]), 0);
+    rig_expect(&rig, 0, va, 40, 0);
+    quire_audit(rig.q);
+    rig_down(&rig);
+}
+
 static void advice_on_holes(void **state) {
     (void)state;
     struct rig rig;
@@ -252,6 +298,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(populate),
         cmocka_unit_test(page_out_and_will_need),
+        cmocka_unit_test(swapped_out_whole),
+        cmocka_unit_test(swapped_out_without_room),
         cmocka_unit_test(advice_on_holes),
         cmocka_unit_test(brk_moves),
         cmocka_unit_test(brk_tries_again),
