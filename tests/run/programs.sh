@@ -1,0 +1,130 @@
+# programs.sh: the list of real programs that several tests run, each with what it must print.
+# Sourced; the test defines `expect WHAT OUTPUT COMMAND...`, which finds in its variables:
+#
+#   clock     virtual, or host for programs that compare the times of files with the time of day
+#   network   1 for servers and clients (over the loopback inside)
+#
+#   small_programs   with the packages of every test's tree (lib.sh); seconds
+#   all_programs     with $all_packages; minutes
+#
+# Commands see a directory of the host, their own, as /w.
+
+small_programs() {
+    clock=virtual network=0
+    expect sort 'c
+b
+a' sh -c 'printf "b\na\nc\n" | sort -r'
+    expect 'a large sort' '0 99999' sh -c 'seq 99999 -1 0 | sort -n -S 24M |
+        { read first; tail -n 1 | { read last; echo $first $last; }; }'
+    expect xz same sh -c 'seq 1 20000 >/w/s; xz -6 -kf /w/s
+        [ "$(xz -dc /w/s.xz | cksum)" = "$(cksum </w/s)" ] && echo same'
+    expect python3 '[0, 1, 4] 99990000' python3 -c '
+l = [str(i) for i in range(20000)]
+print([i * i for i in range(3)], sum(int(x) for x in l[::2]) )'
+    expect 'busybox sh' '55 10' busybox sh -c 'n=0
+        for i in 1 2 3 4 5 6 7 8 9 10; do n=$((n + i)); done
+        echo $n $(busybox seq 1 10 | busybox wc -l)'
+}
+
+all_packages='coreutils xz-utils zstd python3 sqlite3 perl lua5.4 git gcc libc6-dev make
+    binutils busybox vim-tiny bc gawk openssl procps curl util-linux bsdutils bash grep sed
+    findutils diffutils tar gzip psmisc'
+
+interpreters() {
+    expect lua 500500 lua5.4 -e 'local s = 0 for i = 1, 1000 do s = s + i end print(s)'
+    expect perl '1024 cba' perl -e 'print 2**10, " ", scalar reverse("abc"), "\n"'
+    expect bc 3.14159265358979323844 sh -c 'echo "scale=20; 4*a(1)" | bc -l'
+    expect gawk 499500 gawk 'BEGIN { for (i = 0; i < 1000; i++) s += i; print s }'
+    expect sqlite3 '500500
+ok' sqlite3 :memory: 'create table t(a); with recursive c(x) as (select 1 union all select x+1 from
+    c where x<1000) insert into t select x from c; select sum(a) from t; pragma integrity_check;'
+    expect threads '[0, 1, 2, 3, 4, 5, 6, 7]' python3 -c '
+import threading
+l = []
+ts = [threading.Thread(target=lambda i=i: l.append(i)) for i in range(8)]
+[t.start() for t in ts]
+[t.join() for t in ts]
+print(sorted(l))'
+    expect multiprocessing '[0, 1, 4, 9, 16]' python3 -c '
+import multiprocessing
+def f(x): return x * x
+with multiprocessing.Pool(2) as p: print(p.map(f, range(5)))'
+}
+
+tools() {
+    expect openssl \
+        'SHA2-256(stdin)= ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad' \
+        sh -c 'printf abc | openssl sha256'
+    expect 'xz in threads' same sh -c 'seq 1 50000 >/w/s; xz -9 -T2 -kf /w/s
+    xz -dc /w/s.xz | cmp - /w/s && echo same'
+    expect zstd same sh -c 'seq 1 50000 >/w/s; zstd -19 --long -qf /w/s
+    zstd -dc --long /w/s.zst | cmp - /w/s && echo same'
+    expect vim hello sh -c 'rm -f /w/v
+    vim.tiny -es -u NONE -c "normal ihello" -c wq /w/v; cat /w/v'
+    expect 'a terminal and its jobs' '/dev/pts/0
+[1]+  Running                 sleep 1 &
+sleep 1' sh -c 'script -qc "tty; bash -ic \"sleep 1 & jobs; fg\"" /dev/null |
+    tr -d "\r" | grep -v "^\[1\] "'
+}
+
+servers() {
+    network=1
+    expect asyncio "b'HELLO' b'sub'" python3 -c '
+import asyncio
+async def serve(r, w):
+    w.write((await r.read(100)).upper()); await w.drain(); w.close()
+async def main():
+    s = await asyncio.start_server(serve, "127.0.0.1", 8888)
+    r, w = await asyncio.open_connection("127.0.0.1", 8888)
+    w.write(b"hello")
+    p = await asyncio.create_subprocess_exec("printf", "sub", stdout=asyncio.subprocess.PIPE)
+    print(await r.read(100), (await p.communicate())[0])
+asyncio.run(main())'
+    expect 'a web server' served sh -c 'cd /w && echo served >page
+    python3 -m http.server 8000 >/dev/null 2>&1 & server=$!
+    until curl -s http://localhost:8000/page; do sleep 1; done; kill $server'
+    expect 'another web server' served sh -c 'echo served >/w/page
+    busybox httpd -p 127.0.0.1:80 -h /w
+    busybox wget -q -O - http://127.0.0.1/page'
+    network=0
+}
+
+builders() {
+    clock=host
+    expect git '300 files, 2 commits, 0 loose' sh -c 'rm -rf /w/g
+    mkdir /w/g; cd /w/g; export HOME=/w
+    git init -q; git config user.email a@b; git config user.name x
+    for i in $(seq 1 300); do echo $i >f$i; done; git add .; git commit -qm one
+    echo more >>f1; git commit -qam two; git gc -q; git fsck 2>/dev/null
+    echo "$(git ls-files | wc -l) files, $(git log --oneline | wc -l) commits," \
+        "$(find .git/objects -path "*/??/*" | grep -vc -e pack -e info) loose"'
+    expect 'gcc and make -j4' 45 sh -c 'rm -rf /w/m; mkdir /w/m; cd /w/m
+    for i in 1 2 3 4 5 6 7 8 9; do echo "int f$i(void) { return $i; }" >f$i.c
+        sum="$sum + f$i()" decl="$decl int f$i(void);"; done
+    printf "%s\n" "int printf(const char *, ...);$decl" \
+        "int main(void) { return printf(\"%d\\n\", 0$sum) < 0; }" >main.c
+    printf "sum: main.o f1.o f2.o f3.o f4.o f5.o f6.o f7.o f8.o f9.o\n\tcc -o sum *.o\n" >Makefile
+    make -s -j4 && ./sum'
+    clock=virtual
+}
+
+all_programs() {
+    clock=virtual network=0
+    interpreters
+    tools
+    servers
+    builders
+}
+
+# The programs of this run, with their tree as $root: the small ones, or all with QUIRE_FULL=1.
+programs() {
+    if [ -n "${QUIRE_FULL:-}" ]; then
+        test_packages=$all_packages
+        need_root many
+        small_programs
+        all_programs
+    else
+        need_root
+        small_programs
+    fi
+}

@@ -1,0 +1,73 @@
+#!/bin/sh
+# real_matrix.sh: the same output whatever memory there is: each program with ample RAM, half and a
+# quarter of its peak, under two policies, with three kinds of swap: a disk, compressed RAM alone,
+# both. QUIRE_FULL=1: all programs and all combinations; else the small ones and three combinations.
+#
+# Compressed RAM alone may be too little for what does not shrink: then the OOM killer says so, and
+# the combination counts as one that does not fit. Any other end, or other output, is a failure.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/programs.sh"
+ran=0 fitted_not=0 combinations=0
+
+run() { # OPTIONS... : with $clock, the command in "$@" of the caller is in $scratch/command
+    rm -rf "$scratch/work" && mkdir "$scratch/work"
+    sh "$scratch/command" "$@" >"$scratch/output" 2>"$scratch/log" </dev/null
+}
+
+one() { # OF_PEAK POLICY SWAP
+    ram=$((peak / $1 / 4096 * 4096))
+    [ $ram -ge 4194304 ] || ram=4194304
+    case $3 in
+    disk) swap='--swap 2G' ;;
+    compressed) swap='--swap 0 --zswap lz4:60 --overcommit 1' ;;
+    both) swap='--swap 2G --zswap zstd:30' ;;
+    esac
+    run --ram $ram --policy "$2" $swap
+    status=$?
+    if [ "$3" = compressed ] && grep -q 'out of memory: killed' "$scratch/log"; then
+        fitted_not=$((fitted_not + 1))
+        return
+    fi
+    [ $status = 0 ] || fail "$what, 1/$1 of $peak, $2, $3: status $status: \
+$(tail -n 20 "$scratch/log")"
+    same_output || fail "$what, 1/$1 of $peak bytes, $2, $3: wrong output"
+    combinations=$((combinations + 1))
+}
+
+expect() { # WHAT OUTPUT COMMAND...
+    what=$1
+    printf '%s\n' "$2" >"$scratch/expected"
+    shift 2
+    # The command as a script, so that it can be run with other options again and again.
+    {
+        printf 'exec "%s" run --clock %s --root "%s" --bind "%s/work:/w" "$@" --' "$QUIRE" $clock \
+            "$root" "$scratch"
+        for word; do
+            printf " '%s'" "$(printf '%s\n' "$word" | sed "s/'/'\\\\''/g")"
+        done
+        echo
+    } >"$scratch/command"
+    run --ram 1G --swap 0 || fail "$what with ample RAM: $(tail -n 20 "$scratch/log")"
+    same_output || fail "$what: wrong output with ample RAM"
+    peak=$(peak_bytes "$scratch/log")
+    [ "${peak:-0}" -gt 0 ] || fail "$what: no peak in the summary"
+    if [ -n "${QUIRE_FULL:-}" ]; then
+        for part in 2 4; do
+            for policy in linux sieve; do
+                for kind in disk compressed both; do
+                    one $part $policy $kind
+                done
+            done
+        done
+    else
+        one 2 sieve both
+        one 4 linux disk
+        one 4 sieve compressed
+    fi
+    ran=$((ran + 1))
+    echo "$what: peak $((peak / 1024)) KiB"
+}
+
+programs
+echo "$ran programs, $combinations combinations with the right output; $fitted_not had too little" \
+    "compressed RAM"
