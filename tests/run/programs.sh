@@ -18,7 +18,7 @@ a' sh -c 'printf "b\na\nc\n" | sort -r'
         { read first; tail -n 1 | { read last; echo $first $last; }; }'
     expect xz same sh -c 'seq 1 20000 >/w/s; xz -6 -kf /w/s
         [ "$(xz -dc /w/s.xz | cksum)" = "$(cksum </w/s)" ] && echo same'
-    expect python3 '[0, 1, 4] 99990000' python3 -c '
+    expect python3 '[0, 1, 4] 99990000' python3 -B -c '
 l = [str(i) for i in range(20000)]
 print([i * i for i in range(3)], sum(int(x) for x in l[::2]) )'
     expect 'busybox sh' '55 10' busybox sh -c 'n=0
