@@ -261,33 +261,6 @@ static bool take_policy(struct run *run, const char *value) {
     return false;
 }
 
-#define ZSWAP_PERCENT 20 /* Linux's max_pool_percent */
-
-/* "lz4", "zstd:35". */
-static bool take_zswap(struct run *run, const char *value) {
-    size_t length = strcspn(value, ":");
-    uint64_t percent = ZSWAP_PERCENT;
-
-    if (length == 3 && strncmp(value, "lz4", 3) == 0) {
-        run->config.zswap = QUIRE_ZSWAP_LZ4;
-    } else if (length == 4 && strncmp(value, "zstd", 4) == 0) {
-        run->config.zswap = QUIRE_ZSWAP_ZSTD;
-    } else {
-        cli_wrong("--zswap %s: there are lz4 and zstd; write --zswap lz4 or --zswap zstd:30",
-                  value);
-        return false;
-    }
-    if (value[length] != '\0' && !cli_number_parse("--zswap ...:", value + length + 1, &percent)) {
-        return false;
-    }
-    if (percent < 1 || percent > 90) {
-        cli_wrong("--zswap %s: from 1 to 90 percent of the RAM", value);
-        return false;
-    }
-    run->config.zswap_percent = (unsigned)percent;
-    return true;
-}
-
 static bool take_oom(struct run *run, const char *value) {
     if (strcmp(value, "kill") == 0 || strcmp(value, "group") == 0) {
         run->config.oom_group = value[0] == 'g';
@@ -327,7 +300,7 @@ static bool take_option(struct run *run, int option, const char *value) {
     case SWAP:
         return cli_swap_take(&run->swaps, value);
     case ZSWAP:
-        return take_zswap(run, value);
+        return cli_zswap_take(&run->config, value);
     case THP:
         return take_thp(run, value);
     case POLICY:

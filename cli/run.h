@@ -18,6 +18,8 @@ struct cli_swaps {
 bool cli_swap_take(struct cli_swaps *swaps, const char *value);
 /* One area in memory, for who names none. */
 void cli_swap_default(struct cli_swaps *swaps, uint64_t bytes);
+/* The value of --zswap: "lz4", "zstd:35". False: it is wrong, and that has been said. */
+bool cli_zswap_take(struct os_config *config, const char *value);
 void cli_swap_close(const struct os_swap *swap);
 /* A file or disk for swap, open for reading and writing and locked, with its size in whole pages;
  * -1: it cannot be had, and was said why, after the option. */

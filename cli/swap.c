@@ -1,4 +1,4 @@
-/* swap.c: the --swap option: what each value means, and the files that it names.
+/* swap.c: the --swap and --zswap options: what each value means, and the files that it names.
  *
  *     --swap 1G            a disk of the machine, of that size, in memory; 0: none
  *     --swap FILE          a file with a swap header (quire mkswap, mkswap)
@@ -207,4 +207,33 @@ void cli_swap_close(const struct os_swap *swap) {
         close(swap->fd);
     }
     free((char *)swap->path);
+}
+
+/* ---- in front of the areas ------------------------------------------------------------------ */
+
+#define ZSWAP_PERCENT 20 /* Linux's max_pool_percent */
+
+/* "lz4", "zstd:35". */
+bool cli_zswap_take(struct os_config *config, const char *value) {
+    size_t length = strcspn(value, ":");
+    uint64_t percent = ZSWAP_PERCENT;
+
+    if (length == 3 && strncmp(value, "lz4", 3) == 0) {
+        config->zswap = QUIRE_ZSWAP_LZ4;
+    } else if (length == 4 && strncmp(value, "zstd", 4) == 0) {
+        config->zswap = QUIRE_ZSWAP_ZSTD;
+    } else {
+        cli_wrong("--zswap %s: there are lz4 and zstd; write --zswap lz4 or --zswap zstd:30",
+                  value);
+        return false;
+    }
+    if (value[length] != '\0' && !cli_number_parse("--zswap ...:", value + length + 1, &percent)) {
+        return false;
+    }
+    if (percent < 1 || percent > 90) {
+        cli_wrong("--zswap %s: from 1 to 90 percent of the RAM", value);
+        return false;
+    }
+    config->zswap_percent = (unsigned)percent;
+    return true;
 }
