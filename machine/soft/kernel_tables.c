@@ -61,15 +61,33 @@ void quire_kernel_tables_shape(struct quire_machine *machine) {
     }
 }
 
-/* Frames for all of it: the root, a leaf table for every 2 or 4 MiB of the area and of what blocks
- * leave over of RAM, and tables above those. */
+/* Tables below the root for a stretch of addresses, level by level. What blocks may map needs none
+ * but at its end. */
+static unsigned tables_for(const struct quire_radix_format *format, uint64_t first, uint64_t bytes,
+                           bool blocks) {
+    unsigned tables = 0;
+    for (unsigned level = 0; level + 1 < format->levels; level++) {
+        unsigned shift = format->shift[level];
+        if (blocks && (format->leaf_levels >> level & 1)) {
+            uint64_t rest = bytes & (((uint64_t)1 << shift) - 1);
+            first += bytes - rest;
+            bytes = rest;
+        }
+        if (bytes == 0)
+            break;
+        tables += (unsigned)(((first + bytes - 1) >> shift) - (first >> shift)) + 1;
+    }
+    return tables;
+}
+
 unsigned quire_kernel_tables_frames(const struct quire_machine *machine) {
     const struct quire_radix_format *format = machine->shape.format;
-    if (!machine->tables.on)
+    const struct soft_kernel_tables *kernel = &machine->tables;
+    if (!kernel->on)
         return 0;
-    unsigned leaf = format->bits[format->levels - 1];
-    unsigned area = (unsigned)(AREA_PAGES >> leaf) + 2;
-    return 1 + area + 4 * (format->levels - 1);
+    unsigned path = format->levels - 1; /* table_for takes one first, and gives back what is left */
+    return 1 + path + tables_for(format, kernel->direct_base, kernel->direct_bytes, true) +
+           tables_for(format, kernel->area_base, kernel->area_npages << QUIRE_PAGE_SHIFT, false);
 }
 
 static struct quire_radix master(const struct quire_machine *machine) {

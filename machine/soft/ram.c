@@ -10,7 +10,8 @@
  * Invariants:
  *   I1  Every frame number handed to the port is below nframes.
  *
- * What may fail: creation, when the host has no address space. Nothing later.
+ * What may fail: creation, when the host has no address space, or the machine's own
+ * tables need all of RAM. Nothing later.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -42,7 +43,7 @@ enum quire_status quire_ram_create(struct quire_machine *machine) {
         return QUIRE_NOMEM;
     machine->nframes = machine->config.ram_bytes >> QUIRE_PAGE_SHIFT;
     machine->owned = quire_kernel_tables_frames(machine) + quire_dma_frames(machine);
-    return QUIRE_OK;
+    return machine->owned < machine->nframes ? QUIRE_OK : QUIRE_INVAL;
 }
 
 void quire_ram_destroy(struct quire_machine *machine) {

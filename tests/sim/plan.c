@@ -90,6 +90,9 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
 /* Set by --format; sim_blocks and sites have one from the start. */
 const struct quire_radix_format *sim_format = DEFAULT_FORMAT;
 
+/* Leaf tables of fewer entries are thousands for the kernel's part: more than these worlds have. */
+#define KERNEL_LEAF_BITS 9
+
 /* Programs want Sv48; two worlds in five have another one. A single level takes 4 MiB a space. */
 static void draw_format(struct sim *dice, struct sim_plan *plan) {
     uint64_t *f = plan->field;
@@ -107,7 +110,9 @@ static void draw_format(struct sim *dice, struct sim_plan *plan) {
         f[SIM_FREE] = f[SIM_FREE] % root + roots - root;
     }
     f[SIM_FORMAT] = drawn;
-    if (root == 1 && sim_chance(dice, 25)) {
+    const struct quire_radix_format *format = quire_radix_format_at(drawn);
+    bool full = format->bits[format->levels - 1] >= KERNEL_LEAF_BITS;
+    if (root == 1 && full && sim_chance(dice, 25)) {
         f[SIM_KERNEL] = 1;
         f[SIM_RAM] += KERNEL_PAGES;
     }

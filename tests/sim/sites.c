@@ -236,12 +236,14 @@ static uint64_t loop_boot(bool for_ever) {
 
 static enum quire_zswap codec; /* that some worlds pack pages by */
 
-/* A healthy world without chance: what fails is the loop's to say. */
+/* A healthy world without chance, but for its format: what fails is the loop's to say. */
 static void record(struct sim_script *script, uint64_t seed, uint64_t nsteps) {
     now.seed = seed;
     sim_plan_draw(&script->plan, seed);
+    uint64_t format = script->plan.field[SIM_FORMAT];
     for (unsigned i = SIM_PAGER; i < SIM_AUDIT; i++)
         script->plan.field[i] = 0;
+    script->plan.field[SIM_FORMAT] = format;
     script->plan.field[SIM_FAILING] = SIM_FAILS_OUTSIDE;
     /* Transfers begin soon; with a little more, pages are read ahead in runs. */
     script->plan.field[SIM_FREE] = seed % 3 ? FREE_PAGES : 2 * FREE_PAGES;
