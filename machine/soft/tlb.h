@@ -48,11 +48,11 @@ struct tlb_large {
 #define TLB_NO_HART UINT32_MAX
 
 struct tlb {
+    struct tlb_entry entries[TLB_ENTRIES]; /* first: host code looks for them there */
+    struct tlb_large large[TLB_LARGE_ENTRIES];
     unsigned large_shift; /* log2 of a block's bytes */
     unsigned hart;        /* whose; TLB_NO_HART: the space has not run yet */
     struct tlb *next;     /* of the same space, on another hart */
-    struct tlb_entry entries[TLB_ENTRIES];
-    struct tlb_large large[TLB_LARGE_ENTRIES];
 };
 
 static inline struct tlb_entry *tlb_slot(struct tlb *tlb, uint64_t va) {
