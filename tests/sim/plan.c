@@ -93,14 +93,13 @@ const struct quire_radix_format *sim_format = DEFAULT_FORMAT;
 /* Leaf tables of fewer entries are thousands for the kernel's part: more than these worlds have. */
 #define KERNEL_LEAF_BITS 9
 
-/* Programs want Sv48; one world in fifty has another one, and the tests sim_format_* all of theirs.
- * A single level takes 4 MiB a space, which every audit reads. */
+/* Programs want Sv48; two worlds in five have another one. A single level takes 4 MiB a space. */
 static void draw_format(struct sim *dice, struct sim_plan *plan) {
     uint64_t *f = plan->field;
     unsigned n = 0, drawn;
     while (quire_radix_format_at(n))
         n++;
-    drawn = sim_chance(dice, 2) ? sim_pick(dice, n) : 0;
+    drawn = sim_chance(dice, 40) ? sim_pick(dice, n) : 0;
     while (sim_format && quire_radix_format_at(drawn) != sim_format)
         drawn = (drawn + 1) % n;
     uint64_t root = (uint64_t)1 << radix_root_order(quire_radix_format_at(drawn));
