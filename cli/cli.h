@@ -43,6 +43,9 @@ struct cli_words {
 int cli_option_next(struct cli_words *words, const struct cli_option *options, size_t noptions,
                     const char **value);
 
+/* A line for each option, as help shows them. */
+void cli_options_print(const struct cli_option *options, size_t noptions);
+
 /* "did you mean ..." : the candidate nearest to word, NULL if none is near enough to be meant. */
 const char *cli_nearest(const char *word, const char *const candidates[], size_t ncandidates);
 

@@ -46,11 +46,7 @@ void cli_mkswap_help(void) {
     puts("quire mkswap [options] FILE\n\n"
          "Makes FILE a swap area for 'quire run --swap FILE', as mkswap(8) does for Linux.\n"
          "A file with other content is refused; nothing but its first page is written.\n");
-    for (size_t i = 0; i < NOPTIONS; i++) {
-        char left[40];
-        snprintf(left, sizeof left, "%s %s", options[i].name, options[i].value);
-        printf("  %-22s %s\n", left, options[i].help);
-    }
+    cli_options_print(options, NOPTIONS);
     puts("\nExample:\n"
          "  quire mkswap --size 1G --label scratch swap.img\n"
          "  quire run --ram 64M --swap swap.img -- ./program");

@@ -6,6 +6,7 @@
  */
 #include "cli/cli.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NOPTIONS_MAX 32 /* rows of a table; only for the list of candidates below */
@@ -74,6 +75,17 @@ int cli_option_next(struct cli_words *words, const struct cli_option *options, s
         return (int)i;
     }
     return unknown_option(word, name_bytes, options, noptions);
+}
+
+void cli_options_print(const struct cli_option *options, size_t noptions) {
+    for (size_t i = 0; i < noptions; i++) {
+        char left[40];
+        const char *value = options[i].value != NULL ? options[i].value : "";
+        bool optional = value[0] == '=';
+        snprintf(left, sizeof left, "%s%s%s%s", options[i].name, optional ? "[" : " ", value,
+                 optional ? "]" : "");
+        printf("  %-22s %s\n", left, options[i].help);
+    }
 }
 
 /* How many letters must be put in, taken out, changed or swapped with their neighbour to make b of

@@ -124,14 +124,7 @@ void cli_run_help(void) {
         "Runs a RISC-V 64 Linux program on a computer in software with the RAM that you give it.\n"
         "Pages that do not fit go to its swap disk and come back when they are touched. A summary\n"
         "of what the memory manager did follows on standard error.\n");
-    for (size_t i = 0; i < NOPTIONS; i++) {
-        char left[40];
-        const char *value = options[i].value != NULL ? options[i].value : "";
-        bool optional = value[0] == '=';
-        snprintf(left, sizeof left, "%s%s%s%s", options[i].name, optional ? "[" : " ", value,
-                 optional ? "]" : "");
-        printf("  %-22s %s\n", left, options[i].help);
-    }
+    cli_options_print(options, NOPTIONS);
     puts("\nPolicies:");
     const struct quire_policy *policy;
     for (unsigned i = 0; (policy = quire_policy_at(i)) != NULL; i++) {

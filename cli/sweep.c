@@ -61,11 +61,7 @@ void cli_sweep_help(void) {
         "  --ram LIST             sizes, or LOW:HIGH (each the double of the one before), or\n"
         "                         LOW:HIGH:STEP; several with commas: 8M:64M,48M\n"
         "  --policy LIST          several with commas, or all; linux if not given");
-    for (unsigned i = 0; i < OWN; i++) {
-        char left[40];
-        snprintf(left, sizeof left, "%s %s", own_options[i].name, own_options[i].value);
-        printf("  %-22s %s\n", left, own_options[i].help);
-    }
+    cli_options_print(own_options, OWN);
     puts("\nOther options are those of 'quire run', but for its reports. A file as standard input "
          "is\n"
          "read anew by each run; what the program prints is thrown away.\n\n"
