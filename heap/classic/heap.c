@@ -91,23 +91,7 @@ static bool sound(struct quire_heap *heap, uint64_t block) {
 }
 
 uint64_t quire_heap_alloc(struct quire_heap *heap, uint64_t bytes) {
-    uint64_t block = 0, clean;
-
-    if (bytes >= REQUEST_MAX) {
-        return 0;
-    }
-    enter(heap);
-    if (!heap->dead) {
-        block = heap_take_block(heap, ALIGN_BYTES, bytes, &clean);
-        if (block != 0 && heap->perturb != 0) {
-            heap_fill(heap, block, (unsigned char)~heap->perturb, bytes);
-        }
-    }
-    if (heap->dead) {
-        block = 0;
-    }
-    leave(heap);
-    return block;
+    return quire_heap_memalign(heap, ALIGN_BYTES, bytes);
 }
 
 uint64_t quire_heap_calloc(struct quire_heap *heap, uint64_t count, uint64_t bytes) {
