@@ -10,7 +10,7 @@
  *                 ▼ compressed by the machine ──▶ too long? ─yes─▶ device
  *                 │                               pool full? ──▶ the oldest ones to a device, or
  *                 ▼                                              device, or nowhere
- *     lru  [newest]─ ... ─[oldest]    object: header, seal, compressed bytes (pool.c)
+ *     lru  [newest]─ ... ─[oldest]    object: header, seal, compressed bytes (zpool.c)
  *
  * A page in the store has no slot of a device (other than in zswap, where it keeps one in reserve):
  * so it works with no device at all, and the limits of the two add up. In the anon, `slot` says
@@ -49,7 +49,7 @@ static struct pool_object *object_of(const struct quire_anon *anon) {
 
 enum quire_status quire_store_boot(struct quire *q, struct store *store) {
     quire_list_init(&store->lru);
-    return quire_pool_init(q, &store->pool);
+    return quire_zpool_init(q, &store->pool);
 }
 
 /* The three pages that the store works with; what came stays for the next try. */
@@ -71,7 +71,7 @@ void quire_store_shutdown(struct quire *q, struct store *store) {
             quire_page_free(q, store->pages[i]);
         }
     }
-    quire_pool_fini(q, &store->pool);
+    quire_zpool_fini(q, &store->pool);
 }
 
 /* Does the machine have this codec? It compresses the page, which is all zeros. */
@@ -122,7 +122,7 @@ static enum quire_status expand(struct quire *q, const struct pool_object *objec
     const struct quire_anon *anon = object->anon;
     uint64_t *words = quire_page_window(q, page);
     void *bytes = quire_page_window(q, q->swap->store.pages[STORE_IN]);
-    quire_pool_get(q, object, bytes, object->nbytes);
+    quire_zpool_get(q, object, bytes, object->nbytes);
     if (object->method == METHOD_FILL) {
         uint64_t word;
         __builtin_memcpy(&word, bytes, sizeof word);
@@ -139,7 +139,7 @@ static enum quire_status expand(struct quire *q, const struct pool_object *objec
 static void drop(struct quire *q, struct pool_object *object) {
     struct store *store = &q->swap->store;
     quire_list_remove(&object->link);
-    quire_pool_free(q, &store->pool, object);
+    quire_zpool_free(q, &store->pool, object);
     store->nstored--;
 }
 
@@ -174,9 +174,9 @@ static bool write_back_oldest(struct quire *q) {
 static struct pool_object *take_object(struct quire *q, unsigned nbytes) {
     struct store *store = &q->swap->store;
     for (unsigned tries = 0; tries <= WRITE_BACK_MAX; tries++) {
-        unsigned needs = quire_pool_needs(&store->pool, OBJECT_HEADER_BYTES + nbytes);
+        unsigned needs = quire_zpool_needs(&store->pool, OBJECT_HEADER_BYTES + nbytes);
         if (needs == 0 || store->pool.nframes + needs <= store->limit) {
-            return quire_pool_alloc(q, &store->pool, OBJECT_HEADER_BYTES + nbytes);
+            return quire_zpool_alloc(q, &store->pool, OBJECT_HEADER_BYTES + nbytes);
         }
         if (!write_back_oldest(q)) {
             return NULL;
@@ -213,7 +213,7 @@ bool quire_store_out(struct quire *q, struct quire_anon *anon) {
     object->seal = quire_swap_seal(words, anon->id, anon->slot);
     object->nbytes = (uint16_t)nbytes;
     object->method = (uint8_t)method;
-    quire_pool_put(q, object, bytes, (unsigned)nbytes);
+    quire_zpool_put(q, object, bytes, (unsigned)nbytes);
     quire_list_add_after(&store->lru, &object->link);
     store->nstored++;
     q->counters.zswpout++;
@@ -257,7 +257,7 @@ uint64_t quire_swap_store_frames(const struct quire *q) {
 void quire_store_audit(struct quire *q) {
     const struct store *store = &q->swap->store;
     uint64_t objects = 0;
-    quire_pool_audit(q, &store->pool);
+    quire_zpool_audit(q, &store->pool);
     for (const struct quire_list *at = store->lru.next; at != &store->lru; at = at->next) {
         const struct pool_object *object = QUIRE_CONTAINER(at, struct pool_object, link);
         CHECK(q, object_of(object->anon) == object); /* I1 */

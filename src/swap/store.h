@@ -45,7 +45,7 @@ struct pool_class {
     uint16_t nobjects;
 };
 
-struct pool {
+struct zpool {
     struct quire_cache *blocks;     /* struct pool_block */
     uint64_t nframes;               /* held */
     uint64_t nobjects;              /* in use */
@@ -64,24 +64,24 @@ struct store {
     /* To work with, once a method was chosen: compressed bytes on their way out and in, in one
      * piece; a whole page on its way to a device. */
     struct quire_page *pages[STORE_PAGES];
-    struct pool pool;
+    struct zpool pool;
 };
 
-/* ---- pool.c -------------------------------------------------------------------------------- */
+/* ---- zpool.c -------------------------------------------------------------------------------- */
 
-enum quire_status quire_pool_init(struct quire *q, struct pool *pool);
-void quire_pool_fini(struct quire *q, struct pool *pool); /* => no object is in use */
+enum quire_status quire_zpool_init(struct quire *q, struct zpool *pool);
+void quire_zpool_fini(struct quire *q, struct zpool *pool); /* => no object is in use */
 /* How many frames more it would hold after an allocation of nbytes (0: there is a free object). */
-unsigned quire_pool_needs(const struct pool *pool, unsigned nbytes);
+unsigned quire_zpool_needs(const struct zpool *pool, unsigned nbytes);
 /* An object of nbytes, at most POOL_OBJECT_MAX, with block and index set; NULL: no memory. */
-struct pool_object *quire_pool_alloc(struct quire *q, struct pool *pool, unsigned nbytes);
-void quire_pool_free(struct quire *q, struct pool *pool, struct pool_object *object);
+struct pool_object *quire_zpool_alloc(struct quire *q, struct zpool *pool, unsigned nbytes);
+void quire_zpool_free(struct quire *q, struct zpool *pool, struct pool_object *object);
 /* Move nbytes behind the object's header to or from memory. */
-void quire_pool_put(struct quire *q, struct pool_object *object, const void *bytes,
-                    unsigned nbytes);
-void quire_pool_get(struct quire *q, const struct pool_object *object, void *bytes,
-                    unsigned nbytes);
-void quire_pool_audit(struct quire *q, const struct pool *pool);
+void quire_zpool_put(struct quire *q, struct pool_object *object, const void *bytes,
+                     unsigned nbytes);
+void quire_zpool_get(struct quire *q, const struct pool_object *object, void *bytes,
+                     unsigned nbytes);
+void quire_zpool_audit(struct quire *q, const struct zpool *pool);
 
 /* ---- store.c ------------------------------------------------------------------------------- */
 

@@ -15,7 +15,7 @@ import tempfile
 # Calls that cannot be reached by the loop, each with the reason.
 EXCUSED = {
     # Frames of reclaim's own reserve, which the switch spares: tests/unit/zswap.c takes them all.
-    ("quire_pool_alloc", "quire_page_alloc"): "(reserve)",
+    ("quire_zpool_alloc", "quire_page_alloc"): "(reserve)",
     # Areas of kernel addresses are rare in the loop's few steps: tests/unit/vmalloc.c fails each.
     ("alloc_area", "quire_kmalloc"): "(unit test)",
     ("alloc_area", "quire_page_alloc"): "(unit test)",
@@ -25,7 +25,7 @@ EXCUSED = {
 }
 
 # Calls that are made only where the host has a codec for pages that are packed in RAM.
-NEED_CODEC = {"quire_swap_set_store", "quire_pool_alloc"}
+NEED_CODEC = {"quire_swap_set_store", "quire_zpool_alloc"}
 
 
 def text_of_calls(program):

@@ -271,16 +271,16 @@ static void five_in_four_frames(void **state) {
     struct rig rig;
     struct pool_object *objects[6];
     rig_up(&rig, RAM, 0);
-    struct pool *pool = &rig.q->swap->store.pool;
+    struct zpool *pool = &rig.q->swap->store.pool;
     const unsigned most = POOL_OBJECT_MAX;
     for (unsigned i = 0; i < 6; i++) {
-        assert_int_equal(quire_pool_needs(pool, most), i % 5 == 0 ? 4 : 0);
-        assert_non_null(objects[i] = quire_pool_alloc(rig.q, pool, most));
+        assert_int_equal(quire_zpool_needs(pool, most), i % 5 == 0 ? 4 : 0);
+        assert_non_null(objects[i] = quire_zpool_alloc(rig.q, pool, most));
         assert_int_equal(pool->nframes, i < 5 ? 4 : 8);
     }
-    quire_pool_audit(rig.q, pool);
+    quire_zpool_audit(rig.q, pool);
     for (unsigned i = 0; i < 6; i++)
-        quire_pool_free(rig.q, pool, objects[i]);
+        quire_zpool_free(rig.q, pool, objects[i]);
     assert_int_equal(pool->nframes, 0);
     rig_down(&rig);
 }

@@ -1,6 +1,6 @@
-/* pool.c: memory for compressed pages: objects of 64 to 3264 bytes, over single frames.
+/* zpool.c: memory for compressed pages: objects of 64 to 3264 bytes, over single frames.
  *
- * Owns struct pool. A slab of such objects wants blocks of several frames, or half of each frame is
+ * Owns the pool. A slab of such objects wants blocks of several frames, or half of each frame is
  * waste: a page compressed to 2100 bytes would take a whole frame again. But this memory is asked
  * for when there is none left, and blocks of neighbouring frames least of all. So a block here is
  * up to four frames from anywhere, and an object may begin in one and end in the next, as in
@@ -19,7 +19,7 @@
  * I2. nframes counts the frames of all blocks, nobjects the objects in use.
  *
  * Fails for lack of frames. Frames come from the reserve that reclaim may use: each object here is
- * a whole frame that becomes free. Called by store.c. Audited by quire_pool_audit.
+ * a whole frame that becomes free. Called by store.c. Audited by quire_zpool_audit.
  */
 #include <quire/kmem.h>
 
@@ -43,7 +43,7 @@ static unsigned best_frames(unsigned nbytes) {
     return best;
 }
 
-enum quire_status quire_pool_init(struct quire *q, struct pool *pool) {
+enum quire_status quire_zpool_init(struct quire *q, struct zpool *pool) {
     for (unsigned units = POOL_CLASSES - 1; units > 0; units--) {
         unsigned frames = best_frames(class_bytes(units));
         unsigned objects = frames * (unsigned)QUIRE_PAGE_SIZE / class_bytes(units);
@@ -62,7 +62,7 @@ enum quire_status quire_pool_init(struct quire *q, struct pool *pool) {
     return quire_cache_create(q, "zswap_block", sizeof(struct pool_block), 0, NULL, &pool->blocks);
 }
 
-void quire_pool_fini(struct quire *q, struct pool *pool) {
+void quire_zpool_fini(struct quire *q, struct zpool *pool) {
     CHECK(q, pool->nobjects == 0 && pool->nframes == 0); /* I1, I2 */
     enum quire_status status = quire_cache_destroy(pool->blocks);
     CHECK(q, status == QUIRE_OK);
@@ -72,7 +72,7 @@ static unsigned units_of(unsigned nbytes) {
     return (nbytes + POOL_UNIT - 1) / POOL_UNIT;
 }
 
-unsigned quire_pool_needs(const struct pool *pool, unsigned nbytes) {
+unsigned quire_zpool_needs(const struct zpool *pool, unsigned nbytes) {
     const struct pool_class *class = &pool->classes[pool->class_of[units_of(nbytes)]];
     return quire_list_empty(&class->partial) ? class->nframes : 0;
 }
@@ -110,20 +110,20 @@ static void move_bytes(struct quire *q, const struct pool_object *object, char *
     }
 }
 
-void quire_pool_put(struct quire *q, struct pool_object *object, const void *bytes,
-                    unsigned nbytes) {
+void quire_zpool_put(struct quire *q, struct pool_object *object, const void *bytes,
+                     unsigned nbytes) {
     move_bytes(q, object, NULL, bytes, nbytes);
 }
 
-void quire_pool_get(struct quire *q, const struct pool_object *object, void *bytes,
-                    unsigned nbytes) {
+void quire_zpool_get(struct quire *q, const struct pool_object *object, void *bytes,
+                     unsigned nbytes) {
     move_bytes(q, object, bytes, NULL, nbytes);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------
  */
 
-static void block_destroy(struct quire *q, struct pool *pool, struct pool_block *block) {
+static void block_destroy(struct quire *q, struct zpool *pool, struct pool_block *block) {
     for (unsigned i = 0; i < POOL_FRAMES_MAX && block->pages[i]; i++) {
         quire_page_free(q, block->pages[i]);
         pool->nframes--;
@@ -131,7 +131,7 @@ static void block_destroy(struct quire *q, struct pool *pool, struct pool_block 
     quire_cache_free(pool->blocks, block);
 }
 
-static struct pool_block *block_create(struct quire *q, struct pool *pool, unsigned number) {
+static struct pool_block *block_create(struct quire *q, struct zpool *pool, unsigned number) {
     const struct pool_class *class = &pool->classes[number];
     struct pool_block *block = quire_cache_alloc(pool->blocks);
     if (!block) {
@@ -153,7 +153,7 @@ static struct pool_block *block_create(struct quire *q, struct pool *pool, unsig
     return block;
 }
 
-struct pool_object *quire_pool_alloc(struct quire *q, struct pool *pool, unsigned nbytes) {
+struct pool_object *quire_zpool_alloc(struct quire *q, struct zpool *pool, unsigned nbytes) {
     unsigned number = pool->class_of[units_of(nbytes)];
     struct pool_class *class = &pool->classes[number];
     struct pool_block *block;
@@ -181,7 +181,7 @@ struct pool_object *quire_pool_alloc(struct quire *q, struct pool *pool, unsigne
     return object;
 }
 
-void quire_pool_free(struct quire *q, struct pool *pool, struct pool_object *object) {
+void quire_zpool_free(struct quire *q, struct zpool *pool, struct pool_object *object) {
     struct pool_block *block = object->block;
     struct pool_class *class = &pool->classes[block->class];
     uint16_t index = object->index;
@@ -200,7 +200,7 @@ void quire_pool_free(struct quire *q, struct pool *pool, struct pool_object *obj
 /* ---- audit ------------------------------------------------------------------------------------
  */
 
-static void audit_block(struct quire *q, const struct pool *pool, const struct pool_block *block,
+static void audit_block(struct quire *q, const struct zpool *pool, const struct pool_block *block,
                         bool full) {
     const struct pool_class *class = &pool->classes[block->class];
     unsigned free = 0;
@@ -216,7 +216,7 @@ static void audit_block(struct quire *q, const struct pool *pool, const struct p
     }
 }
 
-void quire_pool_audit(struct quire *q, const struct pool *pool) {
+void quire_zpool_audit(struct quire *q, const struct zpool *pool) {
     uint64_t frames = 0, objects = 0;
     for (unsigned i = 0; i < POOL_CLASSES; i++) {
         const struct pool_class *class = &pool->classes[i];
