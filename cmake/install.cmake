@@ -1,6 +1,6 @@
-# What `make install` puts where, and the libraries that only an installation needs: the core and the
-# software machine together, once static and once shared, for programs that embed them. Built by the
-# target `installed`, not by everybody who builds the command.
+# What `make install` puts where, and the libraries that only an installation needs: the core, the
+# software machine and the heap together, once static and once shared, for programs that embed them.
+# Built by the target `installed`, not by everybody who builds the command.
 #
 #   bin/quire   lib/libquire.{a,so}   include/quire/*.h   lib/pkgconfig/quire.pc   lib/cmake/quire/
 #   share/man/man{1,5,7}   completion for bash, zsh, fish
@@ -12,18 +12,19 @@ set(install_headers ${CMAKE_SOURCE_DIR}/machine/soft/soft.h)
 set(library_version_script ${CMAKE_SOURCE_DIR}/cmake/libquire.map)
 
 add_library(quire_static STATIC EXCLUDE_FROM_ALL
-            $<TARGET_OBJECTS:quire_core> $<TARGET_OBJECTS:quire_soft>)
+            $<TARGET_OBJECTS:quire_core> $<TARGET_OBJECTS:quire_soft>
+            $<TARGET_OBJECTS:quire_heap> $<TARGET_OBJECTS:quire_heap_host>)
 # Again, as position-independent code.
-add_library(quire_shared SHARED EXCLUDE_FROM_ALL ${core_sources} ${soft_sources})
+add_library(quire_shared SHARED EXCLUDE_FROM_ALL ${core_sources} ${soft_sources} ${heap_sources})
 target_include_directories(quire_shared PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/src)
 set_target_properties(quire_shared PROPERTIES
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${library_version_script})
 target_link_options(quire_shared PRIVATE -Wl,--version-script=${library_version_script}
                     -Wl,-Bsymbolic-functions -Wl,--no-undefined)
-target_link_libraries(quire_shared PRIVATE m ${codec_libraries})
+target_link_libraries(quire_shared PRIVATE m Threads::Threads ${codec_libraries})
 
 # For a static link, by name: a path of this host means nothing on another.
-set(static_link m)
+set(static_link m pthread)
 foreach(library ${codec_libraries})
   get_filename_component(name ${library} NAME_WE)
   string(REGEX REPLACE "^lib" "" name ${name})

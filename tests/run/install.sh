@@ -38,6 +38,9 @@ if command -v pkg-config >/dev/null; then
         "$(pkg-config --libs --static quire | sed 's/-lquire//')" || fail "static"
     ./static >static.out || fail "static: $?"
     cmp shared.out static.out || fail "shared and static differ"
+    eval "cc '$QUIRE_SOURCE/examples/heap.c' -o heap $(pkg-config --cflags --libs quire)" ||
+        fail "heap"
+    LD_LIBRARY_PATH=$library ./heap >heap.out || fail "heap: $?: $(cat heap.out)"
     echo "pkg-config: shared and static, $(tail -n 1 static.out)"
 fi
 nm -D --defined-only "$library/libquire.so" | awk '$2 != "A" { print $3 }' | grep -v '^quire_' &&
