@@ -205,8 +205,9 @@ static void look_at_files(struct doctor *doctor) {
     if (live_place(path, sizeof path)) {
         tell(doctor, OK, "live", NULL, "runs can be looked at through %s", path);
     } else {
-        tell(doctor, NOTE, "live", "set XDG_RUNTIME_DIR or TMPDIR to a directory of your own",
-             "there is no private place for sockets: quire top and its like see no run");
+        tell(doctor, NOTE, "live",
+             "set TMPDIR to a shorter path, and run where sockets are allowed",
+             "there is no name for sockets: quire top and its like see no run");
     }
 }
 

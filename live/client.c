@@ -8,10 +8,9 @@
  *
  * May fail: nobody there, gone, silent (SIGSTOP), host memory. Each has its message.
  */
-#define _GNU_SOURCE 1 /* accept4, memrchr */
+#define _GNU_SOURCE 1 /* memrchr */
 #include "live/room.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -264,24 +263,12 @@ bool live_word(const char *text, const char *name, char *value, size_t capacity)
  */
 
 static int connect_to(int pid) {
-    for (unsigned place = 0; place < NPLACES; place++) {
-        int directory = place_open(place, false);
-        int fd = directory >= 0 ? place_connect(directory, pid) : -1;
-        if (directory >= 0) {
-            close(directory);
-        }
-        if (fd >= 0) {
-            return fd;
-        }
-    }
-    return -1;
-}
+    int fd = -1;
 
-/* The process id that a name is, 0 if it is none. */
-static int pid_of(const char *name) {
-    char *end;
-    long pid = name[0] >= '1' && name[0] <= '9' ? strtol(name, &end, 10) : 0;
-    return pid > 0 && pid < 0x7fffffff && *end == '\0' ? (int)pid : 0;
+    for (unsigned place = 0; place < NPLACES && fd < 0; place++) {
+        fd = place_connect(place, pid);
+    }
+    return fd;
 }
 
 static int compare(const void *a, const void *b) {
@@ -289,42 +276,12 @@ static int compare(const void *a, const void *b) {
     return (one > other) - (one < other);
 }
 
-/* The names in one place; those that nobody listens on are removed, and it with the last. */
-static size_t list_place(unsigned place, int *pids, size_t capacity, size_t n) {
-    int directory = place_open(place, false);
-    DIR *names = directory >= 0 ? fdopendir(directory) : NULL;
-    const struct dirent *entry;
-
-    if (names == NULL) {
-        if (directory >= 0) {
-            close(directory);
-        }
-        return n;
-    }
-    while ((entry = readdir(names)) != NULL) {
-        int pid = pid_of(entry->d_name);
-        int fd = pid != 0 ? place_connect(directory, pid) : -1;
-        if (fd < 0) {
-            continue;
-        }
-        close(fd);
-        if (n < capacity) {
-            pids[n] = pid;
-        }
-        n++;
-    }
-    closedir(names);
-    if (n == 0) {
-        place_leave(place);
-    }
-    return n;
-}
-
 size_t live_list(int *pids, size_t capacity) {
     size_t n = 0;
 
     for (unsigned place = 0; place < NPLACES; place++) {
-        n = list_place(place, pids, capacity, n);
+        size_t kept = n < capacity ? n : capacity;
+        n += place_list(place, pids + kept, capacity - kept);
     }
     qsort(pids, n < capacity ? n : capacity, sizeof *pids, compare);
     return n;

@@ -1,6 +1,6 @@
 /* live.h: looking at a machine that runs, from another process: docs/LIVE.md says what goes over.
  *
- * A run listens on a socket of its user's; who asks gets files of the machine's /proc as they are
+ * A run listens on a socket for its user; who asks gets files of the machine's /proc as they are
  * at one moment. Nothing can be changed from outside, and a run that is watched is the same run.
  * Names outside the room begin with live_.
  */
@@ -34,7 +34,7 @@ void live_close(struct live_server *server);
 struct live;
 
 /* Connect to the run of that process id, 0: to the only one there is. NULL: one line in message
- * says why and what would help. Sockets that nobody listens on any more are removed on the way. */
+ * says why and what would help. */
 struct live *live_connect(int pid, char message[LIVE_MESSAGE_BYTES]);
 void live_disconnect(struct live *live);
 int live_pid(const struct live *live);
@@ -68,9 +68,9 @@ uint64_t live_number(const char *text, const char *name);
 /* What is behind it to the end of the line, into value. False: no such line. */
 bool live_word(const char *text, const char *name, char *value, size_t capacity);
 
-/* The directory in which a run would listen now, made for a moment if it is not there. False: there
- * is none that is private. */
-bool live_place(char *path, size_t capacity);
+/* The name under which a run would listen now, without its number; it is tried. False: there is
+ * none. */
+bool live_place(char *name, size_t capacity);
 
 /* The process ids of the runs that answer, ascending, into pids. Returns how many there are. */
 size_t live_list(int *pids, size_t capacity);

@@ -1,40 +1,41 @@
-/* place.c: where the sockets of running machines are.
+/* place.c: the names of running machines' sockets, and who may connect to them.
  *
- *     $XDG_RUNTIME_DIR/quire/PID      else, or if that cannot be had,
- *     $TMPDIR/quire-UID/PID           (/tmp without TMPDIR)
+ *     @$XDG_RUNTIME_DIR/quire/PID     else, or if that cannot be had,
+ *     @$TMPDIR/quire-UID/PID          (/tmp without TMPDIR)
  *
- * The directory is private (0700) and must be ours: in /tmp anybody may have made it first, and one
- * that others can write to is not used. A run makes its socket in the first place that works; who
- * looks searches both, because the two terminals need not agree on their environment.
+ * The @ stands for a zero byte: an abstract name, unix(7), which looks like a path as X's does and
+ * is none. It goes with the last descriptor of the socket, so whatever ends a run, a kill -9 too,
+ * leaves nothing behind, and no name is ever stale. live/README.md says what was rejected.
  *
- * A name in it may be left over from a run that was killed. It says nothing by its number, which
- * another process may have by now: a socket that refuses a connection is stale, and whoever meets
- * it removes it. Between bind and listen a new one refuses as well, so both sides hold a lock.
+ * An abstract name has no owner and no mode. Both sides ask the kernel for the other's user
+ * instead (SO_PEERCRED): a run hears its own user and root, and who looks believes only a run of
+ * his own. Somebody else may bind a name first: then that run listens in the second place, or
+ * cannot be looked at.
  *
- * Paths of sockets are short (108 bytes); names are reached through /proc/self/fd/DIRECTORY/PID,
- * which is always short enough.
+ * A run takes the first place that works; who looks searches both, because the two terminals need
+ * not agree on their environment. Names are found in /proc/net/unix, so runs in another network
+ * namespace are not to be seen.
  *
- * I1  Nothing is ever removed but sockets that were refused, our own, and empty directories.
+ * I1  No descriptor leaves this file whose other end was not checked.
  */
+#define _GNU_SOURCE 1 /* accept4, struct ucred */
 #include "live/room.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG      8
-#define NAME_BYTES   16 /* a process id in decimal */
-#define SEND_LIMIT_S 10 /* a peer that takes nothing for so long is gone, or stopped */
+#define SEND_LIMIT_S 10      /* a peer that takes nothing for so long is gone, or stopped */
+#define LISTENS      0x10000 /* of the flags in /proc/net/unix: __SO_ACCEPTCON of linux/net.h */
 
-static bool path_of(unsigned place, char path[PATH_MAX]) {
+/* The place as text, @ and all, which a slash and a process id follow. False: a directory that
+ * makes no name, because it is too long, or has a line's end, which would hide it in the list. */
+static bool name_of(unsigned place, char name[PLACE_BYTES]) {
     const char *base = getenv(place == PLACE_RUNTIME ? "XDG_RUNTIME_DIR" : "TMPDIR");
     int length;
 
@@ -42,55 +43,25 @@ static bool path_of(unsigned place, char path[PATH_MAX]) {
         base = NULL; /* relative ones are to be ignored, says the specification */
     }
     if (place == PLACE_RUNTIME) {
-        length = base != NULL ? snprintf(path, PATH_MAX, "%s/quire", base) : -1;
+        length = base != NULL ? snprintf(name, PLACE_BYTES, "@%s/quire", base) : -1;
     } else {
-        length = snprintf(path, PATH_MAX, "%s/quire-%u", base != NULL ? base : "/tmp",
+        length = snprintf(name, PLACE_BYTES, "@%s/quire-%u", base != NULL ? base : "/tmp",
                           (unsigned)geteuid());
     }
-    return length > 0 && length < PATH_MAX;
+    return length > 0 && length < PLACE_BYTES && strchr(name, '\n') == NULL;
 }
 
-int place_open(unsigned place, bool make) {
-    char path[PATH_MAX];
-    struct stat st;
+/* How long it is; 0: there is none. */
+static socklen_t address_of(struct sockaddr_un *address, unsigned place, int pid) {
+    char name[PLACE_BYTES];
 
-    if (!path_of(place, path)) {
-        return -1;
+    if (!name_of(place, name)) {
+        return 0;
     }
-    if (make && mkdir(path, 0700) < 0 && errno != EEXIST) {
-        return -1;
-    }
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (directory < 0) {
-        return -1;
-    }
-    if (fstat(directory, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
-        close(directory);
-        return -1;
-    }
-    return directory;
-}
-
-void place_leave(unsigned place) {
-    char path[PATH_MAX];
-
-    if (path_of(place, path)) {
-        rmdir(path);
-    }
-}
-
-void place_lock(int directory) {
-    while (flock(directory, LOCK_EX) < 0 && errno == EINTR) {
-    }
-}
-
-void place_unlock(int directory) {
-    flock(directory, LOCK_UN);
-}
-
-static void address_of(struct sockaddr_un *address, int directory, int pid) {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%d", directory, pid);
+    int length = snprintf(address->sun_path, sizeof address->sun_path, "%s/%d", name, pid);
+    address->sun_path[0] = '\0'; /* where the @ was */
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length);
 }
 
 static int new_socket(void) {
@@ -104,86 +75,103 @@ static int new_socket(void) {
     return fd;
 }
 
-void place_remove(int directory, int pid) {
-    char name[NAME_BYTES];
+/* Does the other end belong to us, or to root if that will do? */
+static bool is_ours(int fd, bool or_root) {
+    struct ucred peer;
+    socklen_t nbytes = sizeof peer;
 
-    snprintf(name, sizeof name, "%d", pid);
-    unlinkat(directory, name, 0);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &nbytes) == 0 &&
+           (peer.uid == geteuid() || (or_root && peer.uid == 0));
 }
 
-/* => locked */
-static int connect_or_remove(int directory, int pid) {
+int place_listen(unsigned place, int pid) {
     struct sockaddr_un address;
-    int fd = new_socket();
+    socklen_t nbytes = address_of(&address, place, pid);
+    int fd = nbytes > 0 ? new_socket() : -1;
 
-    if (fd < 0) {
-        return -1;
+    if (fd >= 0 && (bind(fd, (struct sockaddr *)&address, nbytes) < 0 || listen(fd, BACKLOG) < 0)) {
+        close(fd);
+        fd = -1;
     }
-    address_of(&address, directory, pid);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
-        return fd;
-    }
-    if (errno == ECONNREFUSED) {
-        place_remove(directory, pid); /* I1 */
-    }
-    close(fd);
-    return -1;
-}
-
-int place_connect(int directory, int pid) {
-    place_lock(directory);
-    int fd = connect_or_remove(directory, pid);
-    place_unlock(directory);
     return fd;
 }
 
-/* => locked; no socket of that name is there, unless somebody listens on it */
-static int bind_and_listen(int directory, int pid) {
+int place_accept(int listener) {
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd >= 0 && !is_ours(fd, true)) { /* I1 */
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+int place_connect(unsigned place, int pid) {
     struct sockaddr_un address;
-    char name[NAME_BYTES];
-    int fd = new_socket();
+    socklen_t nbytes = address_of(&address, place, pid);
+    int fd = nbytes > 0 ? new_socket() : -1;
 
-    if (fd < 0) {
-        return -1;
-    }
-    address_of(&address, directory, pid);
-    snprintf(name, sizeof name, "%d", pid);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    if (fd >= 0 &&
+        (connect(fd, (struct sockaddr *)&address, nbytes) < 0 || !is_ours(fd, false))) { /* I1 */
         close(fd);
-        return -1;
-    }
-    if (fchmodat(directory, name, 0600, 0) < 0 || listen(fd, BACKLOG) < 0) {
-        place_remove(directory, pid);
-        close(fd);
-        return -1;
+        fd = -1;
     }
     return fd;
 }
 
-int place_listen(int directory, int pid) {
-    place_lock(directory);
-    int left_over = connect_or_remove(directory, pid);
-    if (left_over >= 0) {
-        close(left_over); /* a run of this number in another container: bind will say so */
+/* The process id that a line of /proc/net/unix ends with, if a socket listens there under the name;
+ * else 0. "Num: RefCount Protocol Flags Type St Inode Path"; connections bear the name, too. */
+static int pid_in(const char *line, const char *name) {
+    unsigned flags = 0;
+    int at = 0;
+    size_t length = strlen(name);
+
+    if (sscanf(line, "%*s %*s %*s %x %*s %*s %*s %n", &flags, &at) != 1 || at == 0 ||
+        (flags & LISTENS) == 0 || strncmp(line + at, name, length) != 0 ||
+        line[at + (int)length] != '/') {
+        return 0;
     }
-    int fd = bind_and_listen(directory, pid);
-    place_unlock(directory);
-    return fd;
+    const char *number = line + at + length + 1;
+    char *end;
+    long pid = number[0] >= '1' && number[0] <= '9' ? strtol(number, &end, 10) : 0;
+    return pid > 0 && pid < 0x7fffffff && *end == '\n' ? (int)pid : 0;
 }
 
-bool live_place(char *path, size_t capacity) {
-    char where[PATH_MAX];
+size_t place_list(unsigned place, int *pids, size_t capacity) {
+    char name[PLACE_BYTES], *line = NULL;
+    FILE *sockets = name_of(place, name) ? fopen("/proc/net/unix", "re") : NULL;
+    size_t line_bytes = 0, n = 0;
+
+    while (sockets != NULL && getline(&line, &line_bytes, sockets) > 0) {
+        int pid = pid_in(line, name);
+        int fd = pid != 0 ? place_connect(place, pid) : -1;
+        if (fd < 0) {
+            continue; /* nobody there any more, or somebody else */
+        }
+        close(fd);
+        if (n < capacity) {
+            pids[n] = pid;
+        }
+        n++;
+    }
+    free(line);
+    if (sockets != NULL) {
+        fclose(sockets);
+    }
+    return n;
+}
+
+bool live_place(char *name, size_t capacity) {
+    char where[PLACE_BYTES];
 
     for (unsigned place = 0; place < NPLACES; place++) {
-        int directory = place_open(place, true);
-        if (directory < 0) {
-            continue;
+        int fd = place_listen(place, (int)getpid());
+        if (fd >= 0) {
+            close(fd);
+            name_of(place, where);
+            snprintf(name, capacity, "%s", where);
+            return true;
         }
-        close(directory);
-        path_of(place, where);
-        place_leave(place); /* if nobody is in it */
-        snprintf(path, capacity, "%s", where);
-        return true;
     }
     return false;
 }

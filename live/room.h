@@ -6,23 +6,21 @@
 
 /* ---- places: place.c ------------------------------------------------------------------------- */
 
-#define PLACE_RUNTIME 0 /* $XDG_RUNTIME_DIR/quire */
-#define PLACE_PRIVATE 1 /* $TMPDIR/quire-UID or /tmp/quire-UID */
+#define PLACE_RUNTIME 0 /* @$XDG_RUNTIME_DIR/quire */
+#define PLACE_PRIVATE 1 /* @$TMPDIR/quire-UID or @/tmp/quire-UID */
 #define NPLACES       2
+#define PLACE_BYTES   96 /* of a place's name; with a slash and a number it fits in sun_path */
 
-/* The directory of sockets there, ours alone: a descriptor, or -1. make: if it is not there. */
-int place_open(unsigned place, bool make);
-/* Remove the directory if it is empty. */
-void place_leave(unsigned place);
-/* Wait until nobody else makes or removes sockets in it, or keep them waiting no more. */
-void place_lock(int directory);
-void place_unlock(int directory);
-
-/* A socket named after a process: bound and listening, or -1 (one of another run is there). */
-int place_listen(int directory, int pid);
-/* Connected, or -1. One that nobody listens on is removed. */
-int place_connect(int directory, int pid);
-void place_remove(int directory, int pid);
+/* A socket that listens, named after a process, or -1: there is no such place, or somebody else has
+ * the name. It and its name are gone when the last descriptor is closed, however that comes. */
+int place_listen(unsigned place, int pid);
+/* The next who connects, if he is our user or root; -1: nobody waits, or he is somebody else. */
+int place_accept(int listener);
+/* Connected to a run of our user, or -1. */
+int place_connect(unsigned place, int pid);
+/* The process ids of the runs of our user in one place that answer, in no order: the first of
+ * them into pids. Returns how many there are. O(sockets of the host). */
+size_t place_list(unsigned place, int *pids, size_t capacity);
 
 /* ---- answers: answer.c ----------------------------------------------------------------------- */
 

@@ -15,7 +15,6 @@
  * Clients that send nonsense are answered; those that send too long a line, or do not take their
  * answer in time, are dropped. May fail: only at the start, and then nobody listens.
  */
-#define _GNU_SOURCE 1 /* accept4, memrchr */
 #include "live/room.h"
 
 #include <errno.h>
@@ -33,7 +32,6 @@
 #define NCLIENTS_MAX 16
 #define SEND_MS      2000 /* what a client may need until it takes some bytes */
 #define STACK_BYTES  (256 * 1024)
-#define PLACE_TRIES  8 /* the directory may go between our making it and using it */
 
 struct client {
     int fd; /* -1: none */
@@ -44,8 +42,7 @@ struct client {
 struct live_server {
     struct os *os;
     char *about;
-    unsigned place;
-    int directory, listener, wake; /* wake: an eventfd that says that stopping was set */
+    int listener, wake; /* wake: an eventfd that says that stopping was set */
     pthread_t thread;
     struct client clients[NCLIENTS_MAX];
     pthread_mutex_t lock;
@@ -159,7 +156,7 @@ static void hear(struct live_server *server, struct client *client) {
 }
 
 static void welcome(struct live_server *server) {
-    int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+    int fd = place_accept(server->listener);
 
     for (size_t i = 0; fd >= 0 && i < NCLIENTS_MAX; i++) {
         if (server->clients[i].fd < 0) {
@@ -225,30 +222,15 @@ static bool start_thread(struct live_server *server) {
 }
 
 static bool find_place(struct live_server *server) {
-    for (unsigned i = 0; i < NPLACES * PLACE_TRIES; i++) {
-        server->place = i / PLACE_TRIES;
-        server->directory = place_open(server->place, true);
-        if (server->directory < 0) {
-            continue;
-        }
-        server->listener = place_listen(server->directory, (int)getpid());
-        if (server->listener >= 0) {
-            return true;
-        }
-        close(server->directory);
-        server->directory = -1;
+    for (unsigned place = 0; place < NPLACES && server->listener < 0; place++) {
+        server->listener = place_listen(place, (int)getpid());
     }
-    return false;
+    return server->listener >= 0;
 }
 
 static void leave(struct live_server *server) {
     if (server->listener >= 0) {
-        place_remove(server->directory, (int)getpid());
-        close(server->listener);
-        place_leave(server->place);
-    }
-    if (server->directory >= 0) {
-        close(server->directory);
+        close(server->listener); /* its name goes with it */
     }
     if (server->wake >= 0) {
         close(server->wake);
@@ -266,7 +248,7 @@ struct live_server *live_listen(struct os *os, const char *about) {
         return NULL;
     }
     server->os = os;
-    server->directory = server->listener = -1;
+    server->listener = -1;
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->answered, NULL);
     for (size_t i = 0; i < NCLIENTS_MAX; i++) {

@@ -15,10 +15,10 @@ tail -n 1 "$scratch/visits"
 
 # ---- a machine that waits ------------------------------------------------------------------------
 
-# Both places where runs are looked for are the test's own: others run beside it.
-XDG_RUNTIME_DIR=$scratch/runtime TMPDIR=$scratch
+# Both places where runs are looked for are the test's own: others run beside it. They are names of
+# sockets, and no directories are there.
+XDG_RUNTIME_DIR=$scratch/runtime TMPDIR=$scratch/private
 export XDG_RUNTIME_DIR TMPDIR
-mkdir -m 700 "$XDG_RUNTIME_DIR"
 cd "$scratch" || exit 1
 mkfifo in out
 
@@ -45,13 +45,16 @@ end() {
     [ ! -s err ] || fail "the run said: $(cat err)"
 }
 quire() { timeout 120 "$QUIRE" "$@"; }
+listens() { # NAME: a socket of that name, of the kernel's list
+    awk -v name="@$1" '$8 == name && $4 ~ /1....$/ { n++ } END { exit n != 1 }' /proc/net/unix
+}
+nobody() { # no socket of this test, no file of a run
+    ! grep "@$scratch" /proc/net/unix && [ ! -e "$XDG_RUNTIME_DIR" ] && [ ! -e "$TMPDIR" ]
+}
 field() { sed -n "s/^$1: *\([0-9]*\).*/\1/p" "$2"; }
 
 start
-[ "$(ls "$XDG_RUNTIME_DIR/quire")" = "$run" ] || fail "the socket is not $run"
-modes=$(stat -c %a "$XDG_RUNTIME_DIR/quire/$run" "$XDG_RUNTIME_DIR/quire" | tr '\n' ' ')
-[ "$modes" = '600 700 ' ] ||
-    fail "modes: $(ls -lR "$XDG_RUNTIME_DIR")"
+listens "$XDG_RUNTIME_DIR/quire/$run" || fail "not listening: $(grep "$scratch" /proc/net/unix)"
 quire list >list || fail "list: $?"
 grep -q "^ *$run *16 MiB .* ./guest wait 4$" list || fail "list shows: $(cat list)"
 quire list --json | python3 -c "
@@ -189,7 +192,7 @@ cat <&5 >/dev/null # so that it can write
 wait $watcher || fail "free --watch ended with $?: $(cat message)"
 exec 5<&-
 grep -q "^quire: the run $run has ended" message || fail "free --watch said: $(cat message)"
-[ ! -e "$XDG_RUNTIME_DIR/quire" ] || fail "left behind: $(ls -la "$XDG_RUNTIME_DIR/quire")"
+nobody || fail "left behind: $(ls -la)"
 wrong 1 'no machine runs' free
 wrong 1 'no machine runs' proc meminfo
 quire list >text 2>message && [ ! -s text ] && grep -q 'no machine runs' message ||
@@ -210,19 +213,19 @@ wrong 1 "2 machines run: .*$first (./guest wait.*; say which, as in --run" free
 kill -KILL $second
 wait $second 2>/dev/null
 exec 5>&- 6<&-
-[ -S "$XDG_RUNTIME_DIR/quire/$second" ] || fail "a killed run cleans up?"
+! listens "$XDG_RUNTIME_DIR/quire/$second" || fail "a killed run left its socket"
 wrong 1 "no machine runs as process $second" free --run $second
-[ ! -e "$XDG_RUNTIME_DIR/quire/$second" ] || fail "what was left over is still there"
 [ "$(quire free | awk '/^Mem/ { print $2 }')" = 16384 ] || fail "the other one"
 
 # Nonsense over the socket: it goes on.
-python3 - "$XDG_RUNTIME_DIR/quire/$first" <<'END' || fail "nonsense"
-import os, socket, sys
-os.chdir(os.path.dirname(sys.argv[1]))
+name=$XDG_RUNTIME_DIR/quire/$first
+python3 - "$name" <<'END' || fail "nonsense"
+import socket, sys
+name = '\0' + sys.argv[1]
 def talk(data, want):
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(120)
-        s.connect(os.path.basename(sys.argv[1]))
+        s.connect(name)
         s.sendall(data)
         s.shutdown(socket.SHUT_WR) if not want else None
         got = b''
@@ -247,7 +250,7 @@ assert talk(b'\xff\x00\xfe read\n', b'end\n').startswith(b'none')
 crowd = []
 for i in range(40):                            # more than there is room for
     s = socket.socket(socket.AF_UNIX)
-    s.connect(os.path.basename(sys.argv[1]))
+    s.connect(name)
     crowd.append(s)
 for s in crowd[:2]:
     s.sendall(b'read 1/smaps ' * 100 + b'\n')  # and nobody reads the answers
@@ -255,6 +258,45 @@ for s in crowd:
     s.close()
 END
 [ "$(quire free | awk '/^Mem/ { print $2 }')" = 16384 ] || fail "after nonsense"
+
+# Another user is not answered; what he says under a run's name is not believed.
+cat >stranger.py <<'END'
+import os, socket, sys
+name = '\0' + sys.argv[1]
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(120)
+if sys.argv[2] == 'ask':
+    os.setuid(65534)
+    s.connect(name)
+    try:
+        s.sendall(b'read version\n')
+        sys.exit(s.recv(100) != b'')
+    except (BrokenPipeError, ConnectionResetError):
+        sys.exit(0)
+pid = os.fork()
+if pid == 0:
+    os.setuid(65534)
+    s.bind(name)
+    s.listen(9)
+    print('bound', flush=True)
+    while True:
+        s.accept()[0].sendall(b'file meminfo 4\nlie\nend\n')
+os.waitpid(pid, 0)
+END
+if [ "$(id -u)" = 0 ]; then
+    python3 stranger.py "$name" ask || fail "another user was answered"
+    python3 stranger.py "$XDG_RUNTIME_DIR/quire/1" lie >bound &
+    stranger=$!
+    until [ -s bound ]; do kill -0 $stranger || fail "no stranger"; sleep 0.1; done
+    listens "$XDG_RUNTIME_DIR/quire/1" || fail "the stranger does not listen"
+    wrong 1 'no machine runs as process 1' proc --run 1 meminfo
+    [ "$(quire list | wc -l)" = 2 ] || fail "a stranger's run: $(quire list)"
+    kill "$(cat /proc/$stranger/task/$stranger/children)"
+    wait $stranger
+    echo "another user is neither answered nor believed"
+else
+    echo "other users were not tried: only root can become one"
+fi
 
 # Stopped: it does not answer, and says so. (Ten seconds: the limit of live/place.c.)
 kill -STOP $first
@@ -279,24 +321,36 @@ wrong 1 'no machine runs' free
 wrong 1 "no machine runs as process $run" free --run "$run"
 end
 
-# Places: none given, one that is not ours alone, one that cannot be written.
+# The other place: where the first has no name, where its name is too long or somebody has it.
+elsewhere() { # HOW
+    listens "$TMPDIR/quire-$(id -u)/$run" || fail "$1: no socket in TMPDIR"
+    quire free >/dev/null || fail "$1: not found in TMPDIR"
+    end
+    nobody || fail "$1: left behind: $(ls -la)"
+}
+taken=$XDG_RUNTIME_DIR
 unset XDG_RUNTIME_DIR
-TMPDIR=$scratch/private
-export TMPDIR
-mkdir "$TMPDIR"
 start
-[ -S "$TMPDIR/quire-$(id -u)/$run" ] || fail "no socket in TMPDIR"
-quire free >/dev/null || fail "not found in TMPDIR"
-end
-[ -z "$(ls -A "$TMPDIR")" ] || fail "left in TMPDIR"
-mkdir -m 777 "$TMPDIR/quire-$(id -u)"
-chmod 777 "$TMPDIR/quire-$(id -u)"
+XDG_RUNTIME_DIR=$taken elsewhere "no XDG_RUNTIME_DIR"
+XDG_RUNTIME_DIR=/$(printf '%0200d' 0)
+export XDG_RUNTIME_DIR
 start
-[ -z "$(ls -A "$TMPDIR/quire-$(id -u)")" ] || fail "a directory that others can write to was used"
-wrong 1 'no machine runs' free
-end
-rmdir "$TMPDIR/quire-$(id -u)"
-ln -s "$scratch" "$TMPDIR/quire-$(id -u)"
+elsewhere "a long name"
+XDG_RUNTIME_DIR=$taken
+cat >first.py <<'END'
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(f'\0{sys.argv[1]}/quire/{os.getpid()}')
+os.set_inheritable(s.fileno(), True)
+os.execv(sys.argv[2], sys.argv[2:])
+END
+python3 first.py "$XDG_RUNTIME_DIR" "$QUIRE" run --quiet --ram 16M -- ./guest wait 4 \
+    <in >out 2>err 4<&- &
+run=$!
+exec 3>in 4<out
+answer ready
+elsewhere "a taken name"
+TMPDIR=/$(printf '%0200d' 0) XDG_RUNTIME_DIR=relative
 start
 wrong 1 'no machine runs' free
 end

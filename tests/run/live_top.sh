@@ -13,7 +13,6 @@ export XDG_RUNTIME_DIR TMPDIR
 echo 'leak:libtinfo' >"$scratch/leaks"
 LSAN_OPTIONS=suppressions=$scratch/leaks:print_suppressions=0
 export LSAN_OPTIONS
-mkdir -m 700 "$XDG_RUNTIME_DIR"
 unset NO_COLOR
 cd "$scratch" || exit 1
 mkfifo in out
