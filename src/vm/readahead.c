@@ -25,6 +25,7 @@
  * is not mapped. Counted in swap_ra and swap_ra_hit. Called by fault.c and shm.c.
  */
 #include "vm/anon.h"
+#include "base/stall.h"
 #include "vm/lock.h"
 #include "vm/space.h"
 
@@ -145,7 +146,9 @@ enum quire_status quire_anon_swap_in_around(struct quire *q, struct quire_anon *
     if (!take_frames(q, use, at, &first, &count, pages)) {
         return QUIRE_NOMEM;
     }
+    uint64_t began = quire_stall_begin(q); /* the guesses come in the same request */
     quire_swap_in_run(q, run + first, pages + first, count, at - first, good + first);
+    quire_stall_end(q, began);
     for (unsigned i = first; i < first + count; i++) {
         if (good[i]) {
             settle(q, run[i], pages[i], around->index + i - at, i != at);
