@@ -203,7 +203,7 @@ int look_run(struct look *look, const char *files, bool (*show)(struct look *, v
             status = LOOK_EXIT_GONE;
             break;
         }
-        if (fflush(stdout) != 0) {
+        if (fflush(stdout) != 0 || ferror(stdout)) {
             status = cli_wrong("standard output cannot be written");
             break;
         }

@@ -10,6 +10,8 @@
  *            sweep   [options] [--] PROGRAM ARGUMENTS     sweep.c, sweep_text.c
  *            top     [options]                            top.c
  *            list|free|vmstat|ps|maps|proc  [options]     proc.c, free.c, vmstat.c, ps.c
+ *            metrics [options]                            metrics.c
+ *            export  RUN.json FORMAT[:FILE]...            export.c
  *            mkswap  [options] FILE                       mkswap.c
  *            root    create|add|list|remove               root.c, root_create.sh
  *            doctor                                       doctor.c
@@ -18,12 +20,9 @@
  */
 #include "cli/cli.h"
 
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#define KEPT_BYTES (16 << 20)
 
 #ifndef QUIRE_VERSION /* the build gives it: project(VERSION) of CMakeLists.txt */
 #define QUIRE_VERSION "unknown"
@@ -44,6 +43,8 @@ static const struct cli_command commands[] = {
     {"ps", "its processes, as ps(1)", cli_ps, cli_ps_help},
     {"maps", "the regions of one of them", cli_maps, cli_maps_help},
     {"proc", "any file of its /proc", cli_proc, cli_proc_help},
+    {"metrics", "its figures as OpenMetrics, for Prometheus", cli_metrics, cli_metrics_help},
+    {"export", "a saved run in the formats of other tools", cli_export, cli_export_help},
     {"mkswap", "make a file a swap area for run", cli_mkswap, cli_mkswap_help},
     {"root", "make a directory of RISC-V programs for run", cli_root, cli_root_help},
     {"doctor", "what this host has and lacks", cli_doctor, cli_doctor_help},
@@ -70,7 +71,7 @@ static void print_overview(FILE *to) {
           "Commands:\n",
           to);
     for (size_t i = 0; i < NCOMMANDS; i++) {
-        fprintf(to, "  %-6s %s\n", commands[i].name, commands[i].summary);
+        fprintf(to, "  %-7s %s\n", commands[i].name, commands[i].summary);
     }
     fputs("\n'quire help COMMAND' says more.\n", to);
 }
@@ -121,16 +122,7 @@ static void help_help(void) {
          "quire help COMMAND    what a command does and takes");
 }
 
-/* Processes on the software machine come and go, and their TLBs and decoded code with them. What
- * one leaves, the next one wants: memory that goes back to the host comes again by page faults of
- * the host, which were a third of a short process's time. */
-static void keep_freed_memory(void) {
-    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
-    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
-}
-
 int main(int argc, char *argv[]) {
-    keep_freed_memory();
     if (argc < 2) {
         print_overview(stderr);
         return CLI_EXIT_OURS;
@@ -149,8 +141,9 @@ int main(int argc, char *argv[]) {
         return unknown(name);
     }
     /* To free, -h is another thing. */
-    if (words.at[0] != NULL && (strcmp(words.at[0], "--help") == 0 ||
-                                (strcmp(words.at[0], "-h") == 0 && command->run != cli_free))) {
+    if (words.at[0] != NULL &&
+        (strcmp(words.at[0], "--help") == 0 ||
+         (strcmp(words.at[0], "-h") == 0 && command->run != cli_free))) {
         command->help();
         return 0;
     }

@@ -77,6 +77,7 @@ enum {
     CHECK_CALLS,
     REPORT,
     JSON,
+    EXPORT,
     QUIET,
     NO_SUMMARY,
     NO_LIVE
@@ -112,6 +113,8 @@ static const struct cli_option options[] = {
                 "write a page that shows what memory did, when, and which code caused it"},
     [JSON] = {"--json", "FILE", "--json run.json",
               "the same for tools: docs/REPORT.md has the fields"},
+    [EXPORT] = {"--export", "FORMAT:FILE", "--export chrome:run.trace.json",
+                "the same for other tools, a format of 'quire help export'; may be repeated"},
     [QUIET] = {"--quiet", NULL, NULL, "no summary at the end"},
     [NO_SUMMARY] = {"--no-summary", NULL, NULL, "the same"},
     [NO_LIVE] = {"--no-live", NULL, NULL, "not to be looked at by quire top, free, ps ..."},
@@ -310,6 +313,8 @@ static bool take_option(struct run *run, int option, const char *value) {
         return cli_report_take(&run->report, "--report", value);
     case JSON:
         return cli_report_take(&run->report, "--json", value);
+    case EXPORT:
+        return cli_report_take(&run->report, "--export", value);
     case SEED:
         return cli_number_parse("--seed", value, &run->config.seed);
     case OOM:

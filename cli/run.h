@@ -33,17 +33,26 @@ void cli_progress_visit(struct cli_progress *progress);
 void cli_progress_end(struct cli_progress *progress);
 
 /* report.c: the files that --json (and the like) have named, and what is seen of the run. */
+#define CLI_EXPORTS_MAX 16
 struct watch;
+struct export_format;
 struct cli_report {
     struct cli_report_file {
-        const char *path; /* NULL: not wanted */
-        FILE *file;
-    } json, html;
+        const char *path; /* as it was said */
+        FILE *file;       /* NULL: not wanted */
+    } json, html, exports[CLI_EXPORTS_MAX];
+    const struct export_format *formats[CLI_EXPORTS_MAX];
+    unsigned nexports;
     struct watch *watch;
 };
-/* FILE of option: opened now, so that a wrong name costs a line and not a run. False: it cannot be
- * written, and that has been said. */
-bool cli_report_take(struct cli_report *report, const char *option, const char *path);
+/* "FORMAT" or "FORMAT:FILE": *path is FILE, or "". NULL: there is no such format here, and that has
+ * been said. */
+const struct export_format *cli_export_parse(const char *word, const char **path);
+/* The formats, for people, on standard output. */
+void cli_export_formats(void);
+/* FILE of option, FORMAT:FILE of --export: opened now, so that a wrong name costs a line and not a
+ * run. False: it cannot be written, and that has been said. */
+bool cli_report_take(struct cli_report *report, const char *option, const char *word);
 /* A machine is there: begin to look, if a report is wanted. False: it can't be, and that has been
  * said. */
 bool cli_report_begin(struct cli_report *report, struct os *os);

@@ -90,7 +90,7 @@ void os_console_watch(struct os *os,
 /* A file of the machine's /proc, path without "/proc/"; of a directory its names, one a line, of a
  * link that leads elsewhere its target. self is process 1. 0, and *bytes is for free() and ends
  * with a 0 that *nbytes does not count; or ENOENT, ENOTDIR, ENAMETOOLONG, ENOMEM, and EACCES for
- * what is no text. Only inside a visit. */
+ * what is no text. Only inside a visit, or after os_run. */
 int os_proc_read(struct os *os, const char *path, char **bytes, size_t *nbytes);
 
 struct os_summary {

@@ -43,7 +43,8 @@ OUTER_ROOMS = {
     "heap/check/": ["heap/check/"],
     "live/": ["live/", "os/os.h"],
     "watch/": ["watch/", "os/os.h"],
-    "cli/": ["cli/", "os/os.h", "live/live.h", "watch/watch.h"],
+    "export/": ["export/"],
+    "cli/": ["cli/", "os/os.h", "live/live.h", "watch/watch.h", "export/export.h"],
 }
 
 # What the freestanding core may take from the compiler.
@@ -202,7 +203,7 @@ def check_c(root, path, text):
     if path.startswith("src/"):
         check_core(path, code)
     product = path.startswith(
-        ("src/", "machine/", "os/", "live/", "watch/", "cli/", "heap/", "include/"))
+        ("src/", "machine/", "os/", "live/", "watch/", "export/", "cli/", "heap/", "include/"))
     if product and not text.lstrip().startswith("/*"):
         find(path, 1, "no comment on top that says what this file owns")
 

@@ -37,12 +37,14 @@ static inline void watch_add(struct watch_counts *to, const struct watch_counts 
 
 /* ---- spaces: a number for each that ever was, since pointers are used again ---------------- */
 
-#define WATCH_SPACES 512 /* that are remembered by name; later ones are "others" */
+#define WATCH_SPACES  512 /* that are remembered by name; later ones are "others" */
+#define WATCH_VICTIMS 32  /* of kills for want of memory that are remembered */
 
 struct watch_space {
     const struct quire_space *space; /* NULL: it is gone */
     int pid;
     char name[16];
+    uint64_t begin_ns, end_ns; /* its first event; its end, 0: it is still there */
     struct watch_counts counts;
 };
 
@@ -235,6 +237,11 @@ struct watch {
         char name[16], why[256];
         uint64_t at_ns;
         struct quire_usage usage;
+        struct watch_victim { /* of the first kills, in order */
+            int pid;
+            char name[16];
+            uint64_t at_ns;
+        } victims[WATCH_VICTIMS];
     } oom;
     struct watch_series series;
     struct watch_grid grid;

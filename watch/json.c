@@ -8,7 +8,6 @@
 #define _GNU_SOURCE /* qsort_r: glibc, musl 1.2.3 */
 #include "watch/advice.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,6 +254,9 @@ static json_t *processes(struct out *out) {
         put_number(out, object, "space", i);
         put_number(out, object, "pid", (uint64_t)row->pid);
         put_text(out, object, "name", i ? row->name : "(others)");
+        put_number(out, object, "begin_ns", row->begin_ns);
+        if (row->end_ns)
+            put_number(out, object, "end_ns", row->end_ns);
         put_counts(out, object, &row->counts);
         append(out, array, object);
     }
@@ -320,6 +322,35 @@ static json_t *answer(struct out *out) {
     return object;
 }
 
+/* The first of those that were killed. */
+static json_t *victims(struct out *out) {
+    const struct watch_oom *from = &out->watch->oom;
+    json_t *array = json_array();
+    for (unsigned i = 0; i < from->times && i < WATCH_VICTIMS; i++) {
+        json_t *object = json_object();
+        put_number(out, object, "at_ns", from->victims[i].at_ns);
+        put_number(out, object, "pid", (uint64_t)from->victims[i].pid);
+        put_text(out, object, "name", from->victims[i].name);
+        append(out, array, object);
+    }
+    return array;
+}
+
+/* Texts of the machine's /proc at the end, for who knows Linux's names (export/). */
+static json_t *proc(struct out *out) {
+    static const char *const names[] = {"meminfo", "vmstat", "pressure/memory"};
+    json_t *object = json_object();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *bytes;
+        size_t nbytes;
+        if (os_proc_read(out->watch->os, names[i], &bytes, &nbytes) != 0)
+            continue;
+        put(out, object, names[i], json_stringn(bytes, nbytes));
+        free(bytes);
+    }
+    return object;
+}
+
 static json_t *oom(struct out *out) {
     const struct watch_oom *from = &out->watch->oom;
     if (!from->happened)
@@ -330,6 +361,7 @@ static json_t *oom(struct out *out) {
     put_number(out, object, "pid", (uint64_t)from->pid);
     put_text(out, object, "name", from->name);
     put_text(out, object, "why", from->why);
+    put(out, object, "victims", victims(out));
     put_number(out, object, "free_pages", from->usage.free);
     put_number(out, object, "anon_pages", from->usage.anon);
     put_number(out, object, "file_pages", from->usage.file);
@@ -358,6 +390,7 @@ static json_t *report(struct out *out) {
     put(out, root, "regions", regions(out));
     put(out, root, "series", series(out));
     put(out, root, "map", map(out));
+    put(out, root, "proc", proc(out));
     return root;
 }
 
@@ -377,15 +410,11 @@ static json_t *make(struct watch *watch, const struct watch_run *run) {
     return root;
 }
 
-bool watch_json(struct watch *watch, const struct watch_run *run, FILE *file) {
+char *watch_json(struct watch *watch, const struct watch_run *run) {
     json_t *root = make(watch, run);
-    errno = root ? 0 : ENOMEM;
-    bool good = root && json_dumpf(root, file, JSON_COMPACT) == 0 && fputc('\n', file) != EOF &&
-                fflush(file) == 0;
-    int why = errno;
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
-    errno = why ? why : EIO;
-    return good;
+    return text;
 }
 
 /* ---- the page -------------------------------------------------------------------------------- */
@@ -398,24 +427,22 @@ bool watch_has_html(void) {
 }
 
 /* In a page no text may look like the end of a script: < is written as JSON's escape. */
-static int put_escaped(const char *buffer, size_t size, void *context) {
-    FILE *file = context;
-    for (size_t i = 0; i < size; i++) {
-        if (buffer[i] == '<' ? fputs("\\u003c", file) == EOF : fputc(buffer[i], file) == EOF)
-            return -1;
+static bool put_escaped(const char *text, FILE *file) {
+    while (*text) {
+        size_t plain = strcspn(text, "<");
+        if (fwrite(text, 1, plain, file) != plain)
+            return false;
+        text += plain;
+        if (*text && fputs("\\u003c", file) == EOF)
+            return false;
+        text += *text != '\0';
     }
-    return 0;
+    return true;
 }
 
-bool watch_html(struct watch *watch, const struct watch_run *run, FILE *file) {
+bool watch_html(const char *json, FILE *file) {
     const char *mark = strstr(watch_page, DATA_MARK);
-    json_t *root = mark ? make(watch, run) : NULL;
-    errno = root ? 0 : ENOMEM;
-    bool good = root && fwrite(watch_page, 1, (size_t)(mark - watch_page), file) > 0 &&
-                json_dump_callback(root, put_escaped, file, JSON_COMPACT) == 0 &&
-                fputs(mark + strlen(DATA_MARK), file) != EOF && fflush(file) == 0;
-    int why = errno;
-    json_decref(root);
-    errno = why ? why : EIO;
-    return good;
+    size_t head = mark ? (size_t)(mark - watch_page) : 0;
+    return mark && fwrite(watch_page, 1, head, file) == head && put_escaped(json, file) &&
+           fputs(mark + strlen(DATA_MARK), file) != EOF && fflush(file) == 0;
 }

@@ -84,7 +84,7 @@ static uint32_t space_number(struct watch *watch, const struct quire_space *spac
     if (watch->nspaces == WATCH_SPACES)
         return 0;
     struct watch_space *row = &watch->spaces[watch->nspaces];
-    *row = (struct watch_space){.space = space};
+    *row = (struct watch_space){.space = space, .begin_ns = quire_mach_now_ns(watch->machine)};
     if (!os_space_process(watch->os, space, &row->pid, row->name))
         row->name[0] = '\0';
     return watch->last_space = watch->nspaces++;
@@ -93,8 +93,10 @@ static uint32_t space_number(struct watch *watch, const struct quire_space *spac
 static void space_ends(void *context, const struct quire_space *space) {
     struct watch *watch = context;
     for (uint32_t i = 1; i < watch->nspaces; i++) {
-        if (watch->spaces[i].space == space)
-            watch->spaces[i].space = NULL;
+        if (watch->spaces[i].space != space)
+            continue;
+        watch->spaces[i].space = NULL;
+        watch->spaces[i].end_ns = quire_mach_now_ns(watch->machine);
     }
     memset(&watch->codes, 0, sizeof watch->codes);
 }
@@ -225,6 +227,11 @@ static void oom(void *context, int pid, const char *name, const char *why) {
     struct watch *watch = context;
     struct watch_oom *oom = &watch->oom;
     oom->happened = true;
+    if (oom->times < WATCH_VICTIMS) {
+        struct watch_victim *victim = &oom->victims[oom->times];
+        *victim = (struct watch_victim){.pid = pid, .at_ns = quire_mach_now_ns(watch->machine)};
+        snprintf(victim->name, sizeof victim->name, "%s", name);
+    }
     oom->times++;
     oom->pid = pid;
     oom->at_ns = quire_mach_now_ns(watch->machine);

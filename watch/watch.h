@@ -26,13 +26,14 @@ struct watch_run {
     uint64_t ram_bytes;
 };
 
-/* Write all as one JSON object (docs/REPORT.md) to the file. False: the host has no memory, or the
- * file cannot take it (errno says why); some of it may be there. Reads symbols of the programs'
- * files, so it is called after the run, before os_destroy. Sorting is the dearest part. */
-bool watch_json(struct watch *watch, const struct watch_run *run, FILE *file);
+/* All as one JSON object (docs/REPORT.md), text for free(). NULL: the host has no memory. Reads
+ * symbols of the programs' files, so it is called after the run, before os_destroy; that and
+ * sorting are the dearest parts. */
+char *watch_json(struct watch *watch, const struct watch_run *run);
 
-/* The same as a page for people, one HTML file with all in it. Fails as watch_json does. */
-bool watch_html(struct watch *watch, const struct watch_run *run, FILE *file);
+/* Such a text as a page for people, one HTML file with all in it. False: the file cannot take it
+ * (errno says why); some of it may be there. O(text). */
+bool watch_html(const char *json, FILE *file);
 
 /* Was this quire built with what watch_json needs (libjansson), and what watch_html needs on top of
  * that (uPlot)? */

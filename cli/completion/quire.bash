@@ -19,6 +19,10 @@ _quire_policies() {
     "$1" help run 2>/dev/null | sed -n '/^Policies:/,/^$/s/^  \([a-z0-9]*\) .*/\1/p'
 }
 
+_quire_formats() {
+    "$1" help export 2>/dev/null | sed -n '/^Formats:/,/^$/s/^  \([a-z.]*\) .*/\1/p'
+}
+
 _quire_runs() {
     "$1" list 2>/dev/null | sed -n 's/^ *\([0-9][0-9]*\) .*/\1/p'
 }
@@ -43,6 +47,10 @@ _quire() {
     esac
     case $before in
     --policy) COMPREPLY=($(compgen -W "$(_quire_policies "$quire")" -- "$word")) ;;
+    --export)
+        compopt -o nospace
+        COMPREPLY=($(compgen -S : -W "$(_quire_formats "$quire")" -- "$word"))
+        ;;
     --run) COMPREPLY=($(compgen -W "$(_quire_runs "$quire")" -- "$word")) ;;
     --root) compopt -o filenames && COMPREPLY=($(compgen -d -- "$word")) ;;
     --bind) compopt -o filenames -o nospace && COMPREPLY=($(compgen -d -- "$word")) ;;
@@ -53,6 +61,13 @@ _quire() {
         case $command:$word in
         help:*) COMPREPLY=($(compgen -W "$(_quire_commands "$quire")" -- "$word")) ;;
         *:-*) COMPREPLY=($(compgen -W "$(_quire_options "$quire" "$command")" -- "$word")) ;;
+        export:*)
+            if [ "$COMP_CWORD" -eq 2 ]; then
+                compopt -o filenames && COMPREPLY=($(compgen -f -- "$word"))
+            else
+                COMPREPLY=($(compgen -W "$(_quire_formats "$quire")" -- "$word"))
+            fi
+            ;;
         proc:*) COMPREPLY=($(compgen -W "quire $("$quire" proc . 2>/dev/null)" -- "$word")) ;;
         maps:*)
             COMPREPLY=($(compgen -W "$("$quire" proc . 2>/dev/null | grep '^[0-9]')" -- "$word"))

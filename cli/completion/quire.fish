@@ -21,7 +21,7 @@ function __quire_options
     set -l words (commandline -opc)
     contains -- -- $words; and return
     quire help $command 2>/dev/null |
-        string replace -rf '^  (?:    |-[a-z], )?(--[a-z][a-z-]*)\S*(?: \S+)? +(.*)' '$1\t$2'
+        string replace -rf '^  (?:    |-[a-zA-Z], )?(--[a-z][a-z-]*)\S*(?: \S+)? +(.*)' '$1\t$2'
 end
 
 function __quire_values
@@ -29,6 +29,8 @@ function __quire_values
     switch $words[-1]
         case --policy
             quire help run | string replace -rf '^  ([a-z0-9]+) {4,}(\S.*)' '$1\t$2'
+        case --export
+            quire help export | string replace -rf '^  ([a-z.]+) {2,}(\S.*)' '$1:\t$2'
         case --run
             quire list 2>/dev/null | string replace -rf '^ *(\d+) +(.*)' '$1\t$2'
         case --thp --clock --sort --overcommit --oom
@@ -46,4 +48,6 @@ complete -c quire -n 'not __quire_needs_command' -a '(__quire_options)'
 complete -c quire -n 'not __quire_needs_command' -a '(__quire_values)'
 complete -c quire -n '__quire_is help' -f -a '(__quire_commands)'
 complete -c quire -n '__quire_is root' -a 'create add list remove'
+complete -c quire -n '__quire_is export' -a "(quire help export 2>/dev/null |
+    string replace -rf '^  ([a-z.]+) {2,}(\S.*)' '\$1\t\$2')"
 complete -c quire -n '__quire_is proc' -f -a 'quire (quire proc . 2>/dev/null)'

@@ -13,8 +13,12 @@ _quire_commands() {
 _quire_options() {
     local -a options
     options=(${(f)"$($1 help $2 2>/dev/null |
-        sed -n 's/^  \(    \|-[a-z], \)\{0,1\}\(--[a-z][a-z-]*\)[^ ]*\( [^ ]\{1,\}\)\{0,1\}  *\(.*\)/\2:\4/p')"})
+        sed -n 's/^  \(    \|-[a-zA-Z], \)\{0,1\}\(--[a-z][a-z-]*\)[^ ]*\( [^ ]\{1,\}\)\{0,1\}  *\(.*\)/\2:\4/p')"})
     _describe option options
+}
+
+_quire_formats() {
+    $1 help export 2>/dev/null | sed -n '/^Formats:/,/^$/s/^  \([a-z.]*\) .*/\1/p'
 }
 
 _quire_words() {
@@ -41,6 +45,7 @@ _quire() {
     case $before in
     --policy) compadd -- ${(f)"$($quire help run 2>/dev/null |
         sed -n '/^Policies:/,/^$/s/^  \([a-z0-9]*\) .*/\1/p')"} ;;
+    --export) compadd -S : -- $(_quire_formats $quire) ;;
     --run) compadd -- ${(f)"$($quire list 2>/dev/null | sed -n 's/^ *\([0-9][0-9]*\) .*/\1/p')"} ;;
     --root | --bind) _path_files -/ ;;
     --thp | --clock | --sort | --overcommit | --oom) _quire_words $quire $command $before ;;
@@ -48,6 +53,7 @@ _quire() {
         case $command:$words[CURRENT] in
         help:*) _quire_commands $quire ;;
         *:-*) _quire_options $quire $command ;;
+        export:*) if ((CURRENT == 3)); then _files; else compadd -- $(_quire_formats $quire); fi ;;
         proc:*) compadd -- quire ${(f)"$($quire proc . 2>/dev/null)"} ;;
         root:*) if ((CURRENT == 3)); then compadd create add list remove; else _path_files -/; fi ;;
         *) _files ;;

@@ -1,8 +1,6 @@
 /* mmu.c: the memory unit's slow path: what happens when the TLB has no answer.
  *
  *     quire_mmu_access(va, access)
- *        another way of its set -- yes: bring it to the front, done (no miss)
- *            | no
  *        a large TLB entry ------- yes: fill the small one, done (no miss)
  *            | no
  *        walk the tables ---- entry allows it? ---- yes: set A (and D), fill the TLB, done
@@ -16,13 +14,12 @@
  * only the manager knows whether it is an error.
  *
  * The tick comes before the walk: it may evict anything, also the page that was just brought in,
- * and then the loop goes round once more. At most one tick an access, so the loop ends (I3).
+ * and then the loop goes round once more. At most one tick an access, so the loop ends (I2).
  *
  * Invariants:
  *   I1  A TLB entry, small or large, is filled from a valid leaf entry with A set; it lets stores
  *       pass only with W and D.
- *   I2  A page has one entry in its set at most, and the ways behind the front are in order of use.
- *   I3  An access ends after RETRIES_MAX resolved faults: the manager promised that the access can
+ *   I2  An access ends after RETRIES_MAX resolved faults: the manager promised that the access can
  * be tried again on QUIRE_OK, and mappings that vanish on purpose (inject.c) are not this one.
  *
  * What may fail: the access itself. Called by the processor, and by tests in its place.
@@ -41,48 +38,10 @@ static uint64_t needed_bits(enum quire_access access) {
     return RADIX_VALID | RADIX_USER | (uint64_t)access << RADIX_PROT_SHIFT;
 }
 
-/* Make room for the entry in front of its set, at the cost of the old one of the same page, of an
- * empty one or of the one that was used least recently. I2 */
-static struct tlb_entry *make_front(struct tlb *tlb, uint64_t page) {
-    struct tlb_entry *front = tlb_slot(tlb, page), *older = tlb_older(tlb, page);
-    unsigned goes = TLB_WAYS - 2;
-    if (tlb_page(front) == page)
-        return front;
-    for (unsigned way = TLB_WAYS - 1; way-- > 0;) {
-        uint64_t has = tlb_page(&older[way]);
-        if (has == TLB_NO_TAG || has == page)
-            goes = way;
-        if (has == page)
-            break;
-    }
-    if (tlb_page(front) == TLB_NO_TAG && tlb_page(&older[goes]) != page)
-        return front;
-    for (; goes > 0; goes--)
-        older[goes] = older[goes - 1];
-    older[0] = *front;
-    return front;
-}
-
-/* Another way has the answer: it comes to the front. */
-static bool older_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
-                      uint8_t **host) {
-    const struct tlb_entry *older = tlb_older(pmap->tlb, va);
-    uint64_t page = va & ~QUIRE_PAGE_MASK;
-    for (unsigned way = 0; way < TLB_WAYS - 1; way++) {
-        if (!tlb_allows(&older[way], page, access))
-            continue;
-        struct tlb_entry entry = older[way];
-        *make_front(pmap->tlb, page) = entry;
-        *host = (uint8_t *)(uintptr_t)(va + entry.addend);
-        return true;
-    }
-    return false;
-}
-
 /* I1: a store may pass only where D is set; the walk of a later store sets it and comes here again.
  */
 static void fill_tlb(struct quire_pmap *pmap, uint64_t page, uint64_t entry, const uint8_t *host) {
-    struct tlb_entry *slot = make_front(pmap->tlb, page);
+    struct tlb_entry *slot = tlb_slot(pmap->tlb, page);
     bool stores = (entry & RADIX_WRITE) && (entry & RADIX_DIRTY);
     slot->read_tag = entry & RADIX_READ ? page : TLB_NO_TAG;
     slot->write_tag = stores ? page : TLB_NO_TAG;
@@ -106,9 +65,10 @@ static bool large_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access ac
     const struct tlb_large *large = tlb_large_slot(pmap->tlb, va);
     uint64_t page = va & ~QUIRE_PAGE_MASK;
     if (large->tag != tlb_block(pmap->tlb, va) ||
-        !(access == QUIRE_ACCESS_WRITE ? large->stores : large->loads))
+        !(access == QUIRE_ACCESS_WRITE ? large->stores
+                                       : large->loads && access == QUIRE_ACCESS_READ))
         return false;
-    struct tlb_entry *slot = make_front(pmap->tlb, page);
+    struct tlb_entry *slot = tlb_slot(pmap->tlb, va);
     slot->read_tag = large->loads ? page : TLB_NO_TAG;
     slot->write_tag = large->stores ? page : TLB_NO_TAG;
     slot->addend = large->addend;
@@ -182,8 +142,7 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
     void *entry;
     unsigned order, attempts = 0;
     bool ticked = false;
-    if (access != QUIRE_ACCESS_EXEC && /* fetches have the cache of decoded blocks: code.c */
-        (older_hit(pmap, va, access, host) || large_hit(pmap, va, access, host)))
+    if (large_hit(pmap, va, access, host))
         return QUIRE_OK;
     machine->counters.tlb_misses++;
     struct quire_soft_access seen = {pmap->space, va, access, machine->watched_pc,
@@ -191,7 +150,7 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
     if (soft_watched(machine))
         machine->watch.missed(machine->watch.context, &seen);
     while (!(entry = walk(pmap, va, needed, &order))) {
-        SOFT_CHECK(machine, attempts++ <= RETRIES_MAX); /* I3: a resolved fault leaves a mapping */
+        SOFT_CHECK(machine, attempts++ <= RETRIES_MAX); /* I2: a resolved fault leaves a mapping */
         machine->counters.faults++;
         machine->counters.fault_ns += machine->config.fault_ns;
         quire_soft_charge(machine, machine->config.fault_ns);

@@ -28,12 +28,8 @@
 #include "machine.h"
 
 static void clear(const struct quire_machine *machine, struct tlb *tlb, unsigned hart) {
-    static const struct tlb_entry none = {TLB_NO_TAG, TLB_NO_TAG, 0};
-    for (unsigned set = 0; set < TLB_SETS; set++) {
-        tlb->entries[set] = none;
-        for (unsigned way = 0; way < TLB_WAYS - 1; way++)
-            tlb->older[set][way] = none;
-    }
+    for (unsigned i = 0; i < TLB_ENTRIES; i++)
+        tlb->entries[i] = (struct tlb_entry){TLB_NO_TAG, TLB_NO_TAG, 0};
     for (unsigned i = 0; i < TLB_LARGE_ENTRIES; i++)
         tlb->large[i] = (struct tlb_large){.tag = TLB_NO_TAG};
     tlb->large_shift = machine->shape.leaf_span;

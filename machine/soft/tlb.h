@@ -3,13 +3,7 @@
  * Each hart has a TLB of its own, and in it a bank of entries for each address space that ran
  * there, so entries of different spaces can't be confused: a bank is what an ASID tag is in
  * hardware. It lies with its pmap, which knows by its list of banks which harts may remember
- * something of it (as Linux's mm_cpumask).
- *
- * A bank has sets of four ways, found by page number; the ways of a set are kept in order of use,
- * so the one that goes is the least recently used. The fast path, in host code and in the
- * interpreter, knows the front way only, which was used last and serves nearly always (caches call
- * this way prediction: Powell et al., MICRO 2001); what another way has is brought to the front by
- * the slow path, and is a hit: no walk.
+ * something of it (as Linux's mm_cpumask). Direct-mapped by page number.
  *
  * When a mapping changes, the hart at work forgets it in its own bank, and tells the others to
  * forget it in theirs: a shootdown (quire_tlb_shoot). Harts take turns, so a remote bank is emptied
@@ -31,13 +25,9 @@
 
 struct quire_machine;
 
-/* Reaches 4 MiB, as the second-level TLB of Intel's cores since Haswell (Optimization Reference
- * Manual, 2.1: 1024 entries). */
-#define TLB_SETS    256
-#define TLB_WAYS    4
-#define TLB_ENTRIES (TLB_SETS * TLB_WAYS)
+#define TLB_ENTRIES 256
 /* Entries for blocks of 2 MiB: as many as the first-level data TLB of Intel's cores since Haswell
- * has. 32 of them reach 64 MiB. */
+ * has (Optimization Reference Manual, 2.1). 32 of them reach 64 MiB, the others together 1 MiB. */
 #define TLB_LARGE_ENTRIES 32
 #define TLB_NO_TAG        UINT64_MAX /* not page-aligned, so it matches no access */
 
@@ -58,31 +48,15 @@ struct tlb_large {
 #define TLB_NO_HART UINT32_MAX
 
 struct tlb {
-    struct tlb_entry entries[TLB_SETS]; /* front ways; first: host code looks for them there */
-    struct tlb_entry older[TLB_SETS][TLB_WAYS - 1]; /* by their last use, youngest first */
+    struct tlb_entry entries[TLB_ENTRIES]; /* first: host code looks for them there */
     struct tlb_large large[TLB_LARGE_ENTRIES];
     unsigned large_shift; /* log2 of a block's bytes */
     unsigned hart;        /* whose; TLB_NO_HART: the space has not run yet */
     struct tlb *next;     /* of the same space, on another hart */
 };
 
-/* The front way of va's set, and the others. */
 static inline struct tlb_entry *tlb_slot(struct tlb *tlb, uint64_t va) {
-    return &tlb->entries[(va >> QUIRE_PAGE_SHIFT) % TLB_SETS];
-}
-
-static inline struct tlb_entry *tlb_older(struct tlb *tlb, uint64_t va) {
-    return tlb->older[(va >> QUIRE_PAGE_SHIFT) % TLB_SETS];
-}
-
-/* Whose entry it is; TLB_NO_TAG: nobody's. */
-static inline uint64_t tlb_page(const struct tlb_entry *entry) {
-    return entry->read_tag != TLB_NO_TAG ? entry->read_tag : entry->write_tag;
-}
-
-static inline bool tlb_allows(const struct tlb_entry *entry, uint64_t page,
-                              enum quire_access access) {
-    return (access == QUIRE_ACCESS_WRITE ? entry->write_tag : entry->read_tag) == page;
+    return &tlb->entries[(va >> QUIRE_PAGE_SHIFT) % TLB_ENTRIES];
 }
 
 /* The address of va's block. */
@@ -103,15 +77,9 @@ enum tlb_reach {
 };
 
 static inline bool tlb_forget_page(struct tlb *tlb, uint64_t va) {
-    struct tlb_entry *slot = tlb_slot(tlb, va), *older = tlb_older(tlb, va);
-    unsigned way = 0;
-    if (tlb_page(slot) != va) {
-        while (way < TLB_WAYS - 1 && tlb_page(&older[way]) != va)
-            way++;
-        if (way == TLB_WAYS - 1)
-            return false;
-        slot = &older[way];
-    }
+    struct tlb_entry *slot = tlb_slot(tlb, va);
+    if (slot->read_tag != va && slot->write_tag != va)
+        return false;
     slot->read_tag = slot->write_tag = TLB_NO_TAG;
     return true;
 }
@@ -124,18 +92,13 @@ static inline bool tlb_forget_large(struct tlb *tlb, uint64_t va) {
     return true;
 }
 
-static inline void tlb_forget_between(struct tlb_entry *entry, uint64_t first, uint64_t last) {
-    uint64_t page = tlb_page(entry);
-    if (page >= first && page <= last)
-        entry->read_tag = entry->write_tag = TLB_NO_TAG;
-}
-
 static inline bool tlb_forget_block(struct tlb *tlb, uint64_t va) {
     uint64_t first = tlb_block(tlb, va), last = first + (((uint64_t)1 << tlb->large_shift) - 1);
-    for (unsigned set = 0; set < TLB_SETS; set++) {
-        tlb_forget_between(&tlb->entries[set], first, last);
-        for (unsigned way = 0; way < TLB_WAYS - 1; way++)
-            tlb_forget_between(&tlb->older[set][way], first, last);
+    for (unsigned i = 0; i < TLB_ENTRIES; i++) {
+        struct tlb_entry *slot = &tlb->entries[i];
+        uint64_t tag = slot->read_tag != TLB_NO_TAG ? slot->read_tag : slot->write_tag;
+        if (tag >= first && tag <= last)
+            slot->read_tag = slot->write_tag = TLB_NO_TAG;
     }
     return tlb_forget_large(tlb, va);
 }

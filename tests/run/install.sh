@@ -112,6 +112,13 @@ try never x quire run --thp ''
 try always never quire run --thp al
 try rss pid quire ps --sort r
 try list quire quire root l
+try collapsed.major: x quire run --export coll
+try pprof x quire export run.json p
+for command in $(_quire_commands quire); do # all that a command can do
+    for option in $(quire help "$command" | sed -n 's/^  \(-., \|    \)\?\(--[a-z-]*\).*/\2/p'); do
+        try "$option" x quire "$command" --
+    done
+done
 END
 bash complete.bash "$prefix" || fail "bash"
 shells=bash
@@ -136,6 +143,14 @@ try '--watch:again' quire free --
 try sieve quire run --policy s
 try madvise quire run --thp ''
 try remove quire root l
+try 'collapsed.major' quire run --export coll
+try pprof quire export run.json p
+for command in ${(f)"$(quire help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')"}; do
+    for option in ${(f)"$(quire help $command |
+        sed -n 's/^  \(-., \|    \)\{0,1\}\(--[a-z-]*\).*/\2/p')"}; do
+        [[ -z $option ]] || try "$option:?" quire $command --
+    done
+done
 END
     zsh -f complete.zsh "$prefix" "$scratch" || fail "zsh"
     shells="$shells zsh"
@@ -155,6 +170,16 @@ if command -v fish >/dev/null; then
     try '^sieve' 'quire run --policy s'
     try '^madvise' 'quire run --thp m'
     try '^top' 'quire help t'
+    try '^collapsed.major:.*by major' 'quire run --export coll'
+    try '^pprof.*go tool' 'quire export run.json p'
+    for command in $commands; do
+        fish --no-config -c "source '$prefix/share/fish/vendor_completions.d/quire.fish'
+            complete -C 'quire $command --'" >fish.out 2>&1
+        for option in $("$prefix/bin/quire" help "$command" |
+            sed -n 's/^  \(-., \|    \)\{0,1\}\(--[a-z-]*\).*/\2/p'); do
+            grep -q -e "^$option" fish.out || fail "fish: no $option of $command"
+        done
+    done
     shells="$shells fish"
 fi
 echo "completion in $shells"
