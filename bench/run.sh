@@ -7,6 +7,7 @@
 #   cpu     seven kernels: slowdown of the processor against this machine's
 #   inside  memory operations as a program sees them, by the host's clock
 #   swap    random read-write over four times the RAM
+#   start   a static program that does nothing, from fork to its end, beside qemu-riscv64 if there
 set -eu
 build=$1
 here=$(dirname "$0")
@@ -61,6 +62,17 @@ side_by_side "memory, seen from inside" "$out/inside.native.txt" "$out/inside.qu
 "$quire" run --quiet --clock host --ram 64M --swap 512M -- "$out/inside.riscv" swap 256 >/dev/null
 printf '\nrandom read-write over 256 MiB with 64 MiB of RAM (on quire)\n'
 "$quire" run --clock host --ram 64M --swap 512M -- "$out/inside.riscv" swap 256
+
+printf '\nstart and end of a static program (median of 40)\n'
+echo 'int main(void) { return 0; }' >"$out/nothing.c"
+cc -O2 -o "$out/start" "$here/start.c"
+cc -O2 -static -o "$out/nothing.native" "$out/nothing.c"
+riscv64-linux-gnu-gcc -O2 -static -o "$out/nothing.riscv" "$out/nothing.c"
+"$out/start" native 40 "$out/nothing.native"
+"$out/start" quire 40 "$quire" run --quiet -- "$out/nothing.riscv"
+if command -v qemu-riscv64 >/dev/null; then
+    "$out/start" qemu-riscv64 40 qemu-riscv64 "$out/nothing.riscv"
+fi
 
 printf '\nthe core alone, CPU time of one operation\n'
 root=$here/..
