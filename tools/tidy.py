@@ -51,6 +51,9 @@ OUTER_ROOMS = {
 CORE_SYSTEM_HEADERS = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "limits.h", "stdatomic.h"}
 CORE_BANNED_CALLS = (r"(?<![>.\w])(malloc|calloc|realloc|free|printf|fprintf|snprintf|abort|exit"
                      r"|assert)\s*\(")
+# While a program runs the host's floating-point flags are the program's (machine/soft/cpu_float.c).
+INTEGERS_ONLY = ("src/", "machine/", "os/")
+FLOAT_FILES = re.compile(r"machine/soft/(cpu_float|fp)\.[ch]$")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|not implemented")
 # Names of packages' hosts and of places on one person's machine don't belong into the project.
 FOREIGN = re.compile(r"/home/[a-z]|\b[a-z]+\.(debian|ubuntu)\.(org|com)\b")
@@ -196,12 +199,20 @@ def check_core(path, code):
         depth += line.count("{") - line.count("}")
 
 
+def check_integers(path, code):
+    for number, line in enumerate(code.split("\n"), 1):
+        if re.search(r"\b(double|float)\b", line):
+            find(path, number, "floating point, whose flags are the running program's")
+
+
 def check_c(root, path, text):
     code = blank(text)
     check_includes(root, path, code, text)
     check_functions(path, code)
     if path.startswith("src/"):
         check_core(path, code)
+    if path.startswith(INTEGERS_ONLY) and not FLOAT_FILES.match(path):
+        check_integers(path, code)
     product = path.startswith(
         ("src/", "machine/", "os/", "live/", "watch/", "export/", "cli/", "heap/", "include/"))
     if product and not text.lstrip().startswith("/*"):

@@ -11,7 +11,7 @@ libraries=/usr/riscv64-linux-gnu
 build() { # COMPILER OUTPUT NAME FLAGS...
     compiler=$1 output=$2 name=$3
     shift 3
-    $compiler -O1 -D_GNU_SOURCE "$here/proc_$name.c" -o "$output" -pthread "$@" ||
+    $compiler -O1 -D_GNU_SOURCE "$here/proc_$name.c" -o "$output" -pthread -lm "$@" ||
         fail "proc_$name.c does not compile"
 }
 
@@ -24,7 +24,7 @@ run() { # WHAT EXPECTED OUTPUT COMMAND...
         fail "$what: status $status instead of $expected: $(tail -n 5 "$output" "$scratch/error")"
 }
 
-for name in fork signal memory vma shm ipc layout thread stack exec view timer event; do
+for name in fork signal memory vma shm ipc layout thread stack exec view timer event float; do
     build $cross "$scratch/static" $name -static
     run "proc_$name, static" 0 "$scratch/static.out" -- "$scratch/static"
     run "proc_$name again" 0 "$scratch/again.out" -- "$scratch/static"
@@ -53,6 +53,13 @@ for ram in 16M ${QUIRE_FULL:+17M 18M}; do
 done
 run "proc_oom with swap" 0 "$scratch/out" --ram 8M --swap 8M --overcommit 1 -- "$scratch/oom"
 tail -n 2 "$scratch/out"
+
+# The codecs of compressed swap, and an observer, leave the program's floating point alone.
+build $cross "$scratch/float" float -static
+for codec in lz4 zstd; do
+    run "proc_float with $codec" 0 "$scratch/out" --ram 8M --swap 32M --zswap $codec \
+        --json "$scratch/report" -- "$scratch/float"
+done
 
 # Random calls with random arguments, in a root of their own: the machine goes on.
 mkdir -p "$scratch/calls/tmp"
