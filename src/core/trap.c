@@ -23,6 +23,7 @@
 #include <quire/quire.h>
 
 #include "core/retry.h"
+#include "kmem/slab.h"
 #include "reclaim/reclaim.h"
 #include "vm/vm.h"
 
@@ -122,6 +123,7 @@ void quire_tick(struct quire *q) {
     quire_vm_flush(q);
     quire_compact_background(q);
     quire_vm_collapse(q);
+    quire_kmem_tick(q);
 }
 
 bool quire_wants_tick(const struct quire *q) {

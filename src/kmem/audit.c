@@ -87,7 +87,7 @@ static uint64_t audit_magazines(struct quire_cache *cache) {
     for (const struct magazine *empty = cache->depot_empty; empty; empty = empty->next) {
         CHECK(q, ++nempty <= q->kmem->magazine_cache.in_use);
     }
-    CHECK(q, nfull == cache->ndepot && nfull <= cache->depot_max);
+    CHECK(q, nfull == cache->ndepot && nfull <= cache->depot_max && cache->depot_low <= nfull);
     mark_all(cache, resting, INDEX_SEEN);
     CHECK(q, quire_cache_hot(cache) <= cache->in_use);
     mark_all(cache, INDEX_SEEN, resting);

@@ -9,6 +9,9 @@
  * all rooms above. Audit: audit.c.
  */
 #include "kmem/cache.h"
+
+#include <quire/machine.h>
+
 #include "base/check.h"
 
 /* Largest part of a block that may be left over: an eighth (Bonwick 1994, section 3.2). */
@@ -19,6 +22,7 @@
 #define LINE_BYTES        64
 #define WORD_ALIGN        16 /* what any type needs */
 #define RED_MIN           16 /* bytes of a red zone at least: two words */
+#define TRIM_NS           UINT64_C(1000000000)
 
 /* ---- shape ----------------------------------------------------------------------------------- */
 
@@ -58,10 +62,10 @@ static void size_magazines(struct quire_cache *cache) {
     }
     cache->rounds = rounds < MAGAZINE_ROUNDS ? rounds : MAGAZINE_ROUNDS;
     uint64_t share = quire_page_total(cache->q) << QUIRE_PAGE_SHIFT >> DEPOT_SHARE_SHIFT;
-    uint64_t full = (uint64_t)cache->rounds * cache->stride;
-    while (cache->rounds > 0 && cache->depot_max < DEPOT_MAX &&
-           (cache->depot_max + 1) * full <= share) {
-        cache->depot_max++;
+    uint32_t full = cache->rounds * cache->stride;
+    if (full > 0) {
+        uint32_t most = (uint32_t)(share < INT32_MAX ? share : INT32_MAX) / full;
+        cache->depot_max = most < DEPOT_MAX ? most : DEPOT_MAX;
     }
 }
 
@@ -157,6 +161,18 @@ uint64_t quire_kmem_shrink(struct quire *q) {
         freed += quire_cache_shrink(QUIRE_CONTAINER(link, struct quire_cache, link));
     }
     return freed;
+}
+
+void quire_kmem_tick(struct quire *q) {
+    uint64_t now_ns = quire_mach_now_ns(q->machine);
+    if (now_ns - q->kmem->trimmed_ns < TRIM_NS) {
+        return;
+    }
+    q->kmem->trimmed_ns = now_ns;
+    struct quire_list *head = &q->kmem->caches;
+    for (struct quire_list *link = head->prev; link != head; link = link->prev) {
+        quire_cache_trim(QUIRE_CONTAINER(link, struct quire_cache, link));
+    }
 }
 
 /* Slabs come free while the owners give as well as at the end: free frames are what counts. */

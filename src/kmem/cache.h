@@ -21,11 +21,10 @@
 /* No magazine holds more memory than this; objects of more than a quarter of it have none: what
  * they save is little beside the use of their bytes, and what they keep from others is much. */
 #define MAGAZINE_BYTES 32768
-/* Full magazines that a depot may keep, and the share of RAM that they may hold for one cache:
- * 1/1024. The paper's depots shrink by working set, which needs a clock; ours are bounded, and
- * emptied under pressure. */
-#define DEPOT_MAX         16
-#define DEPOT_SHARE_SHIFT 10
+/* Full magazines that a depot may keep: many, but no more than a 64th of RAM for one cache. What
+ * it did not need for a while goes back (quire_cache_trim), and all of it under pressure. */
+#define DEPOT_MAX         4096
+#define DEPOT_SHARE_SHIFT 6
 
 struct slab {
     struct quire_list link; /* in one of the cache's three lists */
@@ -55,6 +54,7 @@ struct quire_cache {
     uint32_t nprevious;             /* objects in previous: 0 or rounds */
     uint32_t nclosed;               /* objects in loaded while the front is closed */
     uint32_t ndepot, depot_max;     /* full magazines */
+    uint32_t depot_low;             /* the fewest that there were since quire_cache_trim */
     struct magazine *depot_full, *depot_empty;
     bool closed; /* each call takes the slow path, which looks */
 
@@ -83,6 +83,7 @@ struct quire_cache {
 
 struct quire_kmem {
     struct quire_list caches;
+    uint64_t trimmed_ns;               /* when depots were looked at last */
     struct quire_list pools;           /* mempool.c */
     struct quire_cache cache_cache;    /* of struct quire_cache */
     struct quire_cache slab_cache;     /* of off-slab headers */
@@ -130,6 +131,8 @@ void *quire_cache_take(struct quire_cache *cache);
 void quire_cache_guard(struct quire_cache *cache);
 /* All objects in magazines go home, the magazines too. */
 void quire_cache_drain(struct quire_cache *cache);
+/* The magazines that the depot has not needed since the last call go home. O(depot). */
+void quire_cache_trim(struct quire_cache *cache);
 /* Objects in the loaded magazine, and in all of them. */
 uint32_t quire_cache_loaded(const struct quire_cache *cache);
 uint64_t quire_cache_hot(const struct quire_cache *cache);

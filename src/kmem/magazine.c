@@ -9,7 +9,7 @@
  *               │             ▼
  *               │      depot: full ─ full ─ full     empty ─ empty
  *               ▼             │
- *             slabs ◀─────────┘        when the depot has enough, and under pressure
+ *             slabs ◀─────────┘        when not needed for a while, and under pressure
  *
  * With two magazines a program at the edge of one does not go to the depot at every call. Calls on
  * a struct quire never overlap, so that one pair serves all processors, and needs no lock. Counting
@@ -20,6 +20,9 @@
  * is *closed*: it claims to be empty (for alloc) and full (for free), and the slow path works on
  * the same magazines with the true count. So a test sees the objects in the same order as a user
  * does.
+ *
+ * The depot grows as the program needs and shrinks by its working set, as the paper has it (section
+ * 3.5): magazines that lay there for a whole second without being wanted go home.
  *
  * A cache gets its first magazine when it has had a magazine full of objects, or one back: those
  * with a handful of objects for ever (boot) have none.
@@ -104,6 +107,7 @@ static bool refill(struct quire_cache *cache) {
         push(&cache->depot_empty, cache->loaded);
         load(cache, pop(&cache->depot_full));
         cache->ndepot--;
+        cache->depot_low = cache->ndepot < cache->depot_low ? cache->ndepot : cache->depot_low;
         *count_of(cache) = cache->rounds;
         return true;
     }
@@ -251,6 +255,26 @@ void quire_cache_drain(struct quire_cache *cache) {
     while ((magazine = pop(&cache->depot_full)) != NULL) {
         cache->ndepot--;
         drop_magazine(cache, magazine, cache->rounds);
+    }
+    cache->depot_low = 0;
+    while ((magazine = pop(&cache->depot_empty)) != NULL) {
+        drop_magazine(cache, magazine, 0);
+    }
+}
+
+void quire_cache_trim(struct quire_cache *cache) {
+    struct magazine **cut = &cache->depot_full, *magazine;
+    for (uint32_t n = cache->ndepot - cache->depot_low; n > 0; n--) {
+        cut = &(*cut)->next;
+    }
+    magazine = *cut; /* from here on: the bottom of the stack, which nobody came to */
+    *cut = NULL;
+    cache->ndepot -= cache->depot_low;
+    cache->depot_low = cache->ndepot;
+    while (magazine) {
+        struct magazine *next = magazine->next;
+        drop_magazine(cache, magazine, cache->rounds);
+        magazine = next;
     }
     while ((magazine = pop(&cache->depot_empty)) != NULL) {
         drop_magazine(cache, magazine, 0);

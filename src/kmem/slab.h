@@ -14,6 +14,8 @@ void quire_kmem_shutdown(struct quire *q);
 /* Reap: magazines and empty slabs of all caches go back. Returns frames freed. O(caches + objects
  * in magazines). */
 uint64_t quire_kmem_shrink(struct quire *q);
+/* Background work: each second, what waits in magazines and was not needed since goes back. */
+void quire_kmem_tick(struct quire *q);
 /* Ask the owners of reclaimable caches to give up objects, nobjects each at most, then reap.
  * Returns frames freed. What drop_caches and reclaim in earnest call. */
 uint64_t quire_kmem_reclaim(struct quire *q, uint64_t nobjects);

@@ -26,6 +26,7 @@ struct quire_machine {
     unsigned nranges;
     struct quire_ram_range ranges[DOUBLE_RANGES];
     char *memory[DOUBLE_RANGES];
+    uint64_t now_ns;       /* the clock: it stands, but for who moves it */
     uint64_t kernel_pages; /* of addresses at `machine`, never touched; 0: it has none */
     jmp_buf *expected;     /* where a panic goes, NULL: to the ground */
     const char *panic;     /* the condition of the last one */
@@ -49,6 +50,10 @@ void *quire_mach_window(struct quire_machine *machine, quire_frame frame) {
         }
     }
     abort();
+}
+
+uint64_t quire_mach_now_ns(struct quire_machine *machine) {
+    return machine->now_ns;
 }
 
 /* As a rule no kernel area: vmalloc and its like are refused. */

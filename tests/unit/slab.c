@@ -265,13 +265,13 @@ static void magazines(void **state) {
     static void *objects[N];
     static uint32_t places[2][N];
     for (unsigned closed = 0; closed < 2; closed++) {
-        struct quire_machine *machine = double_plain((uint64_t)16 << 20);
+        struct quire_machine *machine = double_plain((uint64_t)4 << 20);
         struct quire *q = kmem_up(machine);
         struct quire_cache *cache;
         uint64_t seed = 77;
         assert_int_equal(quire_cache_create(q, "magazine", 48, 0, NULL, &cache), QUIRE_OK);
         assert_int_equal(cache->rounds, MAGAZINE_ROUNDS);
-        assert_in_range(cache->depot_max, 1, DEPOT_MAX - 1); /* 1/1024 of RAM: not the most */
+        assert_in_range(cache->depot_max, 1, DEPOT_MAX - 1); /* 1/64 of RAM: not the most */
         kmem_fail_every(q, closed ? UINT64_MAX : 0);
         assert_int_equal(cache->closed, closed || QUIRE_AUDITING);
         for (unsigned round = 0; round < 4; round++) {
@@ -288,7 +288,7 @@ static void magazines(void **state) {
                 }
             }
             assert_true(quire_cache_hot(cache) <= (cache->depot_max + 2) * MAGAZINE_ROUNDS);
-            assert_true(n < 1000 || cache->ndepot == cache->depot_max);
+            assert_true(n < 2000 || cache->ndepot == cache->depot_max);
         }
         quire_cache_drain(cache);
         assert_int_equal(cache->in_use, 0);
@@ -536,6 +536,54 @@ static void info(void **state) {
     kmem_down(machine, q);
 }
 
+/* What a depot holds goes home a second later, but for what was wanted since. */
+static void depots_shrink(void **state) {
+    (void)state;
+    enum { N = 40 * MAGAZINE_ROUNDS };
+    static void *objects[N];
+    struct quire_machine *machine = double_plain((uint64_t)16 << 20);
+    struct quire *q = kmem_up(machine);
+    struct quire_cache *cache;
+    assert_int_equal(quire_cache_create(q, "depot", 64, 0, NULL, &cache), QUIRE_OK);
+    for (unsigned i = 0; i < N; i++) {
+        assert_non_null(objects[i] = quire_cache_alloc(cache));
+    }
+    for (unsigned i = 0; i < N; i++) {
+        quire_cache_free(cache, objects[i]);
+    }
+    uint32_t most = cache->ndepot;
+    assert_in_range(most, 37, 40);
+    machine->now_ns += 999999999;
+    quire_kmem_tick(q); /* too early */
+    assert_int_equal(cache->ndepot, most);
+    machine->now_ns += 1;
+    quire_kmem_tick(q); /* there was a moment when it had nothing */
+    assert_int_equal(cache->ndepot, most);
+    for (unsigned i = 0; i < 10 * MAGAZINE_ROUNDS; i++) {
+        assert_non_null(objects[i] = quire_cache_alloc(cache));
+    }
+    uint32_t low = cache->ndepot;
+    assert_in_range(low, most - 10, most - 8);
+    for (unsigned i = 0; i < 10 * MAGAZINE_ROUNDS; i++) {
+        quire_cache_free(cache, objects[i]);
+    }
+    uint64_t free = quire_page_count(q, QUIRE_USE_FREE);
+    machine->now_ns += 1000000000;
+    quire_kmem_tick(q);
+    assert_int_equal(cache->ndepot, most - low);
+    assert_null(cache->depot_empty);
+    assert_in_range(quire_page_count(q, QUIRE_USE_FREE), free + 10, free + 40);
+    quire_kmem_audit(q);
+    for (unsigned i = 0; i < 2; i++) {
+        machine->now_ns += 1000000000;
+        quire_kmem_tick(q);
+    }
+    assert_int_equal(cache->ndepot, 0);
+    quire_kmem_audit(q);
+    assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    kmem_down(machine, q);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_lifetimes),
@@ -546,6 +594,7 @@ int main(void) {
         cmocka_unit_test(failing_switch),
         cmocka_unit_test(failing_boot),
         cmocka_unit_test(magazines),
+        cmocka_unit_test(depots_shrink),
         cmocka_unit_test(no_magazines),
         cmocka_unit_test(one_magazine_only),
         cmocka_unit_test(home_in_any_order),
