@@ -88,8 +88,9 @@ void watch_series_add(struct watch_series *series, uint64_t now_ns, const uint64
 
 /* ---- grid.c: where in memory, when --------------------------------------------------------- */
 
-#define WATCH_ROWS    160
-#define WATCH_COLUMNS 160
+#define WATCH_ROWS      160
+#define WATCH_COLUMNS   160
+#define WATCH_GRID_WAYS 64
 
 struct watch_row {
     uint32_t space;
@@ -98,8 +99,9 @@ struct watch_row {
 };
 struct watch_grid {
     struct watch_row rows[WATCH_ROWS];
-    unsigned nrows, last; /* the row found last */
-    unsigned shift;       /* a row covers 2^shift bytes */
+    unsigned nrows, last;           /* the row found last */
+    uint16_t near[WATCH_GRID_WAYS]; /* by address: where to look next */
+    unsigned shift;                 /* a row covers 2^shift bytes */
     uint64_t column_ns;
 };
 void watch_grid_begin(struct watch_grid *grid);
@@ -117,6 +119,7 @@ void watch_grid_sort(struct watch_grid *grid);
 
 struct watch_region {
     uint32_t space;
+    uint16_t older;      /* row of the same space, 0: none */
     uint64_t start, end; /* as far as it ever reached */
     unsigned prot;
     char name[WATCH_NAME_MAX]; /* file, [heap], [stack], "" for anonymous */
@@ -125,6 +128,7 @@ struct watch_region {
 struct watch_regions {
     struct watch_region rows[WATCH_REGIONS]; /* [0]: others */
     unsigned count;
+    uint16_t newest[WATCH_SPACES];    /* row of a space, 0: none */
     uint16_t near[WATCH_REGION_WAYS]; /* by address: where to look first */
 };
 void watch_regions_begin(struct watch_regions *regions);
@@ -133,10 +137,11 @@ struct watch_region *watch_region_of(struct watch_regions *regions, uint32_t num
 
 /* ---- sites.c: code, and the ways to it ----------------------------------------------------- */
 
-#define WATCH_IMAGES 1024
-#define WATCH_NODES  32768 /* a power of two; of call paths */
-#define WATCH_SITES  16384 /* a power of two; instructions that missed the TLB */
-#define WATCH_DEPTH  12    /* calls of a path that are told apart */
+#define WATCH_IMAGES     1024
+#define WATCH_NODES      32768 /* a power of two; of call paths */
+#define WATCH_SITES      12289 /* instructions that missed the TLB, and number 0, which is none */
+#define WATCH_SITE_INDEX 32768 /* a power of two */
+#define WATCH_DEPTH      12    /* calls of a path that are told apart */
 
 /* A place in a file of code. Image 0 is what lies in no file. */
 struct watch_code {
@@ -159,9 +164,11 @@ struct watch_sites {
     unsigned nimages;
     struct watch_node nodes[WATCH_NODES]; /* [0]: the root, and others */
     unsigned nnodes;
-    uint32_t node_index[2 * WATCH_NODES]; /* hash: number of a node, 0: none */
-    struct watch_site sites[WATCH_SITES]; /* hash; image UINT32_MAX: empty */
+    struct watch_site sites[WATCH_SITES]; /* [0]: none */
     unsigned nsites;
+    /* Hashes: the number of a node or a site, 0: none. Apart from what they lead to, and small:
+     * what a short run touches of all this is a few pages. */
+    uint16_t node_index[2 * WATCH_NODES], site_index[WATCH_SITE_INDEX];
     uint64_t sites_lost; /* misses of instructions that had no room */
 };
 void watch_sites_begin(struct watch_sites *sites);

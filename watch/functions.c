@@ -76,10 +76,8 @@ bool watch_functions_make(struct watch_functions *functions, const struct watch_
         rows[n].line_weight = watch_weight(&node->counts);
         n++;
     }
-    for (unsigned i = 0; i < WATCH_SITES; i++) {
+    for (unsigned i = 1; i < sites->nsites; i++) {
         const struct watch_site *site = &sites->sites[i];
-        if (site->code.image == UINT32_MAX)
-            continue;
         fill(&rows[n], sites, symbols, site->code);
         rows[n].counts.of[WATCH_TLB] = rows[n].site_misses = site->misses;
         rows[n].line_weight = WALK_NS * site->misses;

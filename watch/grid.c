@@ -66,13 +66,25 @@ static void halve_rows(struct watch_grid *grid) {
     grid->last = 0;
 }
 
+/* The row of a place: the one found last, the one that was there last, or any. Rows move when they
+ * halve, so what is remembered is believed only if it is so. -1: there is none. */
+static int row_of(struct watch_grid *grid, uint32_t space, uint64_t at) {
+    uint16_t *near = &grid->near[(at ^ at >> 6 ^ space) % WATCH_GRID_WAYS];
+    const struct watch_row *row = &grid->rows[*near];
+    if (*near < grid->nrows && row->space == space && row->at == at)
+        return *near;
+    int found = find(grid, grid->nrows, space, at);
+    *near = found < 0 ? *near : (uint16_t)found;
+    return found;
+}
+
 void watch_grid_add(struct watch_grid *grid, uint32_t space, uint64_t va, uint64_t now_ns,
                     uint32_t weight) {
     while (now_ns / grid->column_ns >= WATCH_COLUMNS)
         halve_columns(grid);
     struct watch_row *row = &grid->rows[grid->last];
     if (grid->nrows == 0 || row->space != space || row->at != va >> grid->shift) {
-        int found = find(grid, grid->nrows, space, va >> grid->shift);
+        int found = row_of(grid, space, va >> grid->shift);
         while (found < 0 && grid->nrows == WATCH_ROWS) {
             if (grid->shift == 47) { /* more spaces than rows: the newest are told no more */
                 found = WATCH_ROWS - 1;

@@ -3,7 +3,8 @@
  * The manager's regions come and go, split and merge; a reader wants "the heap", "libc's data",
  * "the array of 64 MiB". So a row is kept for what had one name in one space, and a region that
  * lies beside or over such a row, with the same name and protection, is part of it. Few rows are
- * used at a time: the one that an address hashes to is tried first.
+ * used at a time: the one that an address hashes to is tried first, then those of its space, the
+ * newest first.
  *
  *   I1  Row 0 takes what has no room.
  *   I2  A row's range only grows.
@@ -29,14 +30,14 @@ static const char *name_of(const struct quire_region_info *info) {
 
 static bool is_part(const struct watch_region *row, uint32_t number, const char *name,
                     const struct quire_region_info *info) {
-    return row->space == number && info->start.value <= row->end && row->start <= info->end.value &&
-           row->prot == info->prot && strncmp(row->name, name, WATCH_NAME_MAX - 1) == 0;
+    return row->space == number && row->prot == info->prot && info->start.value <= row->end &&
+           row->start <= info->end.value && strncmp(row->name, name, WATCH_NAME_MAX - 1) == 0;
 }
 
 static struct watch_region *row_for(struct watch_regions *regions, uint32_t number,
                                     const struct quire_region_info *info) {
     const char *name = name_of(info);
-    for (unsigned i = regions->count; i-- > 1;) {
+    for (unsigned i = regions->newest[number]; i != 0; i = regions->rows[i].older) {
         struct watch_region *row = &regions->rows[i];
         if (!is_part(row, number, name ? name : "", info))
             continue;
@@ -46,9 +47,13 @@ static struct watch_region *row_for(struct watch_regions *regions, uint32_t numb
     }
     if (regions->count == WATCH_REGIONS)
         return &regions->rows[0]; /* I1 */
-    struct watch_region *row = &regions->rows[regions->count++];
-    *row = (struct watch_region){
-        .space = number, .start = info->start.value, .end = info->end.value, .prot = info->prot};
+    struct watch_region *row = &regions->rows[regions->count];
+    *row = (struct watch_region){.space = number,
+                                 .older = regions->newest[number],
+                                 .start = info->start.value,
+                                 .end = info->end.value,
+                                 .prot = info->prot};
+    regions->newest[number] = (uint16_t)regions->count++;
     snprintf(row->name, sizeof row->name, "%s", name ? name : "");
     return row;
 }

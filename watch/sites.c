@@ -9,18 +9,19 @@
  * distances are a walk with a stride, the cause that a program can do something about.
  *
  *   I1  Node 0 is the root and takes what has no room; sites_lost counts misses without one.
- *   I2  Both hashes are at most half (nodes) and three quarters (sites) full.
+ *   I2  Both hashes are at most half full, and their entries are numbers below 2^16.
  */
 #include "watch/account.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(WATCH_NODES <= UINT16_MAX && WATCH_SITES <= WATCH_SITE_INDEX / 2, "I2");
+
 void watch_sites_begin(struct watch_sites *sites) {
     sites->nimages = 1; /* [0]: code that lies in no file */
     sites->nnodes = 1;
-    for (unsigned i = 0; i < WATCH_SITES; i++)
-        sites->sites[i].code.image = UINT32_MAX;
+    sites->nsites = 1;
 }
 
 void watch_sites_end(struct watch_sites *sites) {
@@ -66,7 +67,7 @@ static uint32_t child_of(struct watch_sites *sites, uint32_t parent, struct watc
     if (sites->nnodes == WATCH_NODES)
         return 0; /* I1 */
     sites->nodes[sites->nnodes] = (struct watch_node){.parent = parent, .code = code};
-    sites->node_index[at] = sites->nnodes;
+    sites->node_index[at] = (uint16_t)sites->nnodes; /* I2 */
     return sites->nnodes++;
 }
 
@@ -83,19 +84,21 @@ struct watch_node *watch_node_of(struct watch_sites *sites, const struct watch_c
 }
 
 void watch_site_miss(struct watch_sites *sites, struct watch_code code, uint64_t va) {
-    uint32_t at = hash(code_key(code), 0, WATCH_SITES);
-    struct watch_site *site = &sites->sites[at];
-    while (site->code.image != UINT32_MAX &&
-           (site->code.image != code.image || site->code.offset != code.offset)) {
-        at = (at + 1) & (WATCH_SITES - 1);
-        site = &sites->sites[at];
+    uint32_t at = hash(code_key(code), 0, WATCH_SITE_INDEX);
+    struct watch_site *site;
+    for (;; at = (at + 1) & (WATCH_SITE_INDEX - 1)) {
+        site = &sites->sites[sites->site_index[at]];
+        if (site == sites->sites ||
+            (site->code.image == code.image && site->code.offset == code.offset))
+            break;
     }
-    if (site->code.image == UINT32_MAX) {
-        if (sites->nsites >= WATCH_SITES / 4 * 3) { /* I2 */
+    if (site == sites->sites) {
+        if (sites->nsites == WATCH_SITES) { /* I1 */
             sites->sites_lost++;
             return;
         }
-        sites->nsites++;
+        sites->site_index[at] = (uint16_t)sites->nsites;
+        site = &sites->sites[sites->nsites++];
         *site = (struct watch_site){.code = code};
     }
     int64_t stride = (int64_t)(va - site->last_va);
