@@ -1,7 +1,8 @@
 /* trace.h: every decision of the manager in order, as one hash and a ring of the last ones.
  *
  * Two runs took the same decisions exactly if the hashes are equal (up to 2^-64). Arguments are
- * numbers that mean the same on every host: frame numbers, addresses, slots, never host pointers.
+ * numbers that mean the same on every host: frame numbers, addresses, slots, numbers of objects in
+ * the order of their making; never host pointers or inodes.
  */
 #ifndef QUIRE_BASE_TRACE_H
 #define QUIRE_BASE_TRACE_H
@@ -15,8 +16,8 @@ enum quire_event {
     QUIRE_EVENT_EVICT,     /* frame, slot or file offset */
     QUIRE_EVENT_SWAP_IN,   /* slot, frame */
     QUIRE_EVENT_SWAP_OUT,  /* slot, frame */
-    QUIRE_EVENT_FILE_IN,   /* inode, page */
-    QUIRE_EVENT_FILE_OUT,  /* inode, page */
+    QUIRE_EVENT_FILE_IN,   /* object, page */
+    QUIRE_EVENT_FILE_OUT,  /* object, page */
     QUIRE_EVENT_MAP,       /* va, pages */
     QUIRE_EVENT_UNMAP,     /* va, pages */
     QUIRE_EVENT_PROTECT,   /* va, pages */

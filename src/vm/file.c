@@ -63,7 +63,7 @@ static enum quire_status read_in(struct quire_object *object, uint64_t index,
     page->index = index;
     quire_lru_add(q, page, shadow);
     q->counters.file_in++;
-    quire_trace(&q->trace, QUIRE_EVENT_FILE_IN, object->info.inode, index);
+    quire_trace(&q->trace, QUIRE_EVENT_FILE_IN, object->id, index);
     *out = page;
     return QUIRE_OK;
 undo:
@@ -119,7 +119,7 @@ enum quire_status quire_file_write_back(struct quire_object *object, struct quir
     }
     set_dirty(object, page, false);
     q->counters.file_out++;
-    quire_trace(&q->trace, QUIRE_EVENT_FILE_OUT, object->info.inode, page->index);
+    quire_trace(&q->trace, QUIRE_EVENT_FILE_OUT, object->id, page->index);
     return QUIRE_OK;
 }
 

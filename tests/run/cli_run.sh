@@ -82,6 +82,10 @@ status 0 eat 40 # with swap it fits
 "$QUIRE" run --ram 16M -- ./program eat 48 2>second || fail "status $?"
 cmp first second || fail "two equal runs differ: $(diff first second)"
 grep -q '^  trace ' first || fail "no trace hash in the summary"
+# Also when the files are others on the host: the same program as a copy, which has another inode.
+cp program again && mv again program
+"$QUIRE" run --ram 16M -- ./program eat 48 2>second || fail "status $?"
+cmp first second || fail "a copy's run differs: $(diff first second)"
 
 # TERM goes to the program: it may catch it, or die of it. Not under timeout(1), which on a busy
 # machine may take a signal before it knows its child, and sends each one twice.

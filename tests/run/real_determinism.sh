@@ -17,12 +17,14 @@ if [ -z "$other" ] && [ -n "${QUIRE_FULL:-}" ] && command -v $their >/dev/null; 
 fi
 ran=0
 
-# Its own directory, new each time, under a name of the same length: what it finds is the same.
+# Its own directory, new each time, under a name of the same length: what it finds is the same. The
+# compiled files that python3 leaves in the tree for the next run are neither read nor written.
 once() { # COMMAND WHERE ARGUMENTS...
     command=$1 where=$2
     shift 2
     rm -rf "$scratch/work" && mkdir "$scratch/work"
-    env -i PATH=/usr/bin:/bin LC_ALL=C "$command" run --ram 24M --swap 512M --root "$root" \
+    env -i PATH=/usr/bin:/bin LC_ALL=C PYTHONDONTWRITEBYTECODE=1 \
+        PYTHONPYCACHEPREFIX=/w/none "$command" run --ram 24M --swap 512M --root "$root" \
         --bind "$scratch/work:/w" -- "$@" >"$scratch/output" 2>"$scratch/$where" </dev/null ||
         fail "$what: status $?: $(tail -n 20 "$scratch/$where")"
     same_output || fail "$what: wrong output"
