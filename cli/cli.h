@@ -99,6 +99,8 @@ int cli_metrics(struct cli_words *words);
 void cli_metrics_help(void);
 int cli_free(struct cli_words *words);
 void cli_free_help(void);
+int cli_lab(struct cli_words *words);
+void cli_lab_help(void);
 int cli_list(struct cli_words *words);
 void cli_list_help(void);
 int cli_maps(struct cli_words *words);

@@ -13,6 +13,7 @@
  *            metrics [options]                            metrics.c
  *            export  RUN.json FORMAT[:FILE]...            export.c
  *            mkswap  [options] FILE                       mkswap.c
+ *            lab     [options] [LAB...|FILE]              lab.c
  *            root    create|add|list|remove               root.c, root_create.sh
  *            doctor                                       doctor.c
  *            help    [COMMAND]                            here
@@ -47,6 +48,7 @@ static const struct cli_command commands[] = {
     {"export", "a saved run in the formats of other tools", cli_export, cli_export_help},
     {"mkswap", "make a file a swap area for run", cli_mkswap, cli_mkswap_help},
     {"root", "make a directory of RISC-V programs for run", cli_root, cli_root_help},
+    {"lab", "try memory management out, with questions or by hand", cli_lab, cli_lab_help},
     {"doctor", "what this host has and lacks", cli_doctor, cli_doctor_help},
     {"help", "say more about a command", help, help_help},
 };
