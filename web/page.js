@@ -62,23 +62,50 @@ const spans = s.end_ns.map((t, i) => (t - (i ? s.end_ns[i - 1] : 0)) / 1e9);
 const rate = key => s[key].map((n, i) => spans[i] > 0 ? n / spans[i] : 0);
 const plots = [];
 globalThis.quirePlots = {}; /* by place, for who wants to ask them (tests/run/report_html.sh) */
+/* A line where something was killed for want of memory. */
+function drawKills(u) {
+  for (const kill of run.oom ? run.oom.victims || [] : []) {
+    const x = u.valToPos(kill.at_ns / 1e9, "x", true), paint = u.ctx;
+    paint.save();
+    paint.fillStyle = css("--warn");
+    paint.fillRect(x - 1, u.bbox.top, 2, u.bbox.height);
+    paint.restore();
+  }
+}
+/* Arrows move the time that all plots show, Home and End go to its ends, Escape leaves. */
+function keys(box, id) {
+  box.tabIndex = 0;
+  box.onkeydown = e => {
+    const u = globalThis.quirePlots[id], last = seconds.length - 1;
+    const at = u.cursor.idx == null ? -1 : u.cursor.idx, step = e.shiftKey ? 10 : 1;
+    const to = {ArrowLeft: at - step, ArrowRight: at + step, Home: 0, End: last}[e.key];
+    if (e.key === "Escape") Object.values(globalThis.quirePlots).forEach(p => p.setCursor({left: -10, top: -10}));
+    if (to == null) return;
+    e.preventDefault();
+    for (const p of Object.values(globalThis.quirePlots))
+      p.setCursor({left: p.valToPos(seconds[Math.max(0, Math.min(last, to))], "x"), top: 40}, true, false);
+  };
+}
 const powers = Array.from({length: 50}, (_, i) => 2 ** i);
 function plot(id, lines, format, options) {
   const box = $(id);
   const draw = () => {
     box.replaceChildren();
     if (seconds.length < 2) { box.append(el("div", {className: "none"}, "Too short a run for a curve.")); return; }
+    keys(box, id);
     const axis = {stroke: css("--soft"), grid: {stroke: css("--line"), width: 1}, ticks: {show: false},
                   font: "11px system-ui, sans-serif"};
+    const most = (u, i) => "max " + format(u.data[i].reduce((a, b) => Math.max(a, b), 0));
     globalThis.quirePlots[id] = new uPlot({
-      width: box.clientWidth, height: 200, cursor: {drag: {x: true, y: false}},
+      width: box.clientWidth, height: 190, cursor: {drag: {x: true, y: false}, sync: {key: "time"}},
+      hooks: {draw: [drawKills]},
       scales: {x: {time: false}, y: {range: (u, low, high) => [0, high > 0 ? high * 1.06 : 1]},
                ...(options && options.scales)},
-      axes: [{...axis, values: (u, at) => at.map(t => time(t * 1e9))},
+      axes: [{...axis, size: 28, values: (u, at) => at.map(t => time(t * 1e9))},
              {...axis, size: 62, values: (u, at) => at.map(format), ...(format === bytes ? {incrs: powers} : {})}, ...(options && options.axes ? options.axes(axis) : [])],
-      series: [{label: "at", value: (u, t) => t == null ? "–" : time(t * 1e9)},
+      series: [{label: "at", value: (u, t) => t == null ? "any time" : time(t * 1e9)},
         ...lines.map(([label, , color, extra]) => ({label, stroke: css(color), width: 1.6,
-          points: {show: false}, value: (u, v) => v == null ? "–" : format(v),
+          points: {show: false}, value: (u, v, i) => v == null ? most(u, i) : format(v),
           ...(extra && extra.fill ? {fill: css(color) + "2a"} : {}), ...(extra && extra.more)}))],
     }, [seconds, ...lines.map(l => l[1])], box);
   };
@@ -91,7 +118,7 @@ plot("memory", [["resident", inBytes("resident_pages"), "--a", {fill: true}],
   ["free", inBytes("free_pages"), "--d", {more: {dash: [4, 4]}}]], bytes);
 const waiting = s.wait_ns.map((n, i) => spans[i] > 0 ? Math.min(100, n / 1e7 / spans[i]) : 0);
 plot("faults", [["major/s", rate("major_faults"), "--b", {fill: true}], ["minor/s", rate("minor_faults"), "--a"],
-  ["waiting", waiting, "--d", {more: {scale: "%", value: (u, v) => v == null ? "–" : v.toFixed(0) + " %"}}]], short,
+  ["waiting", waiting, "--d", {more: {scale: "%", value: (u, v, i) => v == null ? "max " + Math.max(...u.data[i]).toFixed(0) + " %" : v.toFixed(0) + " %"}}]], short,
   {scales: {"%": {range: [0, 106]}}, axes: axis => [{...axis, scale: "%", side: 1, size: 44, grid: {show: false},
     values: (u, at) => at.map(v => v + " %")}]});
 plot("misses", [["TLB misses/s", rate("tlb_misses"), "--a", {fill: true}],

@@ -1,6 +1,9 @@
 #!/bin/sh
 # report_html.sh: the page of --report, opened in Chromium: it draws the values of --json, asks the
-# network for nothing, is small, and works by keyboard.
+# network for nothing, is small, works by keyboard, can be read in dark and light and on a narrow
+# screen. How long it took to open is said.
+#
+# QUIRE_PICTURES=DIR has it take the pictures of docs/ too: docs/report.png, docs/report-dark.png.
 . "$(dirname "$0")/lib.sh"
 cross=riscv64-linux-gnu-gcc
 command -v $cross >/dev/null || skip "no $cross"
@@ -28,12 +31,41 @@ fi
 browser=$(command -v chromium || command -v chromium-browser) || skip "no chromium to open the page"
 cat >probe.js <<'END'
 <script>
+const opened = performance.now(); // since the navigation began: all is drawn
+/* WCAG 2.1, 1.4.3: contrast of colours, by relative luminance. */
+function contrasts() {
+  const style = getComputedStyle(document.documentElement), ground = ["--bg", "--card"];
+  const light = name => {
+    const hex = style.getPropertyValue(name).trim().slice(1).match(/../g);
+    const [r, g, b] = hex.map(h => parseInt(h, 16) / 255)
+      .map(c => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  return Object.fromEntries(["--ink", "--soft", "--warn", "--a", "--b", "--c", "--d"].map(name =>
+    [name, Math.min(...ground.map(on => {
+      const [low, high] = [light(name), light(on)].sort((x, y) => x - y);
+      return (high + .05) / (low + .05);
+    }))]));
+}
 const pixels = document.getElementById("map").getContext("2d");
 const image = pixels.getImageData(0, 0, pixels.canvas.width, pixels.canvas.height).data;
 let lit = 0;
 for (let i = 0; i < image.length; i += 4) lit += image[i] > 20;
 const tabs = [...document.querySelectorAll("#tabs button")];
 const table = [...document.querySelectorAll("#who tbody tr")].map(r => r.cells[0].innerText);
+const plot = document.getElementById("memory"), curves = quirePlots.memory;
+const press = key => plot.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+const legend = () => plot.querySelector(".u-series:nth-child(2) .u-value").textContent;
+const unseen = legend();
+plot.focus();
+press("End");
+press("ArrowLeft");
+const keyboard = {focus: document.activeElement === plot, at: curves.cursor.idx, legend: legend(),
+                  unseen, synced: quirePlots.swap.cursor.idx};
+press("Escape");
+const unreached = [...document.querySelectorAll("button, .scroll, .plot, #map")]
+  .filter(e => e.tabIndex < 0 && e.getAttribute("role") !== "tab")
+  .map(e => e.outerHTML.slice(0, 80));
 tabs[0].focus();
 tabs[0].dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
 const seen = {
@@ -44,6 +76,8 @@ const seen = {
   answer: document.querySelector("#answer p").textContent,
   command: document.getElementById("command").textContent,
   requests: performance.getEntriesByType("resource").length,
+  keyboard, unreached, wide: document.documentElement.scrollWidth - innerWidth,
+  contrasts: contrasts(), dark: matchMedia("(prefers-color-scheme: dark)").matches, opened,
 };
 document.body.innerHTML = "";
 document.body.append(Object.assign(document.createElement("pre"),
@@ -55,13 +89,20 @@ page, probe = open("run.html").read(), open("probe.js").read()
 assert page.count("</body>") == 1
 open("probe.html", "w").write(page.replace("</body>", probe + "</body>"))
 END
-timeout 120 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$scratch/profile" \
-    --window-size=1440,1000 --dump-dom "file://$scratch/probe.html" >dom 2>browser.log ||
+look() { # SCHEME SIZE OPTIONS...: what Chromium does with a page; 0 is dark, 1 light
+    scheme=$1 size=$2
+    shift 2
+    timeout 120 "$browser" --headless --no-sandbox --disable-gpu --hide-scrollbars \
+        --user-data-dir="$scratch/profile" --blink-settings=preferredColorScheme="$scheme" \
+        --window-size="$size" "$@" 2>browser.log
+}
+look 1 1440,1000 --dump-dom "file://$scratch/probe.html" >dom.light ||
     skip "chromium does not start: $(tail -n 1 browser.log)"
+look 0 500,900 --dump-dom "file://$scratch/probe.html" >dom.dark || fail "$(cat browser.log)"
 cat >check.py <<'END'
-import base64, json, re
+import base64, json, re, sys
 run = json.load(open("run.json"))
-found = re.search("SEEN([A-Za-z0-9+/=]*)END", open("dom").read())
+found = re.search("SEEN([A-Za-z0-9+/=]*)END", open("dom." + sys.argv[1]).read())
 assert found, "the page's script did not come to its end"
 seen = json.loads(base64.b64decode(found.group(1)))
 series, page = run["series"], run["machine"]["page_bytes"]
@@ -85,7 +126,30 @@ assert seen["answer"] == run["answer"]["lines"][0]
 assert seen["command"] == "./thrashing </script><b>", seen["command"]
 assert seen["requests"] == 0
 assert seen["chosen"] == "Flame: faults"
+last, keyboard = len(series["end_ns"]) - 1, seen["keyboard"]
+assert keyboard["focus"] and keyboard["at"] == keyboard["synced"] == last - 1, keyboard
+assert keyboard["unseen"].startswith("max ") and keyboard["legend"] != keyboard["unseen"], keyboard
+assert seen["unreached"] == [] and seen["wide"] <= 0, (seen["unreached"], seen["wide"])
+assert seen["dark"] == (sys.argv[1] == "dark")
+for colour, ratio in seen["contrasts"].items():
+    assert ratio >= (3 if len(colour) == 3 else 4.5), (sys.argv[1], colour, ratio)
 assert any(title.startswith("read_round: ") for title in seen["flame"]), seen["flame"]
-print(len(memory[0]), "samples drawn,", seen["lit"], "cells lit,", len(seen["flame"]), "flames")
+print(sys.argv[1] + ":", len(memory[0]), "samples drawn,", seen["lit"], "cells lit,",
+      len(seen["flame"]), "flames; open after", round(seen["opened"]), "ms")
 END
-python3 check.py || fail "the page does not show the run"
+for scheme in light dark; do
+    python3 check.py $scheme || fail "the page does not show the run ($scheme)"
+done
+
+# The pictures of docs/, of a real program.
+[ -n "${QUIRE_PICTURES:-}" ] || exit 0
+need_root
+python3 -c 'import random
+random.seed(1)
+print("\n".join(str(n) for n in random.sample(range(600000), 600000)))' >big.txt
+"$QUIRE" run --ram 12M --swap 128M --quiet --report sort.html --root "$root" --bind . -- \
+    sort -S 60M big.txt >/dev/null || fail "sort: $?"
+look 1 1280,880 --screenshot="$QUIRE_PICTURES/report.png" "file://$scratch/sort.html" &&
+    look 0 1280,880 --screenshot="$QUIRE_PICTURES/report-dark.png" "file://$scratch/sort.html" ||
+    fail "no pictures: $(cat browser.log)"
+echo "pictures in $QUIRE_PICTURES"
