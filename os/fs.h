@@ -182,6 +182,12 @@ struct os_mount {
     int host_fd; /* O_PATH, or -1 */
     struct os_node node;
 };
+/* Dates by the machine's clock: fs_date.c. */
+struct os_date;
+struct os_dates {
+    struct os_date *slots;
+    size_t count, capacity;
+};
 struct os_fs {
     struct os *os;
     struct os_mount *mounts; /* [0] is the root */
@@ -192,6 +198,7 @@ struct os_fs {
     unsigned in_flight;        /* references that lie in queues of sockets */
     uint16_t last_port;        /* given to a socket that had none */
     struct os_object *objects; /* every mapped host file */
+    struct os_dates dates;     /* of host files that programs changed */
     struct os_lock *locks;     /* fcntl */
     struct os_pty *ptys;       /* that are open */
     uint8_t *bounce;           /* OS_BOUNCE_BYTES, for the call in progress */
@@ -299,7 +306,7 @@ int64_t os_host_inherit(struct os *os, int host_fd, const char *path, struct os_
 int64_t os_host_seals(struct os_file *file, int command, uint32_t seals);
 int64_t os_place_open(struct os *os, struct os_place *place, uint32_t flags, uint32_t mode,
                       struct os_file **out);
-void os_stat_from_host(const struct stat *from, struct os_stat *to);
+void os_stat_from_host(struct os *os, const struct stat *from, struct os_stat *to);
 uint8_t os_type_of_mode(uint32_t mode);
 /* The host's console changed state or not: ready events of a host descriptor now. */
 unsigned os_host_poll(int host_fd, unsigned events);
@@ -307,6 +314,27 @@ unsigned os_host_poll(int host_fd, unsigned events);
  * puts the task to sleep for a moment. The handler then returns OS_WAIT. */
 struct pollfd;
 void os_host_wait(struct os_task *task, struct pollfd *fds, unsigned count, uint64_t deadline_ns);
+
+/* ---- dates of host files (fs_date.c) --------------------------------------------------------- */
+
+#define OS_DATE_ACCESSED 1u
+#define OS_DATE_MODIFIED 2u
+#define OS_DATE_CHANGED  4u
+#define OS_DATE_CONTENT  (OS_DATE_MODIFIED | OS_DATE_CHANGED)
+#define OS_DATE_ALL      (OS_DATE_ACCESSED | OS_DATE_CONTENT) /* of a new file */
+
+/* A program has changed this file of the host now: call after the change. */
+void os_date(struct os *os, uint64_t device, uint64_t inode, unsigned what);
+/* The same by a descriptor, or by a name in a directory (no link is followed); name "" is fd. */
+void os_date_host(struct os *os, int fd, const char *name, unsigned what);
+/* A name has come, or gone: both files and their directory. */
+void os_date_made(struct os *os, const struct os_place *place);
+void os_date_removed(struct os *os, const struct os_place *place);
+/* utimensat has set these times (UTIME_NOW and UTIME_OMIT are the host's). */
+void os_date_set(struct os *os, int fd, const char *name, const struct timespec times[2]);
+/* Put what is ours over the host's dates. */
+void os_date_show(struct os *os, const struct stat *from, struct os_stat *to);
+void os_dates_destroy(struct os_fs *fs);
 
 /* ---- mapped files (fs_object.c) -------------------------------------------------------------- */
 

@@ -70,7 +70,7 @@ static struct os_timespec time_from_host(struct timespec time) {
     return (struct os_timespec){time.tv_sec, time.tv_nsec};
 }
 
-void os_stat_from_host(const struct stat *from, struct os_stat *to) {
+void os_stat_from_host(struct os *os, const struct stat *from, struct os_stat *to) {
     *to = (struct os_stat){
         .device = from->st_dev,
         .inode = from->st_ino,
@@ -86,6 +86,7 @@ void os_stat_from_host(const struct stat *from, struct os_stat *to) {
         .modified = time_from_host(from->st_mtim),
         .changed = time_from_host(from->st_ctim),
     };
+    os_date_show(os, from, to);
 }
 
 #define HOST_TTY makedev(5, 0) /* /dev/tty: the controlling terminal (Linux's devices.txt) */
@@ -102,7 +103,7 @@ static int64_t host_stat(struct os_file *file, struct os_stat *stat) {
     struct stat status;
     if (fstat(file->host_fd, &status) < 0)
         return os_host_error();
-    os_stat_from_host(&status, stat);
+    os_stat_from_host(file->os, &status, stat);
     return 0;
 }
 
@@ -116,8 +117,10 @@ static int64_t regular_read(struct os_file *file, void *to, size_t nbytes, uint6
 static int64_t regular_write(struct os_file *file, const void *from, size_t nbytes,
                              uint64_t offset) {
     int64_t result = result_of(pwrite(file->host_fd, from, nbytes, (off_t)offset));
-    if (result > 0)
+    if (result > 0) {
         os_object_after_write(file, offset, from, (size_t)result);
+        os_date(file->os, file->device, file->inode, OS_DATE_CONTENT);
+    }
     return result;
 }
 
@@ -125,6 +128,7 @@ static int64_t regular_truncate(struct os_file *file, uint64_t size) {
     if (ftruncate(file->host_fd, (off_t)size) < 0)
         return os_host_error();
     os_object_after_truncate(file->os, file->device, file->inode, size);
+    os_date(file->os, file->device, file->inode, OS_DATE_CONTENT);
     return 0;
 }
 
@@ -392,6 +396,7 @@ static int64_t open_nameless(struct os *os, struct os_place *place, uint32_t fla
     int fd = openat(place->fd, ".", O_TMPFILE | O_CLOEXEC | access | exclusive, mode);
     if (fd < 0)
         return os_host_error();
+    os_date_host(os, fd, "", OS_DATE_ALL);
     return os_host_file(os, fd, place->path, flags & ~(uint32_t)OS_O_TMPFILE, out);
 }
 
@@ -428,8 +433,10 @@ static int64_t open_host(struct os *os, struct os_place *place, uint32_t flags,
     int fd = open_existing(place, flags);
     if (fd < 0)
         return os_host_error();
-    if (flags & OS_O_TRUNC)
+    if (flags & OS_O_TRUNC) {
         os_object_after_truncate(os, place->status.st_dev, place->status.st_ino, 0);
+        os_date(os, place->status.st_dev, place->status.st_ino, OS_DATE_CONTENT);
+    }
     return os_host_file(os, fd, place->path, flags, out);
 }
 
@@ -443,6 +450,7 @@ static int64_t create_file(struct os *os, struct os_place *place, uint32_t flags
         openat(place->parent_fd, place->name, host_flags(flags | OS_O_CREAT | OS_O_EXCL), mode);
     if (fd < 0)
         return os_host_error();
+    os_date_made(os, place);
     return os_host_file(os, fd, place->path, flags, out);
 }
 

@@ -40,6 +40,14 @@ static int64_t walk_new(struct os_task *task, int dirfd, uint64_t va, struct os_
     return result;
 }
 
+/* What the host said to making this name. */
+static int64_t made(struct os_task *task, const struct os_place *place, int result) {
+    if (result < 0)
+        return os_host_error();
+    os_date_made(task->os, place);
+    return 0;
+}
+
 /* An existing name that may be removed or moved? */
 static int64_t check_old(const struct os_place *place) {
     if (!os_place_exists(place))
@@ -57,7 +65,7 @@ OS_CALL(mkdirat) {
     if (result < 0)
         return result;
     mode_t mode = (mode_t)(args[2] & MODE_MASK & ~task->process->umask);
-    result = host_result(mkdirat(place.parent_fd, place.name, mode));
+    result = made(task, &place, mkdirat(place.parent_fd, place.name, mode));
     os_place_done(&place);
     return result;
 }
@@ -76,7 +84,7 @@ OS_CALL(mknodat) {
     if (place.trailing_slash)
         result = -OS_ENOENT;
     else
-        result = host_result(mknodat(place.parent_fd, place.name, type | mode, 0));
+        result = made(task, &place, mknodat(place.parent_fd, place.name, type | mode, 0));
     os_place_done(&place);
     return result;
 }
@@ -93,7 +101,7 @@ OS_CALL(symlinkat) {
     if (place.trailing_slash)
         result = -OS_ENOENT;
     else
-        result = host_result(symlinkat(target, place.parent_fd, place.name));
+        result = made(task, &place, symlinkat(target, place.parent_fd, place.name));
     os_place_done(&place);
     return result;
 }
@@ -126,6 +134,10 @@ OS_CALL(linkat) {
     result = walk_new(task, (int)args[2], args[3], &to);
     if (result == 0) {
         result = link_places(&from, &to);
+        if (result == 0) { /* an old file with a new name */
+            os_date_host(task->os, to.parent_fd, "", OS_DATE_CONTENT);
+            os_date_host(task->os, to.parent_fd, to.name, OS_DATE_CHANGED);
+        }
         os_place_done(&to);
     }
     os_place_done(&from);
@@ -152,6 +164,8 @@ OS_CALL(unlinkat) {
         result = S_ISDIR(place.status.st_mode) ? -OS_EISDIR : -OS_ENOTDIR;
     if (result == 0)
         result = host_result(unlinkat(place.parent_fd, place.name, directory ? AT_REMOVEDIR : 0));
+    if (result == 0)
+        os_date_removed(task->os, &place);
     os_place_done(&place);
     return result;
 }
@@ -173,9 +187,18 @@ static int64_t rename_places(struct os_task *task, const struct os_place *from,
     if (to->trailing_slash && !os_place_exists(to) && !directory)
         return -OS_ENOTDIR;
     result = host_result(renameat2(from->parent_fd, from->name, to->parent_fd, to->name, flags));
-    if (result == 0 && directory)
+    if (result < 0)
+        return result;
+    if (directory)
         os_cwd_renamed(task->os, from->path, to->path);
-    return result;
+    if (os_place_exists(to) && !(flags & OS_RENAME_EXCHANGE))
+        os_date_removed(task->os, to);
+    os_date_host(task->os, from->parent_fd, "", OS_DATE_CONTENT);
+    os_date_host(task->os, to->parent_fd, "", OS_DATE_CONTENT);
+    os_date_host(task->os, to->parent_fd, to->name, OS_DATE_CHANGED);
+    if (flags & OS_RENAME_EXCHANGE)
+        os_date_host(task->os, from->parent_fd, from->name, OS_DATE_CHANGED);
+    return 0;
 }
 
 OS_CALL(renameat2) {
@@ -218,22 +241,30 @@ static bool is_given(int fd) {
            !(S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode));
 }
 
-static int64_t change_fd(int fd, bool is_link, const struct request *request) {
+static int64_t change_fd(struct os *os, int fd, bool is_link, const struct request *request) {
     char link[OS_HOST_LINK_BYTES];
+    int64_t result;
     if (is_given(fd))
         return request->change == CHANGE_TIMES ? 0 : -OS_EPERM;
     os_host_link(fd, link);
     switch (request->change) {
     case CHANGE_MODE:
-        return is_link ? -OS_EOPNOTSUPP : host_result(fchmodat(AT_FDCWD, link, request->mode, 0));
-    case CHANGE_OWNER:
-        return host_result(fchownat(fd, "", request->uid, request->gid, AT_EMPTY_PATH));
-    default:
+        result = is_link ? -OS_EOPNOTSUPP : host_result(fchmodat(AT_FDCWD, link, request->mode, 0));
         break;
+    case CHANGE_OWNER:
+        result = host_result(fchownat(fd, "", request->uid, request->gid, AT_EMPTY_PATH));
+        break;
+    default:
+        if (is_link)
+            return 0; /* a link's times cannot be set without its name; nobody reads them */
+        result = host_result(utimensat(AT_FDCWD, link, request->times, 0));
+        if (result == 0)
+            os_date_set(os, fd, "", request->times);
+        return result;
     }
-    if (is_link)
-        return 0; /* a link's times cannot be set without its name; nobody reads them */
-    return host_result(utimensat(AT_FDCWD, link, request->times, 0));
+    if (result == 0)
+        os_date_host(os, fd, "", OS_DATE_CHANGED);
+    return result;
 }
 
 static int64_t change_at(struct os_task *task, int dirfd, uint64_t va, unsigned at_flags,
@@ -247,11 +278,13 @@ static int64_t change_at(struct os_task *task, int dirfd, uint64_t va, unsigned 
         return result;
     int fd = os_place_fd(&place);
     bool is_link = place.fd >= 0 && S_ISLNK(place.status.st_mode);
-    if (is_link && request->change == CHANGE_TIMES && place.parent_fd >= 0)
+    if (is_link && request->change == CHANGE_TIMES && place.parent_fd >= 0) {
         result = host_result(
             utimensat(place.parent_fd, place.name, request->times, AT_SYMLINK_NOFOLLOW));
-    else if (fd >= 0)
-        result = change_fd(fd, is_link, request);
+        if (result == 0)
+            os_date_set(task->os, place.parent_fd, place.name, request->times);
+    } else if (fd >= 0)
+        result = change_fd(task->os, fd, is_link, request);
     else
         result = place.file && !place.file->node.entry ? 0 : -OS_EPERM;
     os_place_done(&place);
@@ -263,7 +296,7 @@ static int64_t change_open(struct os_task *task, int fd, const struct request *r
     if (!file || ((file->flags & OS_O_PATH) && request->change != CHANGE_TIMES))
         return -OS_EBADF;
     if (file->host_fd >= 0)
-        return change_fd(file->host_fd, false, request);
+        return change_fd(task->os, file->host_fd, false, request);
     return file->node.entry ? -OS_EPERM : 0;
 }
 
@@ -296,7 +329,7 @@ OS_CALL(fchownat) {
     return change_at(task, (int)args[0], args[1], (unsigned)args[4], &request);
 }
 
-/* "Now" is the host's clock, because the host dates every write by it: make(1) compares the two. */
+/* "Now" is the host's clock for the host's file; for programs it is the machine's (fs_date.c). */
 static int64_t get_time(const struct os_timespec *from, struct timespec *to) {
     if (from->nanoseconds == OS_UTIME_OMIT || from->nanoseconds == OS_UTIME_NOW) {
         *to = (struct timespec){0, from->nanoseconds == OS_UTIME_NOW ? UTIME_NOW : UTIME_OMIT};

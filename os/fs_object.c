@@ -83,6 +83,7 @@ static enum quire_status pager_write(void *context, uint64_t offset, const void 
             return QUIRE_IO;
         done += (size_t)put;
     }
+    os_date(object->fs->os, object->device, object->inode, OS_DATE_CONTENT);
     return QUIRE_OK;
 }
 

@@ -369,6 +369,6 @@ int64_t os_place_stat(struct os *os, const struct os_place *place, struct os_sta
     if (place->node.entry)
         os_node_stat(os, place->node, stat);
     else
-        os_stat_from_host(&place->status, stat);
+        os_stat_from_host(os, &place->status, stat);
     return 0;
 }

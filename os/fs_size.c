@@ -40,8 +40,10 @@ OS_CALL(truncate) {
         result = -OS_EISDIR;
     else if (truncate(os_host_link(place.fd, link), (off_t)args[1]) < 0)
         result = os_host_error();
-    else
+    else {
         os_object_after_truncate(task->os, place.status.st_dev, place.status.st_ino, args[1]);
+        os_date(task->os, place.status.st_dev, place.status.st_ino, OS_DATE_CONTENT);
+    }
     os_place_done(&place);
     return result;
 }
@@ -63,6 +65,7 @@ OS_CALL(fallocate) {
     int host_mode = mode & OS_FALLOC_FL_KEEP_SIZE ? FALLOC_FL_KEEP_SIZE : 0;
     if (fallocate(file->host_fd, host_mode, (off_t)offset, (off_t)length) < 0)
         return os_host_error();
+    os_date(file->os, file->device, file->inode, OS_DATE_CONTENT);
     return 0;
 }
 

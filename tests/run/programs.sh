@@ -1,8 +1,8 @@
 # programs.sh: the list of real programs that several tests run, each with what it must print.
 # Sourced; the test defines `expect WHAT OUTPUT COMMAND...`, which finds in its variables:
 #
-#   clock     virtual, or host for programs that compare the times of files with the time of day
 #   network   1 for servers and clients (over the loopback inside)
+#   inodes    1 for programs that keep the host's inode numbers, others each time, in their data
 #
 #   small_programs   with the packages of every test's tree (lib.sh); seconds
 #   all_programs     with $all_packages; minutes
@@ -10,7 +10,7 @@
 # Commands see a directory of the host, their own, as /w.
 
 small_programs() {
-    clock=virtual network=0
+    network=0 inodes=0
     expect sort 'c
 b
 a' sh -c 'printf "b\na\nc\n" | sort -r'
@@ -90,7 +90,7 @@ asyncio.run(main())'
 }
 
 builders() {
-    clock=host
+    inodes=1
     expect git '300 files, 2 commits, 0 loose' sh -c 'rm -rf /w/g
     mkdir /w/g; cd /w/g; export HOME=/w
     git init -q; git config user.email a@b; git config user.name x
@@ -98,6 +98,7 @@ builders() {
     echo more >>f1; git commit -qam two; git gc -q; git fsck 2>/dev/null
     echo "$(git ls-files | wc -l) files, $(git log --oneline | wc -l) commits," \
         "$(find .git/objects -path "*/??/*" | grep -vc -e pack -e info) loose"'
+    inodes=0
     expect 'gcc and make -j4' 45 sh -c 'rm -rf /w/m; mkdir /w/m; cd /w/m
     for i in 1 2 3 4 5 6 7 8 9; do echo "int f$i(void) { return $i; }" >f$i.c
         sum="$sum + f$i()" decl="$decl int f$i(void);"; done
@@ -105,11 +106,10 @@ builders() {
         "int main(void) { return printf(\"%d\\n\", 0$sum) < 0; }" >main.c
     printf "sum: main.o f1.o f2.o f3.o f4.o f5.o f6.o f7.o f8.o f9.o\n\tcc -o sum *.o\n" >Makefile
     make -s -j4 && ./sum'
-    clock=virtual
 }
 
 all_programs() {
-    clock=virtual network=0
+    network=0 inodes=0
     interpreters
     tools
     servers

@@ -11,7 +11,7 @@ expect() { # WHAT OUTPUT COMMAND...
     what=$1
     printf '%s\n' "$2" >"$scratch/expected"
     shift 2
-    "$QUIRE" run --ram "${ram:-512M}" --clock "$clock" --root "$root" \
+    "$QUIRE" run --ram "${ram:-512M}" --root "$root" \
         --bind "$scratch:/w" -- "$@" >"$scratch/output" 2>"$scratch/log" </dev/null ||
         fail "$what: status $?: $(tail -n 20 "$scratch/log")"
     same_output || fail "$what: wrong output; $(grep -v '^ ' "$scratch/log" | head -n 5)"

@@ -9,7 +9,7 @@
 . "$(dirname "$0")/programs.sh"
 ran=0 fitted_not=0 combinations=0
 
-run() { # OPTIONS... : with $clock, the command in "$@" of the caller is in $scratch/command
+run() { # OPTIONS... : the command in "$@" of the caller is in $scratch/command
     rm -rf "$scratch/work" && mkdir "$scratch/work"
     sh "$scratch/command" "$@" >"$scratch/output" 2>"$scratch/log" </dev/null
 }
@@ -40,8 +40,7 @@ expect() { # WHAT OUTPUT COMMAND...
     shift 2
     # The command as a script, so that it can be run with other options again and again.
     {
-        printf 'exec "%s" run --clock %s --root "%s" --bind "%s/work:/w" "$@" --' "$QUIRE" $clock \
-            "$root" "$scratch"
+        printf 'exec "%s" run --root "%s" --bind "%s/work:/w" "$@" --' "$QUIRE" "$root" "$scratch"
         for word; do
             printf " '%s'" "$(printf '%s\n' "$word" | sed "s/'/'\\\\''/g")"
         done
