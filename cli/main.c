@@ -21,6 +21,7 @@
  */
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,7 +125,20 @@ static void help_help(void) {
          "quire help COMMAND    what a command does and takes");
 }
 
+/* A standard stream that was closed gets something that cannot be used either: else the first file
+ * that is opened would take its number, and what the program prints would go into a report. */
+static void fill_streams(void) {
+    static const int unusable[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", unusable[fd]) != fd) {
+            return; /* no /dev here: then as it is */
+        }
+    }
+}
+
 int main(int argc, char *argv[]) {
+    fill_streams();
     if (argc < 2) {
         print_overview(stderr);
         return CLI_EXIT_OURS;
@@ -143,9 +157,8 @@ int main(int argc, char *argv[]) {
         return unknown(name);
     }
     /* To free, -h is another thing. */
-    if (words.at[0] != NULL &&
-        (strcmp(words.at[0], "--help") == 0 ||
-         (strcmp(words.at[0], "-h") == 0 && command->run != cli_free))) {
+    if (words.at[0] != NULL && (strcmp(words.at[0], "--help") == 0 ||
+                                (strcmp(words.at[0], "-h") == 0 && command->run != cli_free))) {
         command->help();
         return 0;
     }

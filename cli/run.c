@@ -533,6 +533,14 @@ static void take_figures(struct os *os, int status, struct cli_figures *figures)
     };
 }
 
+/* A program that is here, but not where the machine looks. */
+static const char *hint(const struct run *run, const char *program, int exit_code) {
+    bool here = strchr(program, '/') != NULL && access(program, F_OK) == 0;
+    return exit_code == CLI_EXIT_NOT_FOUND && run->config.root != NULL && here
+               ? " in the tree; --bind DIR shows a directory of this machine to it"
+               : "";
+}
+
 /* A machine for run, and on it the program of words. Returns the exit code. */
 static int run_on_machine(struct run *run, struct cli_words *words) {
     extern char **environ;
@@ -556,7 +564,7 @@ static int run_on_machine(struct run *run, struct cli_words *words) {
         }
         status = cli_report_write(&run->report, &run->config, words->at, status);
     } else {
-        cli_wrong("%s", error.message);
+        cli_wrong("%s%s", error.message, hint(run, words->at[0], error.exit_code));
         status = error.exit_code;
     }
     cli_report_end(&run->report);

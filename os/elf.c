@@ -104,8 +104,9 @@ static int64_t check_identity(const uint8_t *header, const char *path,
     if (machine != MACHINE_RISCV)
         return refuse(
             error, OS_ENOEXEC,
-            "%s is a program for %s (ELF machine %u), not for RISC-V: get one with `quire "
-            "root create DIR PACKAGE` and run it with --root DIR",
+            "%s is a program for %s (ELF machine %u), not for RISC-V: compile yours with "
+            "riscv64-linux-gnu-gcc -static, or get one with `quire root create DIR PACKAGE` and "
+            "run it with --root DIR",
             path, machine_name(machine), machine);
     if (header[4] != CLASS_64)
         return refuse(error, OS_ENOEXEC, "%s is a 32-bit RISC-V program; only 64-bit ones can run",

@@ -31,3 +31,4 @@ echo "\$ quire $* > sorted.txt"
 "$quire" "$@" >sorted.txt
 sort big.txt | cmp - sorted.txt
 echo "The output is right: $(wc -c <sorted.txt) bytes, the same as this machine's own sort gives."
+echo "The command is $quire; 'make install PREFIX=~/.local' puts it on your PATH."

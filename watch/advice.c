@@ -285,9 +285,25 @@ static void say_ram(const struct watch *watch, struct watch_advice *advice) {
         "itself. With --ram %lluM nobody would have waited for swap.",
         mib(u.peak_demand), mib(u.total), mib(u.kernel + u.slab),
         (unsigned long long)(advice->enough_bytes / MIB));
-    if (watch->oom.happened)
-        say(advice, "Out of memory at %.3f s: process %d (%s) was killed. %.200s",
-            (double)watch->oom.at_ns / 1e9, watch->oom.pid, watch->oom.name, watch->oom.why);
+}
+
+/* After a kill nobody knows how much more was wanted: the next size to try is a guess, and said to
+ * be one. */
+static void say_kill(const struct watch *watch, struct watch_advice *advice) {
+    const struct watch_oom *oom = &watch->oom;
+    const struct quire_usage *u = &oom->usage;
+    char swap[64] = "there was no swap";
+    if (u->swap_total)
+        snprintf(swap, sizeof swap, "%.1f of %.1f MiB of swap were free", mib(u->swap_free),
+                 mib(u->swap_total));
+    say(advice,
+        "Killed for want of memory at %.3f s: %s (process %d). Programs had %.1f MiB of the "
+        "machine's %.1f MiB, and %s.",
+        (double)oom->at_ns / 1e9, oom->name, oom->pid, mib(u->anon + u->shmem), mib(u->total),
+        swap);
+    say(advice,
+        "How much more it wanted is not known: try --ram %.0fM, or --swap %.0fM to see it run on.",
+        2 * mib(u->total), 4 * mib(u->total));
 }
 
 void watch_advise(const struct watch *watch, const struct watch_functions *functions,
@@ -300,5 +316,8 @@ void watch_advise(const struct watch *watch, const struct watch_functions *funct
             advice->function = "the kernel";
     }
     say_cause(watch, functions, advice); /* I1 */
-    say_ram(watch, advice);
+    if (watch->oom.happened)
+        say_kill(watch, advice);
+    else
+        say_ram(watch, advice);
 }

@@ -45,6 +45,11 @@ run.answer.lines.forEach((line, i) => {
   else p.textContent = line;
   $("answer").append(p);
 });
+if (run.oom) { /* first of all: that is what the reader came for */
+  const kill = run.answer.lines.findIndex(line => line.startsWith("Killed"));
+  if (kill >= 0) $("answer").prepend($("answer").children[kill]);
+  $("answer").firstChild.className = "kill";
+}
 const busy = total.time_ns - total.idle_ns;
 for (const [value, label] of [
   [bytes(total.peak_demand_bytes), "wanted at once, of " + bytes(run.machine.usable_bytes) + " RAM"],

@@ -70,6 +70,25 @@ QUIRE_TEST_WORD=here status 0 env
 head -c 300000 /dev/urandom >bytes
 "$QUIRE" run --quiet -- ./program cat <bytes | cmp - bytes || fail "bytes change on their way"
 
+# Streams that are closed stay closed to the program, and nothing of it goes into our files.
+case $("$QUIRE" run --json probe.json -- /nonexistent 2>&1) in
+*libjansson*) ;;
+*)
+    for streams in '>&-' '2>&-' '<&-' '>&- 2>&- <&-'; do
+        run='"$QUIRE" run --quiet --json closed.json -- ./program echo words'
+        eval "$run $streams" >closed.out ||  fail "with $streams: $?"
+        [ "$(head -c 10 closed.json)" = '{"schema":' ] && ! grep -q '^words' closed.json ||
+            fail "with $streams a file got what the program printed: $(head -c 80 closed.json)"
+    done
+    ;;
+esac
+
+# A program that is here, but not in the tree: what would show it.
+mkdir -p empty-root
+"$QUIRE" run --root empty-root -- ./program exit 0 2>err
+[ $? = 127 ] && grep -q -e '^quire: ./program: no such file in the tree; --bind DIR' err ||
+    fail "outside of the tree: $(cat err)"
+
 # Out of memory, without swap: 137, and the summary says who.
 timeout 120 "$QUIRE" run --ram 16M --swap 0 -- ./program eat 64 >out 2>err
 got=$?

@@ -141,6 +141,14 @@ for scheme in light dark; do
     python3 check.py $scheme || fail "the page does not show the run ($scheme)"
 done
 
+# After a kill that is what the page says first.
+$cross -O1 -g -fno-omit-frame-pointer -static -o leak "$(dirname "$guest")/leak.c" || fail "leak"
+"$QUIRE" run --ram 8M --swap 0 --quiet --report kill.html -- ./leak 2>/dev/null
+[ $? = 137 ] || fail "leak in 8M: not killed"
+look 1 800,600 --dump-dom "file://$scratch/kill.html" >dom.kill || fail "$(cat browser.log)"
+grep -q 'id="answer"[^>]*><p class="kill">Killed for want of memory at [^<]*: leak (process 1)' \
+    dom.kill || fail "the page does not begin with the kill"
+
 # The pictures of docs/, of a real program.
 [ -n "${QUIRE_PICTURES:-}" ] || exit 0
 need_root

@@ -98,6 +98,11 @@ report = json.load(open("oom.json"))
 oom = report["oom"]
 assert report["program"]["status"] == 137 and oom["kills"] == 1 and oom["name"] == "leak", oom
 assert oom["anon_pages"] > 1000 and oom["why"], oom
+assert [v["name"] for v in oom["victims"]] == ["leak"], oom
+lines, answer = report["answer"]["lines"], report["answer"]
+assert any(line.startswith("Killed for want of memory at ") and "(process 1)" in line and
+           line.endswith("there was no swap.") for line in lines), lines
+assert answer["enough_ram_bytes"] == 0 and any("--ram 16M" in line for line in lines), answer
 END
 
 # Files that cannot take it.
