@@ -191,7 +191,7 @@ static bool dma_run(struct lab_call *call) {
         (thing->address & 0xFFFF) + (uint64_t)nbytes > 65536)
         return lab_wrong(call, "the controller reaches 16 MiB, and does not leave its 64 KiB: ask "
                                "dma_alloc for 24 lines, and for no fewer bytes than that");
-    quire_dma_init(&disk.dma, quire_frame_window(call->world->q, (quire_frame){0}),
+    quire_dma_init(&disk.dma, quire_mach_window(call->world->machine, (quire_frame){0}),
                    call->world->config.ram_bytes);
     disk.dma.channels[CHANNEL].device =
         (struct quire_dma_device){.give = give, .done = done, .context = &disk};

@@ -5,13 +5,14 @@
 
 #include "lab/inside.h"
 
-#define FILE_MOST ((int64_t)1 << 30)
+#define FILE_MOST ((int64_t)64 << 20) /* they are the host's memory */
+#define SHM_MOST  ((int64_t)1 << 40)
 
 static bool make(struct lab_call *call, bool shared_memory) {
     int64_t nbytes;
     const char *name = call->argv[0];
     enum quire_status status;
-    if (!lab_range(call, 1, 1, FILE_MOST, &nbytes))
+    if (!lab_range(call, 1, 1, shared_memory ? SHM_MOST : FILE_MOST, &nbytes))
         return false;
     if (strlen(name) >= LAB_NAME)
         return lab_wrong(call, "a name has at most %d bytes", LAB_NAME - 1);

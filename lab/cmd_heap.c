@@ -113,6 +113,10 @@ static bool show_chunk(void *context, const struct quire_heap_chunk *chunk) {
 static bool chunks(struct lab_call *call) {
     struct lab_world *world = call->world;
     struct listing listing = {call, 0};
+    if (!world->current->heap) { /* to make one would be a change */
+        lab_say(call, "  the program has not used malloc yet\n");
+        return true;
+    }
     struct quire_heap *heap = lab_heap(world, world->current);
     world->peeking = true;
     world->peeks = 0;

@@ -274,8 +274,11 @@ static bool vfree_call(struct lab_call *call) {
 static bool kmap_call(struct lab_call *call) {
     int64_t number;
     struct lab_thing *thing;
-    if (!lab_range(call, 0, 0, (int64_t)(call->world->config.ram_bytes / PAGE) - 1, &number) ||
-        !(thing = new_thing(call, LAB_KMAP, "")))
+    if (!lab_number(call, 0, &number))
+        return false;
+    if (!lab_is_ram(call->world, (uint64_t)number))
+        return lab_wrong(call, "0x%" PRIx64 " is no frame of the manager's RAM", (uint64_t)number);
+    if (!(thing = new_thing(call, LAB_KMAP, "")))
         return false;
     thing->frame = (quire_frame){(uint32_t)number};
     return given(call, thing, quire_kmap(call->world->q, thing->frame), "kmap");
@@ -294,7 +297,7 @@ static bool fixmap(struct lab_call *call) {
     int64_t index, page;
     if (!lab_range(call, 0, 0, QUIRE_FIXMAP_SLOTS - 1, &index) || !lab_number(call, 1, &page))
         return false;
-    if (page < 0 || (uint64_t)page % PAGE || (uint64_t)page >= call->world->config.ram_bytes)
+    if ((uint64_t)page % PAGE || !lab_is_ram(call->world, (uint64_t)page / PAGE))
         return lab_wrong(call, "0x%" PRIx64 " is no page of this machine's RAM", (uint64_t)page);
     enum quire_status status =
         quire_fixmap_set(call->world->q, (unsigned)index, (quire_paddr){(uint64_t)page});

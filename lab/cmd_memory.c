@@ -49,6 +49,9 @@ static bool touch_range(struct lab_call *call, uint64_t va, uint64_t nbytes, uin
     struct lab_process *process = call->world->current;
     for (uint64_t at = 0; at < nbytes; at += stride) {
         uint8_t *host;
+        if (call->world->work++ > LAB_WORK_MAX)
+            return lab_refused(call, "too much for one line: %u accesses are the end",
+                               LAB_WORK_MAX);
         enum quire_status status = lab_access(call->world, process, va + at, access, &host);
         if (status != QUIRE_OK)
             return ended(call, status, va + at, access);

@@ -277,9 +277,9 @@ const struct lab_command lab_session_commands[] = {
      LAB_CHANGES | LAB_RAW},
     {"facts", "[PREFIX]", "all numbers that there are", facts, 0},
     {"changes", "", "what the last line changed, layer by layer", changes, 0},
-    {"back", "[N]", "undo the last N lines (1): exactly", back, 0},
-    {"step", "[N]", "do N lines again that were undone", step, 0},
-    {"goto", "LINE", "to the state after this line of history", go, 0},
+    {"back", "[N]", "undo the last N lines (1): exactly", back, LAB_ALONE},
+    {"step", "[N]", "do N lines again that were undone", step, LAB_ALONE},
+    {"goto", "LINE", "to the state after this line of history", go, LAB_ALONE},
     {"history", "", "the lines that made this state", history, 0},
     {"hash", "", "a hash of the whole state", hash, 0},
     {"seed", "N", "for addresses drawn at random", seed, LAB_CHANGES},
@@ -289,7 +289,7 @@ const struct lab_command lab_session_commands[] = {
      "--seed N --swappiness N --page-cluster N --min-free PAGES --overcommit "
      "heuristic|always|never --thp madvise|always|never --dma none|single|block|demand "
      "--dma-reach SIZE --reserve SIZE --check-objects --no-kernel-map",
-     machine, LAB_CHANGES},
+     machine, LAB_CHANGES | LAB_ALONE},
     {"help", "[COMMAND]", "this list, or one of it", help, 0},
     {"quit", "", "end", quit, 0},
     {NULL, "", "", NULL, 0}};

@@ -1,4 +1,4 @@
-/* complete.c: names that begin with what was typed. */
+/* complete.c: names that begin with what was typed, and what they take. */
 #include <string.h>
 
 #include "lab/inside.h"
@@ -24,4 +24,9 @@ const char *lab_complete(const struct lab *lab, bool first, const char *prefix, 
             return lab_functions[i].name;
     }
     return NULL;
+}
+
+const char *lab_takes(const char *command) {
+    const struct lab_command *found = command ? lab_command_find(command) : NULL;
+    return found ? found->arguments : NULL;
 }

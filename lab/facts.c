@@ -26,6 +26,14 @@ static void look_at_walk(struct lab_world *world, struct lab_sight *sight) {
     sight->walk_entry = leaf ? leaf->value : 0;
 }
 
+static uint64_t regions_of(const struct quire_space *space) {
+    struct quire_region_info info;
+    uint64_t n = 0, at = 0;
+    for (; quire_region_at_or_after(space, quire_va(at), false, &info); at = info.end.value)
+        n++;
+    return n;
+}
+
 static void look_at_processes(struct lab_world *world, struct lab_sight *sight) {
     for (unsigned i = 0; i < LAB_PROCESSES; i++) {
         struct lab_process *process = &world->processes[i];
@@ -50,6 +58,7 @@ static void look_at_processes(struct lab_world *world, struct lab_sight *sight) 
         return;
     quire_space_usage(current->space, &sight->proc);
     sight->rss = sight->proc.resident_anon + sight->proc.resident_file + sight->proc.resident_shmem;
+    sight->regions = regions_of(current->space);
     sight->oom_score = quire_space_oom_score(current->space);
     quire_soft_tables(quire_space_pmap(current->space), &sight->tables);
     if (current->heap) {
@@ -117,6 +126,7 @@ const struct lab_fact lab_facts[] = {
     FACT("cpu.background_ns", cpu.background_ns, true, "disk time while nobody waited, ns"),
     /* Its process. */
     FACT("proc.virtual", proc.virtual_pages, true, "pages of its regions"),
+    FACT("proc.regions", regions, true, "its regions: lines of maps"),
     FACT("proc.rss", rss, true, "pages of it in RAM"),
     FACT("proc.anon", proc.resident_anon, false, "of them anonymous"),
     FACT("proc.file", proc.resident_file, false, "of them a file's"),

@@ -14,6 +14,8 @@
 #include <quire/space.h>
 #include <quire/view.h>
 
+#include <quire/machine.h>
+
 #include "lab/lab.h"
 #include "machine/soft/dma.h"
 #include "machine/soft/segment.h"
@@ -29,6 +31,10 @@
 #define LAB_THINGS    4096
 #define LAB_FILES     16
 #define LAB_VARIABLES 256
+/* Accesses that one line may make, whatever it repeats: some seconds. A line inside of another
+ * counts as LAB_WORK_LINE of them. */
+#define LAB_WORK_MAX  20000000u
+#define LAB_WORK_LINE 100u
 
 /* ---- text that grows --------------------------------------------------------------------------
  */
@@ -137,6 +143,7 @@ struct lab_world {
     struct lab_file files[LAB_FILES];
     struct lab_thing *things; /* LAB_THINGS */
     uint64_t random;
+    uint64_t work;               /* of the line that is being done: LAB_WORK_MAX is the end */
     uint64_t accesses, tlb_hits; /* by programs, through the memory unit */
     uint64_t signals, last_signal, oom_kills;
     int last_killed;        /* pid */
@@ -187,6 +194,9 @@ struct lab_thing *lab_thing_named(struct lab_world *world, enum lab_thing_kind k
 /* The address to show for a pointer of the kernel's: its virtual one, else physical. */
 uint64_t lab_kernel_address(struct lab_world *world, const void *pointer);
 
+/* The manager has this frame: it is no hole, and not the machine's own. */
+bool lab_is_ram(struct lab_world *world, uint64_t frame);
+
 /* ---- facts: all numbers that can be asked for, at one moment ----------------------------------
  */
 
@@ -198,8 +208,8 @@ struct lab_sight {
     struct quire_heap_figures heap;
     struct quire_radix_cost tables;
     struct quire_segments_figures seg;
-    uint64_t rss, tables_all, now_ns, accesses, tlb_hits, signals, last_signal, nprocesses, zombies,
-        pid, oom_score, walk_accesses, walk_physical, walk_linear, walk_fault, walk_entry,
+    uint64_t rss, regions, tables_all, now_ns, accesses, tlb_hits, signals, last_signal, nprocesses,
+        zombies, pid, oom_score, walk_accesses, walk_physical, walk_linear, walk_fault, walk_entry,
         walk_steps, file_resident, frames_of_tables, unit_checks, unit_refusals, segpage_accesses,
         segpage_hits, dma_cycles, last_killed, steps, heap_start, text, data, bss, stack_top,
         user_end, direct_base, direct_bytes, area_base, page_bytes, ram_bytes, reads, writes;
@@ -266,6 +276,7 @@ enum lab_command_flag {
     LAB_CHANGES = 1, /* part of the history */
     LAB_PROCESS = 2, /* needs a process that lives */
     LAB_RAW = 4,     /* its argument is the rest of the line, one word */
+    LAB_ALONE = 8,   /* not inside of another line: it moves through them */
 };
 
 struct lab_command {

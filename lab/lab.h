@@ -77,6 +77,9 @@ bool lab_evaluate(struct lab *lab, const char *text, int64_t *value, char error[
  * index-th, NULL past the last. For completion. */
 const char *lab_complete(const struct lab *lab, bool first, const char *prefix, size_t index);
 
+/* What a command takes, as its help says it ("ADDR [BYTES]"); NULL: there is no such command. */
+const char *lab_takes(const char *command);
+
 /* ---- JSON -------------------------------------------------------------------------------------
  */
 

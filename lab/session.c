@@ -326,6 +326,8 @@ static bool dispatch(struct lab_call *call, struct line *line, const char *text)
     call->argv = line->words + first + 1;
     if (!check_count(call, command) || !check_process(call, command))
         return false;
+    if (command->flags & LAB_ALONE && call->lab->depth > 0)
+        return lab_wrong(call, "%s cannot be repeated", command->name);
     if (command->flags & LAB_RAW && call->argc > 0) {
         snprintf(raw, sizeof raw, "%s", rest_of(line, text, first + 1));
         call->argv[0] = raw;
@@ -371,6 +373,8 @@ static bool do_line(struct lab *lab, const char *text, struct lab_result *result
     *result = (struct lab_result){.command = "", .text = "", .error = ""};
     lab->error[0] = '\0';
     lab->world.log = &lab->log;
+    if (lab->depth == 0)
+        lab->world.work = 0;
     if (!lab->world.q)
         lab_wrong(&call, "there is no machine any more: the host had no memory for another");
     else if (strlen(text) >= LAB_LINE_BYTES)
@@ -390,6 +394,9 @@ bool lab_nested(struct lab_call *call, const char *text) {
     bool changes;
     if (call->lab->depth >= 4)
         return lab_wrong(call, "repeat inside repeat inside repeat: four deep is the end");
+    call->world->work += LAB_WORK_LINE;
+    if (call->world->work > LAB_WORK_MAX)
+        return lab_refused(call, "too much for one line: %u accesses are the end", LAB_WORK_MAX);
     call->lab->depth++;
     bool good = do_line(call->lab, text, &result, &changes);
     call->lab->depth--;

@@ -16,9 +16,19 @@ uint64_t lab_kernel_address(struct lab_world *world, const void *pointer) {
     quire_frame frame;
     if (quire_vmalloc_frame(world->q, pointer, &frame))
         return quire_frame_address(frame).value;
-    const uint8_t *ram = quire_frame_window(world->q, (quire_frame){0});
+    const uint8_t *ram = quire_mach_window(world->machine, (quire_frame){0});
     uint64_t physical = (uint64_t)((const uint8_t *)pointer - ram);
     return physical < world->config.ram_bytes ? physical : 0;
+}
+
+bool lab_is_ram(struct lab_world *world, uint64_t frame) {
+    struct quire_ram_range range;
+    for (unsigned i = 0; quire_mach_ram_range(world->machine, i, &range); i++) {
+        uint64_t first = range.start.value / PAGE;
+        if (frame >= first && frame - first < range.length_bytes / PAGE)
+            return true;
+    }
+    return false;
 }
 
 struct lab_thing *lab_thing_new(struct lab_world *world, enum lab_thing_kind kind,
