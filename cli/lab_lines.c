@@ -51,6 +51,20 @@ static void list(struct cli_lines *lines, bool first, const char *word) {
     putchar('\n');
 }
 
+/* A command's name stands first, after "NAME =", or after help. */
+static bool at_command(const char *line, const char *start) {
+    char before[64];
+    size_t n = (size_t)(start - line);
+    if (n >= sizeof before) {
+        return false;
+    }
+    memcpy(before, line, n);
+    before[n] = '\0';
+    size_t name = strspn(before, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    return n == 0 || strcmp(before, "help ") == 0 ||
+           (name > 0 && strcmp(before + name, " = ") == 0);
+}
+
 static unsigned char complete(EditLine *edit, int key) {
     struct cli_lines *lines;
     const LineInfo *line = el_line(edit);
@@ -69,7 +83,7 @@ static unsigned char complete(EditLine *edit, int key) {
     }
     memcpy(word, start, n);
     word[n] = '\0';
-    bool first = start == line->buffer;
+    bool first = at_command(line->buffer, start);
     const char *name = lab_complete(lines->lab, first, word, 0), *other;
     if (name == NULL) {
         return CC_ERROR;

@@ -158,20 +158,11 @@ static void hostile_lines(void **state) {
             ok += result.ok;
             refused += !result.ok;
             assert_true(result.ok || result.error[0] != '\0');
-            if (getenv("LAB_FUZZ_TALK"))
-                fprintf(stderr, "%s%s\n  -> %s %016llx\n", result.changed ? "* " : "", line,
-                        result.ok ? "ok" : result.error, (unsigned long long)lab_hash(lab));
         }
         uint64_t hash = lab_hash(lab);
         size_t place = lab_place(lab);
         assert_true(lab_goto(lab, place / 2));
         assert_true(lab_goto(lab, place));
-        if (lab_hash(lab) != hash && getenv("LAB_FUZZ_TALK")) {
-            for (size_t i = 1; i <= place; i++) {
-                lab_goto(lab, i);
-                fprintf(stderr, "%016llx %s\n", (unsigned long long)lab_hash(lab), lab_line(lab, i - 1));
-            }
-        }
         if (lab_hash(lab) != hash)
             fail_msg("seed %llu, session %llu: back and forth is another state",
                      (unsigned long long)seed, (unsigned long long)s);
