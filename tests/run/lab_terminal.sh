@@ -31,7 +31,7 @@ pid, end = start()
 until(end, b"quire> ")
 os.write(end, b"pro\tone\n")                # proc, and a blank
 until(end, b"(one) begins", b"quire> ")
-os.write(end, b"p = mallo\t100\n")          # a command after NAME =
+os.write(end, b"p = kmallo\t100\n")          # a command after NAME =
 until(end, b"0x", b"quire> ")
 os.write(end, b"print proc.r\tss\n")        # two candidates: both are shown
 until(end, b"proc.regions  proc.rss", b"quire> ")
