@@ -135,8 +135,19 @@ static struct lab *start(struct session *session) {
 /* ---- the student ------------------------------------------------------------------------------
  */
 
+static bool is_ascii(const char *text) {
+    while ((signed char)*text > 0) {
+        text++;
+    }
+    return *text == '\0';
+}
+
 static const char *next_line(struct session *session, const char *prompt) {
     if (session->terminal) {
+        if (!is_ascii(prompt)) { /* what the locale cannot show, libedit cannot have as a prompt */
+            puts(prompt);
+            prompt = "  > ";
+        }
         if (session->lines == NULL) {
             session->lines = cli_lines_open(NULL);
         }

@@ -20,7 +20,10 @@ def until(end, *words):
         while word not in seen:
             if not select.select([end], [], [], 120)[0]:
                 sys.exit(f"no {word} in {seen}")
-            seen += os.read(end, 4096)
+            try:
+                seen += os.read(end, 4096)
+            except OSError:
+                sys.exit(f"no {word} in {seen}")
         seen = seen[seen.index(word) + len(word):]
 
 def done(pid):
