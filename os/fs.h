@@ -132,6 +132,7 @@ struct os_file_ops {
     bool seekable;    /* has an offset: read and write are given it, else it is 0 */
     bool waits_on_host;
     bool message; /* each write is one message: it goes whole or not at all */
+    const struct os_file_ops *positioned; /* for pread and pwrite; NULL: these */
     int64_t (*read)(struct os_file *file, void *to, size_t nbytes, uint64_t offset);
     int64_t (*write)(struct os_file *file, const void *from, size_t nbytes, uint64_t offset);
     unsigned (*poll)(struct os_file *file); /* enum os_poll_events that hold now */
@@ -347,6 +348,8 @@ struct quire_object *os_object_of(struct os_fs *fs, uint64_t device, uint64_t in
 
 /* ---- small things of one file that another uses ---------------------------------------------- */
 
+/* RLIMIT_FSIZE is reached: SIGXFSZ is sent. Returns -EFBIG. */
+int64_t os_size_refused(struct os_task *task);
 void os_cwd_renamed(struct os *os, const char *from, const char *to);
 int64_t os_dir_list_host(struct os_file *file, struct os_listing *listing);
 

@@ -161,7 +161,8 @@ static const struct os_file_ops regular_ops = {
     .ioctl = regular_ioctl,
 };
 
-/* An inherited file: offset is the host's; where it is must be known for I2. */
+/* An inherited file: offset is the host's; where it is must be known for I2. pread and pwrite leave
+ * it where it is, as for any file. */
 static int64_t inherited_read(struct os_file *file, void *to, size_t nbytes, uint64_t offset) {
     (void)offset;
     off_t at = lseek(file->host_fd, 0, SEEK_CUR);
@@ -188,6 +189,7 @@ static int64_t inherited_seek(struct os_file *file, int64_t offset, int whence) 
 
 static const struct os_file_ops inherited_ops = {
     .name = "file",
+    .positioned = &regular_ops,
     .read = inherited_read,
     .write = inherited_write,
     .seek = inherited_seek,

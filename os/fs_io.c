@@ -28,6 +28,7 @@
 struct transfer {
     struct os_task *task;
     struct os_file *file;
+    const struct os_file_ops *ops; /* of the file, for this kind of transfer */
     struct os_vectors vectors;
     uint64_t done;
     bool positioned; /* pread, pwrite: at `position`, the file's offset stays */
@@ -36,6 +37,11 @@ struct transfer {
 
 static uint64_t smaller(uint64_t a, uint64_t b) {
     return a < b ? a : b;
+}
+
+/* The operations that take the offset that they are given. */
+static const struct os_file_ops *at_offsets(const struct os_file *file) {
+    return file->ops->positioned ? file->ops->positioned : file->ops;
 }
 
 /* ---- vectors --------------------------------------------------------------------------------- */
@@ -121,7 +127,7 @@ static int64_t read_loop(struct transfer *transfer) {
     uint64_t start = transfer->positioned ? transfer->position : file->offset;
     while (transfer->done < transfer->vectors.total) {
         uint64_t chunk = smaller(transfer->vectors.total - transfer->done, OS_BOUNCE_BYTES);
-        int64_t got = file->ops->read(file, bounce, chunk, start + transfer->done);
+        int64_t got = transfer->ops->read(file, bounce, chunk, start + transfer->done);
         if (got == -OS_EAGAIN && transfer->done == 0)
             return wait_for(transfer, POLLIN);
         if (got < 0)
@@ -132,7 +138,7 @@ static int64_t read_loop(struct transfer *transfer) {
         if (copied < (uint64_t)got && transfer->done == 0)
             return -OS_EFAULT;
         /* A stream gives what it has; a file ends where it gives less. */
-        if (copied < (uint64_t)got || (uint64_t)got < chunk || !file->ops->seekable)
+        if (copied < (uint64_t)got || (uint64_t)got < chunk || !transfer->ops->seekable)
             break;
     }
     return (int64_t)transfer->done;
@@ -142,17 +148,17 @@ static int64_t read_file(struct transfer *transfer) {
     struct os_file *file = transfer->file;
     if (!os_file_readable(file))
         return -OS_EBADF;
-    if (file->ops->list)
+    if (transfer->ops->list)
         return -OS_EISDIR;
-    if (!file->ops->read)
+    if (!transfer->ops->read)
         return -OS_EINVAL;
-    if (transfer->positioned && !file->ops->seekable && !file->ops->seek)
+    if (transfer->positioned && !transfer->ops->seekable && !transfer->ops->seek)
         return -OS_ESPIPE;
     if (transfer->vectors.total == 0)
         return 0;
     os_file_ref(file); /* I3 */
     int64_t result = read_loop(transfer);
-    if (result > 0 && file->ops->seekable && !transfer->positioned)
+    if (result > 0 && transfer->ops->seekable && !transfer->positioned)
         file->offset += (uint64_t)result;
     os_file_release(file);
     return result;
@@ -169,9 +175,14 @@ static int64_t broken_pipe(struct transfer *transfer) {
 
 /* Room below RLIMIT_FSIZE for a chunk at this offset; 0: none. */
 static uint64_t limit_chunk(const struct transfer *transfer, uint64_t at, uint64_t chunk) {
+    const struct os_file *file = transfer->file;
     uint64_t limit = transfer->task->process->rlimits[OS_RLIMIT_FSIZE][0];
-    if (!transfer->file->ops->seekable || limit == OS_RLIM_INFINITY)
+    if (file->host_fd < 0 || (file->mode & OS_S_IFMT) != OS_S_IFREG || limit == OS_RLIM_INFINITY)
         return chunk;
+    if (!transfer->ops->seekable) { /* inherited: the offset is the host's */
+        int64_t there = file->ops->seek(transfer->file, 0, OS_SEEK_CUR);
+        at = there < 0 ? 0 : (uint64_t)there;
+    }
     return at >= limit ? 0 : smaller(chunk, limit - at);
 }
 
@@ -183,12 +194,12 @@ static int64_t write_loop(struct transfer *transfer, uint64_t start) {
         uint64_t chunk = smaller(transfer->vectors.total - transfer->done, OS_BOUNCE_BYTES);
         chunk = limit_chunk(transfer, at, chunk);
         if (chunk == 0)
-            return transfer->done ? (int64_t)transfer->done : -OS_EFBIG;
+            return transfer->done ? (int64_t)transfer->done : os_size_refused(transfer->task);
         uint64_t copied = os_vectors_copy(transfer->task, &transfer->vectors, transfer->done,
                                           bounce, chunk, false);
         if (copied == 0)
             return transfer->done ? (int64_t)transfer->done : -OS_EFAULT;
-        int64_t put = file->ops->write(file, bounce, copied, at);
+        int64_t put = transfer->ops->write(file, bounce, copied, at);
         if (put == -OS_EAGAIN)
             return wait_for(transfer, POLLOUT);
         if (put == -OS_EPIPE)
@@ -196,7 +207,7 @@ static int64_t write_loop(struct transfer *transfer, uint64_t start) {
         if (put < 0)
             return transfer->done ? (int64_t)transfer->done : put;
         transfer->done += (uint64_t)put;
-        if (copied < chunk || (file->ops->seekable && (uint64_t)put < copied))
+        if (copied < chunk || (transfer->ops->seekable && (uint64_t)put < copied))
             break;
     }
     return (int64_t)transfer->done;
@@ -206,27 +217,27 @@ static int64_t write_file(struct transfer *transfer) {
     struct os_file *file = transfer->file;
     if (!os_file_writable(file))
         return -OS_EBADF;
-    if (!file->ops->write)
+    if (!transfer->ops->write)
         return -OS_EINVAL;
-    if (transfer->positioned && !file->ops->seekable && !file->ops->seek)
+    if (transfer->positioned && !transfer->ops->seekable && !transfer->ops->seek)
         return -OS_ESPIPE;
     if (transfer->vectors.total == 0)
         return 0;
-    if (file->ops->message && transfer->vectors.total > OS_BOUNCE_BYTES)
+    if (transfer->ops->message && transfer->vectors.total > OS_BOUNCE_BYTES)
         return -OS_EMSGSIZE;
     uint64_t start = transfer->positioned ? transfer->position : file->offset;
-    if ((file->flags & OS_O_APPEND) && file->ops->seekable) {
+    if ((file->flags & OS_O_APPEND) && transfer->ops->seekable) {
         struct os_stat stat;
         int64_t result = os_file_stat(file, &stat);
         if (result < 0)
             return result;
         start = (uint64_t)stat.size;
     }
-    if (transfer->task->restarted && !file->ops->seekable)
+    if (transfer->task->restarted && !transfer->ops->seekable)
         transfer->done = transfer->task->progress; /* I2 */
     os_file_ref(file);
     int64_t result = write_loop(transfer, start);
-    if (result > 0 && file->ops->seekable && !transfer->positioned)
+    if (result > 0 && transfer->ops->seekable && !transfer->positioned)
         file->offset = start + (uint64_t)result;
     os_file_release(file);
     return result;
@@ -246,6 +257,7 @@ static int64_t move(struct os_task *task, const uint64_t args[6], unsigned form)
     transfer.position = args[3];
     if (!transfer.file)
         return -OS_EBADF;
+    transfer.ops = transfer.positioned ? at_offsets(transfer.file) : transfer.file->ops;
     if (transfer.positioned && args[3] > INT64_MAX)
         return -OS_EINVAL;
     int64_t result = form & FORM_VECTORS ? os_vectors_get(task, &transfer.vectors, args[1], args[2])
@@ -312,7 +324,13 @@ static int64_t pump(struct transfer *out, struct os_file *in, uint64_t in_at, ui
     uint8_t *bounce = os_fs(in->os)->bounce;
     while (out->done < out->vectors.total) {
         uint64_t chunk = smaller(out->vectors.total - out->done, OS_BOUNCE_BYTES);
-        int64_t got = in->ops->read(in, bounce, chunk, in_at + out->done);
+        chunk = limit_chunk(out, out_at + out->done, chunk);
+        if (chunk ==
+            0) { /* Linux comes here in a turn of its own: the signal is sent in any case */
+            int64_t refused = os_size_refused(out->task);
+            return out->done ? (int64_t)out->done : refused;
+        }
+        int64_t got = at_offsets(in)->read(in, bounce, chunk, in_at + out->done);
         if (got <= 0)
             return out->done ? (int64_t)out->done : got;
         int64_t put = out->file->ops->write(out->file, bounce, (size_t)got, out_at + out->done);
@@ -330,9 +348,13 @@ static int64_t pump(struct transfer *out, struct os_file *in, uint64_t in_at, ui
 }
 
 /* An offset by pointer, or the file's own. */
-static int64_t get_offset(struct os_task *task, uint64_t va, const struct os_file *file,
+static int64_t get_offset(struct os_task *task, uint64_t va, struct os_file *file,
                           uint64_t *offset) {
     *offset = file->offset;
+    if (!va && file->ops->positioned) { /* the host's */
+        int64_t there = file->ops->seek(file, 0, OS_SEEK_CUR);
+        *offset = there < 0 ? 0 : (uint64_t)there;
+    }
     if (!va)
         return 0;
     int64_t result = os_get(task, offset, va, sizeof *offset);
@@ -345,6 +367,8 @@ static int64_t put_offset(struct os_task *task, uint64_t va, struct os_file *fil
         return os_put(task, va, &offset, sizeof offset);
     if (file->ops->seekable)
         file->offset = offset;
+    else if (file->ops->positioned)
+        return file->ops->seek(file, (int64_t)offset, OS_SEEK_SET) < 0 ? -OS_EIO : 0;
     return 0;
 }
 
@@ -357,7 +381,8 @@ static int64_t between(struct os_task *task, int out_fd, uint64_t out_va, int in
     out.done = 0;
     if (!in || !out.file || !os_file_readable(in) || !os_file_writable(out.file))
         return -OS_EBADF;
-    if (!in->ops->read || !in->ops->seekable || !out.file->ops->write)
+    out.ops = out.file->ops;
+    if (!in->ops->read || !at_offsets(in)->seekable || !out.file->ops->write)
         return -OS_EINVAL;
     uint64_t in_at, out_at;
     int64_t result = get_offset(task, in_va, in, &in_at);
@@ -416,11 +441,15 @@ OS_CALL(splice) {
                        smaller(args[4], OS_PIPE_BYTES));
     out.task = task;
     out.file = file;
+    out.ops = file->ops;
     out.done = 0;
     out.vectors.total = smaller(args[4], OS_PIPE_ATOMIC);
     int64_t result = get_offset(task, args[3], file, &at);
     if (result < 0 || out.vectors.total == 0)
         return result;
+    out.vectors.total = limit_chunk(&out, at, out.vectors.total);
+    if (out.vectors.total == 0)
+        return os_size_refused(task);
     /* What was read must find room at once: a pipe takes a whole page or says so before. */
     if (file->ops->poll && !(file->ops->poll(file) & OS_POLLOUT))
         return wait_for(&out, POLLOUT);

@@ -13,6 +13,18 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+int64_t os_size_refused(struct os_task *task) {
+    struct os_signal_info info = {.signo = OS_SIGXFSZ, .code = OS_SI_USER};
+    info.pid = task->process->pid;
+    os_signal_task(task, OS_SIGXFSZ, &info);
+    return -OS_EFBIG;
+}
+
+/* May a file of that size become so long? RLIMIT_FSIZE is about growing only. */
+static bool may_grow(const struct os_task *task, uint64_t from, uint64_t to) {
+    return to <= from || to <= task->process->rlimits[OS_RLIMIT_FSIZE][0];
+}
+
 int64_t os_file_truncate(struct os_file *file, uint64_t size) {
     return file->ops->truncate ? file->ops->truncate(file, size) : -OS_EINVAL;
 }
@@ -23,7 +35,11 @@ OS_CALL(ftruncate) {
         return -OS_EBADF;
     if ((int64_t)args[1] < 0 || !os_file_writable(file))
         return -OS_EINVAL;
-    return os_file_truncate(file, args[1]);
+    struct os_stat stat;
+    int64_t result = os_file_stat(file, &stat);
+    if (result == 0 && !may_grow(task, (uint64_t)stat.size, args[1]))
+        result = os_size_refused(task);
+    return result < 0 ? result : os_file_truncate(file, args[1]);
 }
 
 OS_CALL(truncate) {
@@ -38,6 +54,8 @@ OS_CALL(truncate) {
         result = place.node.entry ? -OS_EACCES : -OS_EINVAL;
     else if (S_ISDIR(place.status.st_mode))
         result = -OS_EISDIR;
+    else if (!may_grow(task, (uint64_t)place.status.st_size, args[1]))
+        result = os_size_refused(task);
     else if (truncate(os_host_link(place.fd, link), (off_t)args[1]) < 0)
         result = os_host_error();
     else {
@@ -63,6 +81,12 @@ OS_CALL(fallocate) {
     if (mode & ~(uint64_t)OS_FALLOC_FL_KEEP_SIZE)
         return -OS_EOPNOTSUPP;
     int host_mode = mode & OS_FALLOC_FL_KEEP_SIZE ? FALLOC_FL_KEEP_SIZE : 0;
+    struct os_stat stat;
+    int64_t result = os_file_stat(file, &stat);
+    if (result < 0)
+        return result;
+    if (!host_mode && !may_grow(task, (uint64_t)stat.size, offset + length))
+        return os_size_refused(task);
     if (fallocate(file->host_fd, host_mode, (off_t)offset, (off_t)length) < 0)
         return os_host_error();
     os_date(file->os, file->device, file->inode, OS_DATE_CONTENT);
