@@ -155,9 +155,11 @@ static void editing(void) {
     modes(0, ECHO);
 }
 
-static volatile sig_atomic_t caught;
+#define LEADER_S 50 /* a session of its own is out of timeout(1)'s reach */
+
+static volatile sig_atomic_t caught[NSIG]; /* each by itself: on a busy host two come at once */
 static void handler(int signal) {
-    caught = signal;
+    caught[signal] = 1;
 }
 
 /* A job of the leader below: stopped for reading in the background, by ^Z, then let go. */
@@ -207,6 +209,7 @@ static void session(void) {
     fflush(stdout);
     int leader = fork();
     if (leader == 0) {
+        alarm(LEADER_S);
         setsid();
         show("no terminal", open("/dev/tty", O_RDWR));
         show("of no session", ioctl(slave, TIOCSPGRP, &leader));
@@ -219,10 +222,10 @@ static void session(void) {
         signal(SIGINT, handler);
         signal(SIGWINCH, handler);
         write(report[1], "r", 1);
-        while (caught != SIGINT)
-            pause();
+        while (!caught[SIGINT])
+            usleep(1000);
         printf("interrupted\n");
-        while (caught != SIGWINCH)
+        while (!caught[SIGWINCH])
             usleep(1000);
         printf("resized\n");
         fflush(stdout);
@@ -257,13 +260,14 @@ static void hangup(void) {
     fflush(stdout);
     int leader = fork();
     if (leader == 0) {
+        alarm(LEADER_S);
         setsid();
         ioctl(slave, TIOCSCTTY, 0);
         signal(SIGHUP, handler);
         close(master);
         write(report[1], "r", 1);
-        while (caught != SIGHUP)
-            pause();
+        while (!caught[SIGHUP])
+            usleep(1000);
         printf("hung up\n");
         show("read", read(slave, &byte, 1));
         show("write", write(slave, "x", 1));
