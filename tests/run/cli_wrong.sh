@@ -45,6 +45,18 @@ expect 125 '1 to 90 percent' run --zswap lz4:0 -- x
 expect 125 '1 to 90 percent' run --zswap zstd:100 -- x
 expect 125 'not a number' run --zswap zstd:much -- x
 expect 125 'needs a lz4|zstd' run --zswap
+expect 125 "no lab 'frok'; did you mean 'fork'" lab frok
+expect 125 'quire lab --list shows them' lab nonsense-that-is-not-there
+expect 125 'there are en and zh' lab --lang de
+expect 125 'write NAME=VALUE' lab --answer 7
+expect 125 'name a lab, or --all' lab --check
+expect 125 "all labs, without 'fork'" lab --all fork
+expect 125 'did you mean --ram' lab --rma 3M
+expect 125 'write a size' lab --ram lots
+expect 125 'one of Sv48' lab --format Sv99
+expect 125 'one of linux' lab --policy newest
+expect 125 'one word' lab --ram '3M --swap 4M'
+expect 125 'not a text of at most\|not a script' lab /bin/sh
 expect 125 'needs one file' mkswap
 expect 125 'needs a SIZE, as in --size 1G' mkswap --size
 expect 125 'did you mean --label' mkswap --lable x y
