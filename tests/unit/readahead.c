@@ -43,6 +43,9 @@ static void pays_for_who_walks(void **state) {
             took[with] += walk(&rig, va, way == 1);
             const struct quire_counters *c = quire_counters(rig.q);
             majors[with] = c->pgmajfault - before;
+            struct quire_soft_counters machine; /* the wait for guesses is a wait as well */
+            quire_soft_counters(rig.machine, &machine);
+            assert_true(c->stall_ns >= machine.stall_ns / 10 * 9);
             if (with)
                 assert_true(c->swap_ra > PAGES && c->swap_ra_hit * 10 > c->swap_ra * 9);
             else
