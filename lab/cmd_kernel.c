@@ -178,6 +178,27 @@ static bool cache_free(struct lab_call *call) {
     return true;
 }
 
+/* All objects of a cache, or every Nth in the order in which they were taken. */
+static bool cache_drop(struct lab_call *call) {
+    struct lab_thing *cache = named(call, LAB_CACHE, "cache");
+    int64_t every, n = 0, seen = 0;
+    if (!cache || !lab_number_or(call, 1, 1, &every))
+        return false;
+    if (every < 1)
+        return lab_wrong(call, "every %" PRId64 "th object; write 1 (all) or more", every);
+    for (unsigned i = 0; i < LAB_THINGS; i++) {
+        struct lab_thing *thing = &call->world->things[i];
+        if (!thing->used || thing->kind != LAB_OBJECT || thing->owner != cache ||
+            seen++ % every != 0)
+            continue;
+        quire_cache_free(cache->pointer, thing->pointer);
+        thing->used = false;
+        n++;
+    }
+    lab_say(call, "  %" PRId64 " objects given back\n", n);
+    return lab_value(call, n);
+}
+
 static bool cache_shrink(struct lab_call *call) {
     struct lab_thing *cache = named(call, LAB_CACHE, "cache");
     if (!cache)
@@ -258,6 +279,7 @@ static bool vmalloc_call(struct lab_call *call) {
     struct lab_thing *thing;
     if (!lab_number(call, 0, &nbytes) || !(thing = new_thing(call, LAB_VMALLOC, "")))
         return false;
+    thing->nbytes = (uint64_t)nbytes;
     return given(call, thing, quire_vmalloc(call->world->q, (uint64_t)nbytes), "vmalloc");
 }
 
@@ -321,6 +343,8 @@ const struct lab_command lab_kernel_commands[] = {
      LAB_CHANGES},
     {"cache_alloc", "NAME", "an object of it", cache_alloc, LAB_CHANGES},
     {"cache_free", "ADDR", "give it back", cache_free, LAB_CHANGES},
+    {"cache_drop", "NAME [EVERY]", "give back all its objects, or every so-manieth", cache_drop,
+     LAB_CHANGES},
     {"cache_shrink", "NAME", "empty slabs go back", cache_shrink, LAB_CHANGES},
     {"cache_destroy", "NAME", "", cache_destroy, LAB_CHANGES},
     {"mempool_create", "NAME LEAST BYTES", "a pool with a reserve", mempool_create, LAB_CHANGES},

@@ -333,6 +333,29 @@ static bool f_entry(struct lab *lab, int64_t va, int64_t *value) {
     return true;
 }
 
+/* Eight bytes of the process, looked at without a fault. */
+static bool f_word(struct lab *lab, int64_t va, int64_t *value) {
+    struct quire_space *space = current_space(lab);
+    return space && (uint64_t)va < lab->world.layout.user_end &&
+           quire_soft_peek(quire_space_pmap(space), (uint64_t)va, value, sizeof *value);
+}
+
+/* The frame behind an address that vmalloc gave. */
+static bool f_kframe(struct lab *lab, int64_t va, int64_t *value) {
+    for (unsigned i = 0; i < LAB_THINGS; i++) {
+        const struct lab_thing *thing = &lab->world.things[i];
+        uint64_t offset = (uint64_t)va - thing->address;
+        quire_frame frame;
+        if (!thing->used || thing->kind != LAB_VMALLOC || offset >= thing->nbytes)
+            continue;
+        if (!quire_vmalloc_frame(lab->world.q, (const char *)thing->pointer + offset, &frame))
+            return false;
+        *value = frame.number;
+        return true;
+    }
+    return false;
+}
+
 /* Free blocks of an order, in all zones: the columns of buddyinfo. */
 static bool f_blocks(struct lab *lab, int64_t order, int64_t *value) {
     struct lab_text text = {0};
@@ -393,6 +416,8 @@ const struct lab_function lab_functions[] = {
     {"resident", "1: the page of this address has a frame", f_resident},
     {"swapped", "1: it lies on swap", f_swapped},
     {"frame", "the number of its frame, -1: none", f_frame},
+    {"kframe", "the number of the frame behind this address of vmalloc", f_kframe},
+    {"word", "the 8 bytes there, looked at without a fault", f_word},
     {"entry", "the bits of its page-table entry, 0: none", f_entry},
     {"blocks", "free blocks of this order (0 to 10), as in buddyinfo", f_blocks},
     {"alive", "1: this process lives", f_alive},

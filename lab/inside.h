@@ -8,13 +8,12 @@
 #include <quire/kmap.h>
 #include <quire/kmem.h>
 #include <quire/layout.h>
+#include <quire/machine.h>
 #include <quire/policy.h>
 #include <quire/quire.h>
 #include <quire/segment.h>
 #include <quire/space.h>
 #include <quire/view.h>
-
-#include <quire/machine.h>
 
 #include "lab/lab.h"
 #include "machine/soft/dma.h"
