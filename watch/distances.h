@@ -1,0 +1,107 @@
+/* distances.h: how deep in the LRU stack each page was that a program touched. Internal to watch/.
+ *
+ * From it follow, for a whole run and exactly, the faults of LRU with any size of RAM (the miss
+ * curve) and the pages in use over any span of time (the working-set curve). distances.c has the
+ * theory. One thread; nothing is shared.
+ */
+#ifndef QUIRE_WATCH_DISTANCES_H
+#define QUIRE_WATCH_DISTANCES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Pages that are remembered: 4 GiB of them. A page that comes back after so many others counts as
+ * new; distances below that stay exact. It bounds the memory: about 64 bytes a page. */
+#define WATCH_PAGES (1u << 20)
+/* Pages that left the window and are not in order yet, until somebody must call settle. */
+#define WATCH_NEAR 256
+/* Spans of the working-set curve: four to a doubling. */
+#define WATCH_SPANS 112
+
+struct watch_page {
+    uint64_t key;  /* space and number of the page */
+    uint64_t last; /* touch that is known */
+    uint32_t next; /* in the chain of the hash, or of free ones */
+    uint32_t at;   /* HELD, NEAR + place in near[], or the position in the order */
+    uint32_t holders;
+};
+
+struct watch_near {
+    uint64_t last;
+    uint32_t page; /* NONE: it came back */
+    uint32_t turn; /* in which order they left */
+};
+
+struct watch_distances {
+    /* Set by create; tests may change them before the first touch. */
+    uint32_t max_pages, near_limit;
+    uint64_t first_span;
+
+    struct watch_page *pages;
+    uint32_t npages, room, free; /* ever used; allocated; first free one */
+    uint32_t live;
+    uint32_t *hash; /* room of them: a page or NONE */
+
+    /* The order of pages that are neither held nor near: by last touch, old ones first. */
+    uint64_t *bits;  /* a 1 at each position that a page or a hole has */
+    uint32_t *sums;  /* Fenwick tree over the words of bits */
+    uint32_t *who;   /* the page at a position; NONE: a hole, or nobody */
+    uint32_t npositions, end, low, settled;
+    uint32_t *holes; /* a heap of positions, the newest on top */
+    uint32_t nholes;
+
+    struct watch_near *near; /* since the last settle, oldest departure first */
+    uint32_t nnear, near_room, nnear_live, near_holes, held;
+
+    /* What came of it. hits[d]: touches at stack depth d; those at depths up to reach, and of pages
+     * in the window, which nobody sees, are counted at no depth: they are hits for every size from
+     * reach on. */
+    uint64_t *hits;
+    uint32_t nhits, deepest, reach;
+    uint64_t cold; /* touches of pages that were new, or forgotten */
+    uint64_t events;
+    uint64_t short_sum; /* of intervals that nobody saw */
+    uint64_t span_count[WATCH_SPANS + 1], span_sum[WATCH_SPANS + 1];
+    bool broken; /* the host had no memory: nothing here is right any more */
+};
+
+/* False: the host has no memory. */
+bool watch_distances_create(struct watch_distances *d);
+void watch_distances_end(struct watch_distances *d);
+
+/* A touch of a page that the window does not hold (or that another window holds too). Its number,
+ * for leave; UINT32_MAX: no memory, and all is broken. Times never go back. O(log n). */
+uint32_t watch_distances_enter(struct watch_distances *d, uint64_t key, uint64_t time);
+/* The window gives it up; last is when it was touched last there. O(1) */
+void watch_distances_leave(struct watch_distances *d, uint32_t page, uint64_t last);
+/* A touch by somebody without a window. */
+void watch_distances_touch(struct watch_distances *d, uint64_t key, uint64_t time);
+/* The page is gone, for a space or by munmap. => nobody holds it */
+void watch_distances_remove(struct watch_distances *d, uint64_t key, uint64_t time);
+/* All of them of which (key & mask) == value. O(pages) */
+void watch_distances_remove_all(struct watch_distances *d, uint64_t mask, uint64_t value,
+                                uint64_t time);
+
+/* Is it time to put the near ones in order? */
+static inline bool watch_distances_full(const struct watch_distances *d) {
+    return d->nnear_live >= d->near_limit;
+}
+/* A moment such that most of them left before. The caller lets all windows give up what they hold
+ * that was not touched since, and then calls settle with it. */
+uint64_t watch_distances_limit(struct watch_distances *d);
+void watch_distances_settle(struct watch_distances *d, uint64_t before);
+
+/* Touches that a RAM of so many pages under LRU would have had to bring a page in for, cold ones
+ * included. => size >= reach. O(size of the curve) */
+uint64_t watch_distances_misses(const struct watch_distances *d, uint32_t size);
+/* The end of a run at this time, for the working set: the intervals that are still open. Windows
+ * have given up all they held. Once. */
+void watch_distances_finish(struct watch_distances *d, uint64_t time);
+/* Span number i of the curve, in units of time; exact if no window kept a page untouched for longer
+ * than the first. And pages touched in a span of that length, as a sum over all moments: divide by
+ * the time of the run. => finished */
+uint64_t watch_distances_span(const struct watch_distances *d, unsigned i);
+double watch_distances_set(const struct watch_distances *d, unsigned i);
+
+#endif
