@@ -84,8 +84,7 @@ void os_visit(struct os *os, void (*visit)(void *context), void *context);
 void os_visit_ask(struct os *os);
 /* touch is called, in os_run's thread, before programs or this kernel write to the host's terminal
  * (bytes), and before programs read from it or set it up (NULL). touch NULL: nobody is called. */
-void os_console_watch(struct os *os,
-                      void (*touch)(void *context, const char *bytes, size_t nbytes),
+void os_console_watch(struct os *os, void (*touch)(void *context, const char *bytes, size_t nbytes),
                       void *context);
 /* A file of the machine's /proc, path without "/proc/"; of a directory its names, one a line, of a
  * link that leads elsewhere its target. self is process 1. 0, and *bytes is for free() and ends
@@ -119,6 +118,8 @@ struct os_watch {
     void (*call_ends)(void *context, struct quire_space *space);
     void (*turn_ends)(void *context); /* some time has gone by: a tenth of a millisecond or more */
     void (*oom)(void *context, int pid, const char *name, const char *why); /* before it goes */
+    /* The kernel has copied bytes from or to a program's memory; NULL: nobody asks. */
+    void (*copied)(void *context, struct quire_space *space, uint64_t va, size_t nbytes);
 };
 void os_watch(struct os *os, const struct os_watch *watch); /* copied; NULL: nobody any more */
 

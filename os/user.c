@@ -24,6 +24,13 @@ static struct quire_space *space_for(struct os_task *task, uint64_t va, size_t n
     return task->process->space;
 }
 
+/* A copy was done. */
+static inline void tell(struct os_task *task, uint64_t va, size_t nbytes) {
+    const struct os_watch *watch = &task->os->watch;
+    if (watch->copied)
+        watch->copied(watch->context, task->process->space, va, nbytes);
+}
+
 int64_t os_get(struct os_task *task, void *to, uint64_t from_va, size_t nbytes) {
     if (nbytes == 0)
         return 0;
@@ -32,6 +39,7 @@ int64_t os_get(struct os_task *task, void *to, uint64_t from_va, size_t nbytes) 
         os_check_copy(task, from_va, nbytes, OS_IN, false);
     if (!space || quire_copy_in(space, to, quire_va(from_va), nbytes) != 0)
         return -OS_EFAULT;
+    tell(task, from_va, nbytes);
     return 0;
 }
 
@@ -43,6 +51,7 @@ int64_t os_put(struct os_task *task, uint64_t to_va, const void *from, size_t nb
         os_check_copy(task, to_va, nbytes, OS_OUT, false);
     if (!space || quire_copy_out(space, quire_va(to_va), from, nbytes) != 0)
         return -OS_EFAULT;
+    tell(task, to_va, nbytes);
     return 0;
 }
 
@@ -62,6 +71,7 @@ int64_t os_get_string(struct os_task *task, char *to, uint64_t from_va, size_t c
             piece = 64;
         if (va >= OS_USER_HIGH || quire_copy_in(space, to + done, quire_va(va), piece) != 0)
             return -OS_EFAULT;
+        tell(task, va, piece);
         const char *end = memchr(to + done, 0, piece);
         if (end)
             return end - to;

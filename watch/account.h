@@ -6,6 +6,7 @@
 #ifndef QUIRE_WATCH_ACCOUNT_H
 #define QUIRE_WATCH_ACCOUNT_H
 
+#include "watch/distances.h"
 #include "watch/watch.h"
 
 /* What happens to pages. An event may be several: a major fault from swap is MAJOR and SWAP_IN, and
@@ -218,6 +219,37 @@ void watch_symbols_destroy(struct watch_symbols *symbols);
 /* The function that an offset of an image lies in. symbols may be NULL: nothing is known. */
 struct watch_symbol watch_symbol_of(struct watch_symbols *symbols, struct watch_code code);
 
+/* ---- curves.c: which pages, in what order: faults by size of RAM, and the working set -------- */
+
+#define WATCH_BREAKS 256 /* spaces whose end of the heap is remembered */
+
+struct watch_curves {
+    struct quire_machine *machine;
+    struct watch_distances distances;
+    bool finished;
+    /* Who keeps a count beside this one (tests) hears of pages that end; NULL: nobody. */
+    void (*ended)(void *context, uint64_t page, uint64_t npages);
+    void *context;
+    struct watch_break { /* where the heap of a space ended */
+        uint32_t space;
+        uint64_t end;
+    } breaks[WATCH_BREAKS];
+};
+/* False: the host has no memory. */
+bool watch_curves_begin(struct watch_curves *curves, struct quire_machine *machine);
+void watch_curves_end(struct watch_curves *curves);
+/* What the machine is to call (with the curves as its context); see soft.h. */
+uint32_t watch_curves_enter(struct watch_curves *curves, uint64_t page, uint64_t time);
+void watch_curves_leave(struct watch_curves *curves, uint32_t number, uint64_t last);
+void watch_curves_touch(struct watch_curves *curves, uint64_t page, uint64_t time);
+/* The kernel copied bytes; a space ends; a call has ended that had these registers. */
+void watch_curves_copied(struct watch_curves *curves, struct quire_space *space, uint64_t va,
+                         size_t nbytes);
+void watch_curves_space_ends(struct watch_curves *curves, const struct quire_space *space);
+void watch_curves_called(struct watch_curves *curves, struct quire_space *space, const uint64_t *x);
+/* The run is over: the curves are whole. */
+void watch_curves_finish(struct watch_curves *curves);
+
 /* ---- the whole ----------------------------------------------------------------------------- */
 
 /* The run is over: the last figures are taken. */
@@ -255,6 +287,7 @@ struct watch {
     struct watch_regions regions;
     struct watch_sites sites;
     struct watch_codes codes;
+    struct watch_curves curves;
 };
 
 #endif

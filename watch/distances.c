@@ -53,7 +53,8 @@
 /* Four million instructions: longer than any page stays in the window untouched (curves.c). */
 #define FIRST_SPAN ((uint64_t)1 << 22)
 
-/* ---- the hash of pages ------------------------------------------------------------------------ */
+/* ---- the hash of pages ------------------------------------------------------------------------
+ */
 
 /* Fibonacci hashing (Knuth 6.4) */
 static uint32_t *chain_of(const struct watch_distances *d, uint64_t key) {
@@ -84,7 +85,8 @@ static void forget(struct watch_distances *d, uint32_t page) {
     d->live--;
 }
 
-/* ---- the order -------------------------------------------------------------------------------- */
+/* ---- the order --------------------------------------------------------------------------------
+ */
 
 static void add(struct watch_distances *d, uint32_t position, uint32_t change) {
     uint32_t nwords = d->npositions / WORD_BITS;
@@ -136,7 +138,8 @@ static void compact(struct watch_distances *d) {
     sum_all(d);
 }
 
-/* ---- holes: a binary heap, the newest position on top ------------------------------------------ */
+/* ---- holes: a binary heap, the newest position on top ------------------------------------------
+ */
 
 static void push_hole(struct watch_distances *d, uint32_t position) {
     uint32_t i = d->nholes++;
@@ -178,7 +181,8 @@ static void take_hole(struct watch_distances *d, uint32_t position) {
         add(d, position, (uint32_t)-1);
 }
 
-/* ---- room -------------------------------------------------------------------------------------- */
+/* ---- room --------------------------------------------------------------------------------------
+ */
 
 static bool grow_to(void *array, size_t old, size_t count, size_t size) {
     char **at = array;
@@ -215,13 +219,12 @@ static bool make_room(struct watch_distances *d, uint32_t room) {
 }
 
 bool watch_distances_create(struct watch_distances *d) {
-    *d = (struct watch_distances){.max_pages = WATCH_PAGES,
-                                  .near_limit = WATCH_NEAR,
-                                  .first_span = FIRST_SPAN,
-                                  .free = NONE};
+    *d = (struct watch_distances){
+        .max_pages = WATCH_PAGES, .near_limit = WATCH_NEAR, .first_span = FIRST_SPAN, .free = NONE};
     d->near_room = FIRST_ROOM;
     d->near = calloc(d->near_room, sizeof *d->near);
-    if (!d->near || !make_room(d, FIRST_ROOM)) {
+    d->order = calloc(d->near_room, sizeof *d->order);
+    if (!d->near || !d->order || !make_room(d, FIRST_ROOM)) {
         watch_distances_end(d);
         return false;
     }
@@ -236,6 +239,7 @@ void watch_distances_end(struct watch_distances *d) {
     free(d->who);
     free(d->holes);
     free(d->near);
+    free(d->order);
     free(d->hits);
     *d = (struct watch_distances){.broken = true};
 }
@@ -245,7 +249,8 @@ static uint32_t broke(struct watch_distances *d) {
     return NONE;
 }
 
-/* ---- intervals: the working set ----------------------------------------------------------------- */
+/* ---- intervals: the working set -----------------------------------------------------------------
+ */
 
 uint64_t watch_distances_span(const struct watch_distances *d, unsigned i) {
     return d->first_span * (4 + i % 4) / 4 << i / 4;
@@ -271,7 +276,8 @@ double watch_distances_set(const struct watch_distances *d, unsigned i) {
     return sum;
 }
 
-/* ---- touches ------------------------------------------------------------------------------------ */
+/* ---- touches ------------------------------------------------------------------------------------
+ */
 
 /* More pages than may be remembered: the one touched longest ago goes. */
 static bool drop_oldest(struct watch_distances *d, uint64_t time) {
@@ -377,6 +383,7 @@ void watch_distances_leave(struct watch_distances *d, uint32_t number, uint64_t 
         squeeze_near(d);
     if (d->nnear == d->near_room) {
         if (!grow_to(&d->near, d->near_room, 2 * (size_t)d->near_room, sizeof *d->near) ||
+            !grow_to(&d->order, d->near_room, 2 * (size_t)d->near_room, sizeof *d->order) ||
             !grow_to(&d->hits, d->nhits, d->nhits + d->near_room, sizeof *d->hits)) {
             broke(d);
             return;
@@ -385,7 +392,7 @@ void watch_distances_leave(struct watch_distances *d, uint32_t number, uint64_t 
         d->near_room *= 2;
     }
     page->at = NEAR + d->nnear;
-    d->near[d->nnear] = (struct watch_near){page->last, number, d->nnear};
+    d->near[d->nnear] = (struct watch_near){page->last, number};
     d->nnear++;
     d->nnear_live++;
 }
@@ -396,7 +403,8 @@ void watch_distances_touch(struct watch_distances *d, uint64_t key, uint64_t tim
         watch_distances_leave(d, page, time);
 }
 
-/* ---- the end of pages ---------------------------------------------------------------------------- */
+/* ---- the end of pages
+ * ---------------------------------------------------------------------------- */
 
 static void remove_page(struct watch_distances *d, uint32_t number, uint64_t time) {
     struct watch_page *page = &d->pages[number];
@@ -417,62 +425,93 @@ void watch_distances_remove(struct watch_distances *d, uint64_t key, uint64_t ti
         remove_page(d, page, time);
 }
 
-void watch_distances_remove_all(struct watch_distances *d, uint64_t mask, uint64_t value,
-                                uint64_t time) {
+void watch_distances_remove_range(struct watch_distances *d, uint64_t key, uint64_t count,
+                                  uint64_t time) {
+    if (count < d->npages) {
+        for (uint64_t i = 0; i < count; i++)
+            watch_distances_remove(d, key + i, time);
+        return;
+    }
     for (uint32_t i = 0; i < d->npages && !d->broken; i++) {
         const struct watch_page *page = &d->pages[i];
-        if (page->key != UINT64_MAX && (page->key & mask) == value && page->at != HELD)
+        if (page->key != UINT64_MAX && page->key - key < count && page->at != HELD)
             remove_page(d, i, time);
     }
 }
 
-/* ---- from near to the order ----------------------------------------------------------------------- */
+/* ---- from near to the order
+ * ----------------------------------------------------------------------- */
 
-static int by_time(const void *a, const void *b) {
-    const struct watch_near *one = a, *two = b;
-    if (one->last != two->last)
-        return one->last < two->last ? -1 : 1;
-    return one->turn < two->turn ? -1 : one->turn > two->turn;
+/* Time and place in one number, so that equals stay in the order in which they left. Times may then
+ * lie 2^48 apart (a day and a half of instructions); places are as many as all windows may hold. */
+#define PLACE_BITS 16u
+
+static int by_number(const void *a, const void *b) {
+    const uint64_t *one = a, *two = b;
+    return *one < *two ? -1 : *one > *two;
 }
 
-static void sort_near(struct watch_distances *d) {
-    squeeze_near(d);
-    qsort(d->near, d->nnear, sizeof *d->near, by_time);
-    for (uint32_t i = 0; i < d->nnear; i++) {
-        d->near[i].turn = i;
-        d->pages[d->near[i].page].at = NEAR + i;
-    }
-}
-
+/* Any moment will do: that of the third quarter of a few is near that of all. */
 uint64_t watch_distances_limit(struct watch_distances *d) {
-    sort_near(d);
-    return d->nnear > 0 ? d->near[d->nnear - 1 - d->nnear / 4].last : 0;
+    enum { SAMPLES = 16 };
+    uint64_t some[SAMPLES];
+    squeeze_near(d);
+    if (d->nnear == 0)
+        return 0;
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t last = d->near[(uint64_t)i * d->nnear / SAMPLES].last;
+        uint32_t k = i;
+        for (; k > 0 && some[k - 1] > last; k--)
+            some[k] = some[k - 1];
+        some[k] = last;
+    }
+    return some[SAMPLES * 3 / 4];
+}
+
+static void append(struct watch_distances *d, uint32_t place) {
+    uint32_t page = d->near[place].page;
+    d->pages[page].at = d->end;
+    d->who[d->end] = page;
+    add(d, d->end++, 1);
+    d->near[place].page = NONE;
+    d->nnear_live--;
+}
+
+/* Positions for so many more. */
+static bool extend(struct watch_distances *d, uint32_t count) {
+    if (d->npositions - d->end < count)
+        compact(d);
+    while (d->npositions - d->end < count || d->settled > d->npositions / 4 * 3) {
+        if (!make_room(d, 2 * d->room))
+            return false;
+    }
+    return true;
 }
 
 void watch_distances_settle(struct watch_distances *d, uint64_t before) {
-    uint32_t i = 0;
+    uint32_t count = 0;
+    uint64_t oldest = before;
     if (d->broken)
         return;
-    sort_near(d);
-    for (; i < d->nnear && d->near[i].last < before; i++) {
-        if (d->end == d->npositions)
-            compact(d);
-        if (d->end > d->npositions / 4 * 3 && d->settled > d->npositions / 4 * 3 &&
-            !make_room(d, 2 * d->room)) {
-            broke(d);
-            return;
-        }
-        uint32_t page = d->near[i].page;
-        d->pages[page].at = d->end;
-        d->who[d->end] = page;
-        add(d, d->end++, 1);
-        d->near[i].page = NONE;
-        d->nnear_live--;
+    squeeze_near(d);
+    for (uint32_t i = 0; i < d->nnear; i++)
+        oldest = d->near[i].last < oldest ? d->near[i].last : oldest;
+    for (uint32_t i = 0; i < d->nnear; i++) {
+        if (d->near[i].last < before)
+            d->order[count++] = (d->near[i].last - oldest) << PLACE_BITS | i;
     }
+    if (!extend(d, count) || d->nnear >> PLACE_BITS || (before - oldest) >> (64 - PLACE_BITS)) {
+        broke(d);
+        return;
+    }
+    qsort(d->order, count, sizeof *d->order, by_number);
+    for (uint32_t i = 0; i < count; i++)
+        append(d, (uint32_t)d->order[i] & ((1u << PLACE_BITS) - 1));
     squeeze_near(d);
 }
 
-/* ---- what came of it -------------------------------------------------------------------------------- */
+/* ---- what came of it
+ * -------------------------------------------------------------------------------- */
 
 uint64_t watch_distances_misses(const struct watch_distances *d, uint32_t size) {
     uint64_t misses = d->cold;

@@ -30,7 +30,6 @@ struct watch_page {
 struct watch_near {
     uint64_t last;
     uint32_t page; /* NONE: it came back */
-    uint32_t turn; /* in which order they left */
 };
 
 struct watch_distances {
@@ -44,14 +43,15 @@ struct watch_distances {
     uint32_t *hash; /* room of them: a page or NONE */
 
     /* The order of pages that are neither held nor near: by last touch, old ones first. */
-    uint64_t *bits;  /* a 1 at each position that a page or a hole has */
-    uint32_t *sums;  /* Fenwick tree over the words of bits */
-    uint32_t *who;   /* the page at a position; NONE: a hole, or nobody */
+    uint64_t *bits; /* a 1 at each position that a page or a hole has */
+    uint32_t *sums; /* Fenwick tree over the words of bits */
+    uint32_t *who;  /* the page at a position; NONE: a hole, or nobody */
     uint32_t npositions, end, low, settled;
     uint32_t *holes; /* a heap of positions, the newest on top */
     uint32_t nholes;
 
     struct watch_near *near; /* since the last settle, oldest departure first */
+    uint64_t *order;         /* room for as many: what settle sorts */
     uint32_t nnear, near_room, nnear_live, near_holes, held;
 
     /* What came of it. hits[d]: touches at stack depth d; those at depths up to reach, and of pages
@@ -79,9 +79,9 @@ void watch_distances_leave(struct watch_distances *d, uint32_t page, uint64_t la
 void watch_distances_touch(struct watch_distances *d, uint64_t key, uint64_t time);
 /* The page is gone, for a space or by munmap. => nobody holds it */
 void watch_distances_remove(struct watch_distances *d, uint64_t key, uint64_t time);
-/* All of them of which (key & mask) == value. O(pages) */
-void watch_distances_remove_all(struct watch_distances *d, uint64_t mask, uint64_t value,
-                                uint64_t time);
+/* All of [key, key + count). O(count) or O(pages), whichever is less. */
+void watch_distances_remove_range(struct watch_distances *d, uint64_t key, uint64_t count,
+                                  uint64_t time);
 
 /* Is it time to put the near ones in order? */
 static inline bool watch_distances_full(const struct watch_distances *d) {

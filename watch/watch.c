@@ -98,6 +98,7 @@ static void space_ends(void *context, const struct quire_space *space) {
         watch->spaces[i].space = NULL;
         watch->spaces[i].end_ns = quire_mach_now_ns(watch->machine);
     }
+    watch_curves_space_ends(&watch->curves, space);
     memset(&watch->codes, 0, sizeof watch->codes);
 }
 
@@ -191,6 +192,24 @@ static void call_ends(void *context, struct quire_space *space) {
         charge(watch, space, 0, watch->call.pc, watch->call.x, &costs);
     else
         watch_add(&watch->background, &costs);
+    if (space == watch->call.space && space)
+        watch_curves_called(&watch->curves, space, watch->call.x);
+}
+
+static uint32_t page_enters(void *context, uint64_t page, uint64_t time) {
+    return watch_curves_enter(&((struct watch *)context)->curves, page, time);
+}
+
+static void page_leaves(void *context, uint32_t number, uint64_t last) {
+    watch_curves_leave(&((struct watch *)context)->curves, number, last);
+}
+
+static void page_touched(void *context, uint64_t page, uint64_t time) {
+    watch_curves_touch(&((struct watch *)context)->curves, page, time);
+}
+
+static void copied(void *context, struct quire_space *space, uint64_t va, size_t nbytes) {
+    watch_curves_copied(&((struct watch *)context)->curves, space, va, nbytes);
 }
 
 static void sample(struct watch *watch) {
@@ -244,6 +263,7 @@ static void oom(void *context, int pid, const char *name, const char *why) {
 void watch_finish(struct watch *watch) {
     begin(watch);
     sample(watch);
+    watch_curves_finish(&watch->curves);
 }
 
 /* ---- up and down ----------------------------------------------------------------------------- */
@@ -260,16 +280,25 @@ struct watch *watch_create(struct os *os) {
     watch_grid_begin(&watch->grid);
     watch_regions_begin(&watch->regions);
     watch_sites_begin(&watch->sites);
+    if (!watch_curves_begin(&watch->curves, watch->machine)) {
+        watch_sites_end(&watch->sites);
+        free(watch);
+        return NULL;
+    }
     struct quire_soft_watch soft = {.context = watch,
                                     .missed = missed,
                                     .fault_begins = fault_begins,
                                     .fault_ends = fault_ends,
-                                    .space_ends = space_ends};
+                                    .space_ends = space_ends,
+                                    .page_enters = page_enters,
+                                    .page_leaves = page_leaves,
+                                    .page_touched = page_touched};
     struct os_watch kernel = {.context = watch,
                               .call_begins = call_begins,
                               .call_ends = call_ends,
                               .turn_ends = turn_ends,
-                              .oom = oom};
+                              .oom = oom,
+                              .copied = copied};
     quire_soft_watch(watch->machine, &soft);
     os_watch(os, &kernel);
     return watch;
@@ -281,5 +310,6 @@ void watch_destroy(struct watch *watch) {
     quire_soft_watch(watch->machine, NULL);
     os_watch(watch->os, NULL);
     watch_sites_end(&watch->sites);
+    watch_curves_end(&watch->curves);
     free(watch);
 }

@@ -96,14 +96,14 @@ static void forget_all(struct quire_machine *machine) {
 }
 
 /* The interpreter's handlers again, as the block builder set them. */
-static void set_handlers(struct block *block) {
+static void set_handlers(struct block *block, bool every) {
     for (unsigned i = 0; i < block->nops; i++) {
         uint16_t kinds[4];
         unsigned left = block->nops - i;
         for (unsigned k = 0; k < 4 && k < left; k++)
             kinds[k] = block->kinds[i + k];
         if (kinds[0] != KIND_DATA)
-            block->ops[i].fn = quire_cpu_handler(kinds, left < 4 ? left : 4);
+            block->ops[i].fn = quire_cpu_handler(kinds, left < 4 ? left : 4, every);
     }
 }
 
@@ -114,7 +114,7 @@ static void untranslate_all(struct quire_machine *machine) {
     for (struct code *code = machine->codes; code; code = code->next)
         for (unsigned i = 0; i < CODE_BLOCKS; i++)
             for (struct block *block = code->blocks[i]; block; block = block->next) {
-                set_handlers(block);
+                set_handlers(block, machine->every);
                 block->host = block->flag = NULL;
                 block->runs = 0;
                 block->entry = quire_cpu_warm;
@@ -519,7 +519,8 @@ static void add_stubs(struct build *b) {
 }
 
 /* Handlers, and links within the final array: stubs come in the order of their exits. */
-static void finish(const struct build *b, struct block *block, unsigned first_stub) {
+static void finish(const struct build *b, struct block *block, unsigned first_stub,
+                   bool every) {
     memcpy(block->ops, b->ops, b->count * sizeof(struct op));
     unsigned stub = first_stub;
     for (unsigned i = 0; i < first_stub; i++) {
@@ -529,7 +530,7 @@ static void finish(const struct build *b, struct block *block, unsigned first_st
             block->ops[stub++].link = o;
         }
         if (b->kinds[i] != KIND_DATA)
-            o->fn = quire_cpu_handler(&b->kinds[i], first_stub - i);
+            o->fn = quire_cpu_handler(&b->kinds[i], first_stub - i, every);
     }
     block->plain = block->ops[0].fn;
 }
@@ -566,7 +567,7 @@ static struct block *build_block(struct run *r, uint64_t pc, struct code_page *c
     add_stubs(&b);
     struct block *block = take(code, sizeof(*block) + b.count * (sizeof(struct op) + 1));
     *block = (struct block){.pc = pc, .page = {pages[0], pages[1]}};
-    finish(&b, block, first_stub);
+    finish(&b, block, first_stub, r->machine->every);
     uint8_t *kinds = (uint8_t *)(block->ops + b.count);
     for (unsigned i = 0; i < b.count; i++)
         kinds[i] = (uint8_t)b.kinds[i];

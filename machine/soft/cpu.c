@@ -124,6 +124,7 @@ static NOINLINE HANDLER(end_slice) {
     uint64_t pc = o->fn == quire_cpu_resolve ? o->cost : op_block(o)->pc;
     uint64_t left = r->budget;
     quire_cpu_tell(r, 0);
+    quire_cpu_window(r, false);
     int64_t over = -1 - ((int64_t)r->count >> 2 * COUNT_BITS); /* instructions beyond the slice */
     if ((uint64_t)over >= left) {
         r->cpu->pc = pc;
@@ -488,9 +489,18 @@ static op_fn *find_sequence(uint32_t key) {
     }
 }
 
-op_fn *quire_cpu_handler(const uint16_t *kinds, unsigned count) {
+/* Loads and stores that always take the slow path, which tells who listens of them. */
+#define SLOW(name, ...) [KIND_##name] = else_##name,
+static op_fn *const slow[KIND_COUNT + 1] = {
+    LOAD_OPS(SLOW) FLOAT_LOAD_OPS(SLOW) STORE_OPS(SLOW) FLOAT_STORE_OPS(SLOW)};
+
+op_fn *quire_cpu_handler(const uint16_t *kinds, unsigned count, bool every) {
     op_fn *found = NULL;
     unsigned kind = kinds[0];
+    if (UNLIKELY(every)) { /* each for itself */
+        found = slow[kind];
+        count = 1;
+    }
     if (count >= 4)
         found = find_sequence(KEY(kinds[0], kinds[1], kinds[2], kinds[3]));
     if (!found && count >= 3)
@@ -537,13 +547,16 @@ uint64_t quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap,
     r->trap = trap;
     r->jumps = pmap->code->jumps;
     r->translates =
-        machine->config.translate_after != QUIRE_SOFT_INTERPRET && quire_jit_open(machine);
+        machine->config.translate_after != QUIRE_SOFT_INTERPRET && !machine->watch.accessed &&
+        quire_jit_open(machine);
     uint64_t slice = max_instructions < SLICE_INSNS ? max_instructions : SLICE_INSNS;
     r->budget = max_instructions - slice;
     r->count = r->told = (slice - 1) * COUNT_STEP;
+    quire_cpu_window(r, true);
     uint32_t host = quire_cpu_float_enter(r);
     quire_jit_run(NULL, r, pmap->tlb, go_on_at_pc);
     quire_cpu_float_leave(r, host);
     quire_cpu_tell(r, 0); /* what the last block did before it stopped */
+    quire_cpu_window(r, false);
     return machine->counters.instructions - before;
 }

@@ -40,7 +40,7 @@ _Static_assert(sizeof(struct op) == 32, "two operations a cache line");
  * in the lower 21 each. One addition a block counts all three, and its sign says that the slice is
  * over. A slice is 2^20 instructions and a block at most BLOCK_MAX, so no field runs into the next:
  * an instruction is at most one load and one store. */
-#define COUNT_BITS       21
+#define COUNT_BITS       SOFT_COUNT_BITS
 #define COUNT_MASK       ((UINT64_C(1) << COUNT_BITS) - 1)
 #define COUNT_STORE      UINT64_C(1)
 #define COUNT_LOAD       (UINT64_C(1) << COUNT_BITS)
@@ -117,8 +117,8 @@ _Static_assert(offsetof(struct run, f) == offsetof(struct quire_cpu, f) &&
 #define KIND_DATA (KIND_COUNT + 1)
 
 /* cpu.c: the handler for the first of these count kinds, which follow each other in a block, or
- * for as many of them as one handler can do. */
-op_fn *quire_cpu_handler(const uint16_t *kinds, unsigned count);
+ * for as many of them as one handler can do. every: one that tells of each load and store. */
+op_fn *quire_cpu_handler(const uint16_t *kinds, unsigned count, bool every);
 
 /* cpu.c: handlers that the code cache puts in front of blocks: not linked yet, to be fetched again,
  * replaced by another block, not run often enough yet to be translated. */
@@ -148,6 +148,13 @@ void quire_cpu_tell(struct run *r, uint64_t cost);
 
 /* cpu_slow.c: the run ends with the block that it is in. Gives status back. */
 enum quire_status quire_cpu_cut(struct run *r, enum quire_status status);
+
+/* cpu_slow.c: a slice or a run begins, or ends: the window (window.c) is told, if there is one. */
+void quire_cpu_window_turn(struct run *r, bool begins);
+static inline void quire_cpu_window(struct run *r, bool begins) {
+    if (__builtin_expect(r->machine->window.on, 0))
+        quire_cpu_window_turn(r, begins);
+}
 
 /* cpu_float.c: quire_mmu_access, with the host's floating-point state put aside. */
 enum quire_status quire_cpu_access(struct run *r, uint64_t va, enum quire_access access,

@@ -34,6 +34,17 @@ void quire_cpu_tell(struct run *r, uint64_t cost) {
     counters->loads += (now >> COUNT_BITS & COUNT_MASK) - (before >> COUNT_BITS & COUNT_MASK);
     counters->stores += (now & COUNT_MASK) - (before & COUNT_MASK);
     r->told = now;
+    r->machine->window.left = left;
+}
+
+/* Counts of a slice become times before it is over. */
+void quire_cpu_window_turn(struct run *r, bool begins) {
+    if (begins) {
+        quire_window_select(r->machine, r->pmap->tlb);
+        return;
+    }
+    quire_window_settle(r->machine);
+    quire_window_trim_idle(r->machine);
 }
 
 /* The hart is ahead of others by now, which have to catch up first. What is left of the slice goes
@@ -41,6 +52,9 @@ void quire_cpu_tell(struct run *r, uint64_t cost) {
 NOINLINE enum quire_status quire_cpu_cut(struct run *r, enum quire_status status) {
     int64_t left = (int64_t)r->count >> 2 * COUNT_BITS;
     if (left > 0) {
+        if (UNLIKELY(r->machine->window.on))
+            quire_window_settle(r->machine);
+        r->machine->window.left -= left;
         r->count -= (uint64_t)left * COUNT_STEP;
         r->told -= (uint64_t)left * COUNT_STEP;
     }
@@ -93,11 +107,25 @@ static uint8_t *tlb_find(struct run *r, uint64_t va, enum quire_access access) {
     return tag == (va & ~QUIRE_PAGE_MASK) ? (uint8_t *)(uintptr_t)(va + entry->addend) : NULL;
 }
 
+/* Who wants to know of each access hears of this one, which is done through the TLB's entry. With a
+ * window that is a stamp: a count of the slice as host code leaves it there (window.c), or, of the
+ * second page of an access, the time itself. */
+static NOINLINE void tell_access(const struct op *o, struct run *r, uint64_t va, bool second) {
+    struct quire_machine *machine = r->machine;
+    uint64_t count = r->count + o->cost, time = soft_window_time(machine, count) + second;
+    if (machine->watch.accessed)
+        machine->watch.accessed(machine->watch.context, soft_page_key(r->pmap, va), time);
+    if (machine->window.on)
+        tlb_slot(r->pmap->tlb, va)->stamp = second ? time : count;
+}
+
 /* Ask the memory unit, which may fault. */
 static bool translate(struct op *o, struct run *r, uint64_t va, enum quire_access access,
                       uint8_t **host) {
     quire_cpu_tell(r, o->cost);
     if (soft_watched(r->machine)) {
+        if (quire_window_parked(r->pmap, va, access, host))
+            return true;
         r->machine->watched_pc = quire_cpu_pc(o);
         r->machine->watched_x = r->x;
     }
@@ -127,10 +155,20 @@ static NOINLINE bool locate_two(struct op *o, struct run *r, uint64_t va, enum q
 static bool locate(struct op *o, struct run *r, uint64_t va, unsigned size,
                    enum quire_access access, uint8_t **first, uint8_t **second) {
     *second = NULL;
-    if (UNLIKELY((va & QUIRE_PAGE_MASK) + size > QUIRE_PAGE_SIZE))
-        return locate_two(o, r, va, access, first, second);
-    *first = tlb_find(r, va, access);
-    return *first || translate(o, r, va, access, first);
+    if (UNLIKELY((va & QUIRE_PAGE_MASK) + size > QUIRE_PAGE_SIZE)) {
+        if (!locate_two(o, r, va, access, first, second))
+            return false;
+    } else {
+        *first = tlb_find(r, va, access);
+        if (!*first && !translate(o, r, va, access, first))
+            return false;
+    }
+    if (UNLIKELY(r->machine->every)) {
+        tell_access(o, r, va, false);
+        if (*second)
+            tell_access(o, r, (va | QUIRE_PAGE_MASK) + 1, true);
+    }
+    return true;
 }
 
 bool quire_cpu_load(struct op *o, struct run *r, uint64_t va, unsigned size) {

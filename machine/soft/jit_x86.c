@@ -58,6 +58,7 @@ struct translation {
     struct block *block;
     const struct op *o;
     unsigned index;
+    bool stamps;              /* accesses leave their count: window.c */
     bool resumes;             /* a handler may go on behind this operation */
     int8_t guest[HOST_REGS];  /* whose copy it is, or -1 */
     uint32_t used[HOST_REGS]; /* when: the oldest goes */
@@ -137,7 +138,7 @@ static void slow_if(struct translation *t, enum host_cond cond) {
 static void to_handler(struct translation *t, unsigned index) {
     uint16_t kind = t->block->kinds[index];
     emit_constant(&t->e, RDI, (uintptr_t)&t->block->ops[index]);
-    emit_jump_to(&t->e, (uintptr_t)quire_cpu_handler(&kind, 1));
+    emit_jump_to(&t->e, (uintptr_t)quire_cpu_handler(&kind, 1, t->stamps));
 }
 
 /* The operation is its handler's alone. */
@@ -362,6 +363,13 @@ static void tlb_field(struct translation *t, unsigned op, unsigned reg, size_t o
     put8(&t->e, (unsigned)offset);
 }
 
+/* The count before o, which is a time of the slice, into the TLB's entry. */
+static void stamp(struct translation *t) {
+    emit_constant(&t->e, RDI, t->o->cost);
+    emit_rm(&t->e, true, OP_ADD_FROM, RDI, RSI, COUNT_AT);
+    tlb_field(t, OP_STORE, RDI, offsetof(struct tlb_entry, stamp));
+}
+
 /* rax: the host's address of what o wants, if the TLB lets it pass. */
 static void address(struct translation *t, unsigned size, size_t tag) {
     unsigned base = get(t, t->o->rs1);
@@ -373,6 +381,8 @@ static void address(struct translation *t, unsigned size, size_t tag) {
     emit_ri(&t->e, true, IMM_AND, RDI, ~(int32_t)QUIRE_PAGE_MASK | (int32_t)(size - 1));
     tlb_field(t, OP_CMP, RDI, tag);
     slow_if(t, IF_NE);
+    if (t->stamps)
+        stamp(t);
     tlb_field(t, OP_ADD_FROM, RAX, offsetof(struct tlb_entry, addend));
     t->resumes = true;
 }
@@ -631,6 +641,7 @@ op_fn *quire_jit_translate(struct quire_machine *machine, struct block *block) {
     struct translation t; /* 25 KiB: only what is used is written */
     t.e.at = jit->arena + jit->used;
     t.block = block;
+    t.stamps = machine->window.on;
     t.resumes = false;
     t.now = 0;
     t.nlaters = 0;

@@ -17,6 +17,9 @@
 
 #define SOFT_PS_PER_NS 1000u
 
+/* Of a run's count: cpu.h. */
+#define SOFT_COUNT_BITS 21
+
 struct soft_disk {
     uint8_t *bytes;         /* host memory, committed by the host as it is written; NULL: a file */
     int fd;                 /* the file, if npages > 0 and bytes is NULL */
@@ -79,6 +82,17 @@ struct soft_kernel_tables {
     uint64_t area_base, area_npages;    /* the kernel area */
 };
 
+/* Banks that may hold pages for the window at a time: see window.c. */
+#define SOFT_WINDOW_BANKS (QUIRE_SOFT_HARTS + 1)
+
+struct soft_window {
+    bool on;
+    struct tlb *banks[SOFT_WINDOW_BANKS]; /* the one at work first */
+    unsigned nbanks, most;
+    int64_t left;       /* instructions left of the slice, at the last quire_cpu_tell */
+    uint64_t next_trim; /* instructions */
+};
+
 struct quire_machine {
     struct quire_soft_config config; /* soft.c: zeros replaced by defaults */
     struct soft_shape shape;         /* soft.c: of config.format */
@@ -126,6 +140,7 @@ struct quire_machine {
     /* ---- pmap.c ---- */
     struct soft_mapping entered[SOFT_DROP_RING];
     uint32_t entered_count;
+    uint32_t npmaps; /* ever made */
 
     /* ---- code.c: decoded instructions of all spaces ---- */
     struct code *codes;
@@ -141,6 +156,10 @@ struct quire_machine {
     struct quire_soft_watch watch;
     uint64_t watched_pc;
     const uint64_t *watched_x;
+
+    /* ---- window.c. every: the interpreter tells of each access ---- */
+    struct soft_window window;
+    bool every;
 
     /* ---- all, each its own: instructions, loads and stores are the processor's ---- */
     struct quire_soft_counters counters;
@@ -163,6 +182,23 @@ static inline uint64_t soft_program_ns(struct quire_machine *machine) {
 /* Does anybody watch? */
 static inline bool soft_watched(const struct quire_machine *machine) {
     return __builtin_expect(machine->watch.context != NULL, 0);
+}
+
+/* A page of a space as the window names it. */
+static inline uint64_t soft_page_key(const struct quire_pmap *pmap, uint64_t va) {
+    return (uint64_t)pmap->number << 36 | va >> QUIRE_PAGE_SHIFT;
+}
+
+/* Times have this bit and not the one above; counts of a slice, as they lie in a run's count, have
+ * neither or, where a block goes beyond the slice, both. */
+#define SOFT_WINDOW_TIME (UINT64_C(1) << 62)
+
+/* When the instruction began that had this count, or this time. => it is of the present slice */
+static inline uint64_t soft_window_time(const struct quire_machine *machine, uint64_t stamp) {
+    if (stamp >> 62 == 1)
+        return stamp;
+    int64_t later = machine->window.left - ((int64_t)stamp >> 2 * SOFT_COUNT_BITS);
+    return SOFT_WINDOW_TIME | QUIRE_SOFT_TIMES * (machine->counters.instructions + (uint64_t)later);
 }
 
 /* A broken contract of a caller is the machine's own panic. */
@@ -231,6 +267,19 @@ static inline void *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va, unsig
     uint64_t index = radix_index(shape->format, shape->format->levels - 1, va);
     return (uint8_t *)pmap->leaf + (index << shape->format->entry_shift);
 }
+
+/* window.c. select: this bank is at work from now on. enter: the page at va was just used through
+ * its entry. settle: stamps become times; called when the slice's count is about to change. cut:
+ * the same, and what too long nobody touched leaves. drop_banks: they end. => window.on, but for
+ * drop_banks */
+void quire_window_select(struct quire_machine *machine, struct tlb *bank);
+void quire_window_enter(struct quire_pmap *pmap, uint64_t va);
+/* A parked entry lets this access pass: it is a hit, but one to be told. => access is no EXEC */
+bool quire_window_parked(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
+                         uint8_t **host);
+void quire_window_settle(struct quire_machine *machine);
+void quire_window_trim_idle(struct quire_machine *machine);
+void quire_window_drop_banks(struct quire_pmap *pmap);
 
 /* inject.c: seed the streams; does it happen this time? draw: a random number below bound, from the
  * same stream. */

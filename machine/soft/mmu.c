@@ -77,6 +77,16 @@ static bool large_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access ac
     return true;
 }
 
+/* The access was done: who wants to know is told. */
+static inline void tell_window(struct quire_pmap *pmap, uint64_t va, enum quire_access access) {
+    if (__builtin_expect(!pmap->machine->every, 1))
+        return;
+    if (access == QUIRE_ACCESS_EXEC)
+        quire_soft_window_touch(pmap, va);
+    else if (pmap->machine->window.on)
+        quire_window_enter(pmap, va);
+}
+
 /* The entry's use: its bits are set, the TLB filled. => it allows the access */
 static uint8_t *use_entry(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                           void *entry, unsigned order) {
@@ -142,8 +152,10 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
     void *entry;
     unsigned order, attempts = 0;
     bool ticked = false;
-    if (large_hit(pmap, va, access, host))
+    if (large_hit(pmap, va, access, host)) {
+        tell_window(pmap, va, access);
         return QUIRE_OK;
+    }
     machine->counters.tlb_misses++;
     struct quire_soft_access seen = {pmap->space, va, access, machine->watched_pc,
                                      machine->watched_x};
@@ -161,5 +173,6 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
             ticked = quire_soft_tick_if_due(machine, quire_space_system(pmap->space));
     }
     *host = use_entry(pmap, va, access, entry, order);
+    tell_window(pmap, va, access);
     return QUIRE_OK;
 }

@@ -14,6 +14,7 @@ struct code; /* decoded instructions of one space: code.c */
 struct quire_pmap {
     struct quire_machine *machine;
     struct quire_space *space;
+    uint32_t number; /* of the space, from 1 on: never used again */
     quire_frame root;
     struct tlb *tlb;   /* the bank of the hart that works here, or did last: quire_tlb_select */
     struct tlb first;  /* head of the list of banks: the first hart's */

@@ -158,6 +158,7 @@ struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct 
         return NULL;
     pmap->machine = machine;
     pmap->space = space;
+    pmap->number = ++machine->npmaps;
     pmap->root = root;
     quire_tlb_init(pmap);
     uint32_t nframes = (uint32_t)1 << radix_root_order(machine->shape.format);
@@ -174,6 +175,9 @@ void quire_mach_pmap_destroy(struct quire_pmap *pmap, void (*release)(void *cont
         if (machine->entered[i].pmap == pmap)
             machine->entered[i].pmap = NULL;
     }
+    if (machine->window.on)
+        quire_soft_window_forget(pmap, 0, UINT64_MAX);
+    quire_window_drop_banks(pmap);
     if (soft_watched(machine))
         machine->watch.space_ends(machine->watch.context, pmap->space);
     quire_code_destroy(pmap);

@@ -46,6 +46,9 @@
 /* an 8237 on a PC's bus of 8 MHz */
 #define DEFAULT_DMA_CYCLE_NS 125u
 
+/* Where a page's number and a space's go into one: soft.h. */
+#define MAX_WINDOW_VA ((uint64_t)1 << 48)
+
 static bool whole_pages(uint64_t bytes) {
     return (bytes & QUIRE_PAGE_MASK) == 0;
 }
@@ -158,6 +161,8 @@ void quire_soft_counters(const struct quire_machine *machine, struct quire_soft_
 
 void quire_soft_watch(struct quire_machine *machine, const struct quire_soft_watch *watch) {
     machine->watch = watch ? *watch : (struct quire_soft_watch){0};
+    machine->window.on = watch && watch->page_enters && machine->shape.user_limit <= MAX_WINDOW_VA;
+    machine->every = machine->window.on || (watch && watch->accessed);
 }
 
 void quire_mach_oom_kill(struct quire_machine *machine, void *owner, const char *why) {

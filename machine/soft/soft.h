@@ -214,9 +214,33 @@ struct quire_soft_watch {
     void (*fault_begins)(void *context);
     void (*fault_ends)(void *context, const struct quire_soft_access *access);
     void (*space_ends)(void *context, const struct quire_space *space);
+    /* Who wants to know when pages were used, to the access; NULL: nobody. A page is a space's
+     * number << 36 and the page's number in it (Sv48 at most). The window (window.c) holds pages
+     * that were used a moment ago, and tells only of those that come, with a number that it is
+     * given for them, and of those that go, with the time of their last use. */
+    uint32_t (*page_enters)(void *context, uint64_t page, uint64_t time);
+    void (*page_leaves)(void *context, uint32_t number, uint64_t last);
+    /* Used without a window: a fetch of instructions to be decoded, a copy of the kernel's. */
+    void (*page_touched)(void *context, uint64_t page, uint64_t time);
+    /* Each load and store, one page after the other; NULL: no. Then the machine interprets. */
+    void (*accessed)(void *context, uint64_t page, uint64_t time);
 };
-/* Copied; NULL: nobody any more. */
+/* Copied; NULL: nobody any more. => with page_enters or accessed: nothing has run yet */
 void quire_soft_watch(struct quire_machine *machine, const struct quire_soft_watch *watch);
+
+/* Times of the window: two an instruction, since one may use two pages. */
+#define QUIRE_SOFT_TIMES 2
+/* A page that the window holds was used in the last so many instructions. */
+#define QUIRE_SOFT_WINDOW_IDLE ((uint64_t)1 << 22)
+uint64_t quire_soft_window_now(const struct quire_machine *machine);
+/* All that was last used before this time leaves. O(entries of its banks) */
+void quire_soft_window_trim(struct quire_machine *machine, uint64_t before);
+/* The pages of this space in [first, first + npages) leave: they may end now. */
+void quire_soft_window_forget(struct quire_pmap *pmap, uint64_t first, uint64_t npages);
+/* The kernel uses the page at va of a space. */
+void quire_soft_window_touch(struct quire_pmap *pmap, uint64_t va);
+/* The space's number in pages. */
+uint32_t quire_soft_space_number(const struct quire_pmap *pmap);
 
 /* Bytes at va, if they are mapped and lie in one page; false otherwise. Nothing is changed: no
  * fault, no accessed bit, no count. */

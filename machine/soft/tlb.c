@@ -29,12 +29,13 @@
 
 static void clear(const struct quire_machine *machine, struct tlb *tlb, unsigned hart) {
     for (unsigned i = 0; i < TLB_ENTRIES; i++)
-        tlb->entries[i] = (struct tlb_entry){TLB_NO_TAG, TLB_NO_TAG, 0};
+        tlb->entries[i] = (struct tlb_entry){TLB_NO_TAG, TLB_NO_TAG, 0, 0};
     for (unsigned i = 0; i < TLB_LARGE_ENTRIES; i++)
         tlb->large[i] = (struct tlb_large){.tag = TLB_NO_TAG};
     tlb->large_shift = machine->shape.leaf_span;
     tlb->hart = hart;
     tlb->next = NULL;
+    tlb->window = NULL;
 }
 
 void quire_tlb_init(struct quire_pmap *pmap) {
@@ -46,8 +47,10 @@ void quire_tlb_destroy(struct quire_pmap *pmap) {
     while (pmap->first.next) {
         struct tlb *bank = pmap->first.next;
         pmap->first.next = bank->next;
+        free(bank->window);
         free(bank);
     }
+    free(pmap->first.window);
 }
 
 struct tlb *quire_tlb_own(struct quire_pmap *pmap) {

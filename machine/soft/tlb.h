@@ -30,6 +30,9 @@ struct quire_machine;
  * has (Optimization Reference Manual, 2.1). 32 of them reach 64 MiB, the others together 1 MiB. */
 #define TLB_LARGE_ENTRIES 32
 #define TLB_NO_TAG        UINT64_MAX /* not page-aligned, so it matches no access */
+/* In a tag, instead of TLB_NO_TAG: the translation is good, but its next use is to be told first
+ * (window.c). Neither alignment nor page bits: it matches no access either. */
+#define TLB_PARKED UINT64_C(0x800)
 
 struct tlb_entry {
     /* page address if loads may pass, or TLB_NO_TAG. The alignment makes an entry 32 bytes, so that
@@ -37,6 +40,7 @@ struct tlb_entry {
     _Alignas(16) uint64_t read_tag;
     uint64_t write_tag; /* page address if stores may pass: writable and already marked dirty */
     uintptr_t addend;   /* host address = va + addend */
+    uint64_t stamp;     /* of the last access, where there is a window */
 };
 
 struct tlb_large {
@@ -50,9 +54,10 @@ struct tlb_large {
 struct tlb {
     struct tlb_entry entries[TLB_ENTRIES]; /* first: host code looks for them there */
     struct tlb_large large[TLB_LARGE_ENTRIES];
-    unsigned large_shift; /* log2 of a block's bytes */
-    unsigned hart;        /* whose; TLB_NO_HART: the space has not run yet */
-    struct tlb *next;     /* of the same space, on another hart */
+    unsigned large_shift;      /* log2 of a block's bytes */
+    unsigned hart;             /* whose; TLB_NO_HART: the space has not run yet */
+    struct tlb *next;          /* of the same space, on another hart */
+    struct tlb_window *window; /* whose last touches the stamps are; NULL: nobody asks */
 };
 
 static inline struct tlb_entry *tlb_slot(struct tlb *tlb, uint64_t va) {
@@ -78,7 +83,7 @@ enum tlb_reach {
 
 static inline bool tlb_forget_page(struct tlb *tlb, uint64_t va) {
     struct tlb_entry *slot = tlb_slot(tlb, va);
-    if (slot->read_tag != va && slot->write_tag != va)
+    if ((slot->read_tag & ~TLB_PARKED) != va && (slot->write_tag & ~TLB_PARKED) != va)
         return false;
     slot->read_tag = slot->write_tag = TLB_NO_TAG;
     return true;

@@ -16,7 +16,7 @@
 #include "watch/distances.h"
 
 #define PAGES 300 /* that a program may touch */
-#define TIMES 5000
+#define TIMES 3000
 #define SLOTS 8
 #define SPAN  64 /* the first of the curve: no slot is left alone for longer */
 
@@ -84,7 +84,8 @@ static void unsee(struct seen *seen, uint64_t key, uint64_t time) {
     watch_distances_remove(&seen->d, key, time);
 }
 
-/* ---- beside it --------------------------------------------------------------------------------- */
+/* ---- beside it ---------------------------------------------------------------------------------
+ */
 
 struct lru {
     uint64_t misses;
@@ -113,7 +114,7 @@ static void lru_touch(struct lru *lru, uint32_t page) {
 /* When each page was touched. */
 struct history {
     uint64_t last[PAGES];
-    bool known[PAGES]; /* and has not gone since */
+    bool known[PAGES];            /* and has not gone since */
     uint64_t in_use[WATCH_SPANS]; /* summed over all moments */
 };
 
@@ -124,7 +125,8 @@ static void count_moment(struct history *h, const struct watch_distances *d, uin
     }
 }
 
-/* ---- programs that touch pages ------------------------------------------------------------------- */
+/* ---- programs that touch pages
+ * ------------------------------------------------------------------- */
 
 /* Loops, random ones, a moving set, one page again and again; 0 to PAGES - 1. */
 static uint32_t next_page(uint64_t time) {
@@ -220,7 +222,9 @@ static void tables_grow(void **unused) {
     assert_int_equal(d.hits[LOOP], (uint64_t)LOOP * (ROUNDS - 1));
     assert_int_equal(watch_distances_misses(&d, LOOP - 1), (uint64_t)LOOP * ROUNDS);
     assert_int_equal(watch_distances_misses(&d, LOOP), LOOP);
-    watch_distances_remove_all(&d, 0, 0, (uint64_t)LOOP * ROUNDS);
+    watch_distances_remove_range(&d, 128, (uint64_t)LOOP << 7, (uint64_t)LOOP * ROUNDS);
+    assert_int_equal(d.live, 1);
+    watch_distances_remove_range(&d, 0, 2, (uint64_t)LOOP * ROUNDS);
     assert_int_equal(d.live, 0);
     watch_distances_end(&d);
 }
