@@ -247,6 +247,8 @@ void watch_curves_copied(struct watch_curves *curves, struct quire_space *space,
                          size_t nbytes);
 void watch_curves_space_ends(struct watch_curves *curves, const struct quire_space *space);
 void watch_curves_called(struct watch_curves *curves, struct quire_space *space, const uint64_t *x);
+/* From the start to now, in the window's units. */
+uint64_t watch_curves_time(const struct watch_curves *curves);
 /* The run is over: the curves are whole. */
 void watch_curves_finish(struct watch_curves *curves);
 

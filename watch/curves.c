@@ -137,6 +137,12 @@ void watch_curves_called(struct watch_curves *curves, struct quire_space *space,
     }
 }
 
+uint64_t watch_curves_time(const struct watch_curves *curves) {
+    struct quire_soft_counters counters;
+    quire_soft_counters(curves->machine, &counters);
+    return QUIRE_SOFT_TIMES * counters.instructions;
+}
+
 void watch_curves_finish(struct watch_curves *curves) {
     if (curves->finished)
         return;

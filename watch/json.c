@@ -371,6 +371,56 @@ static json_t *oom(struct out *out) {
     return object;
 }
 
+/* ---- curves: what follows from the order of accesses -------------------------------------------
+ */
+
+#define CURVE_POINTS 240
+
+/* LRU's misses for sizes from the first that is exact to the first with which nothing comes back.
+ */
+static void miss_curve(struct out *out, json_t *object) {
+    const struct watch_distances *d = &out->watch->curves.distances;
+    json_t *sizes = json_array(), *misses = json_array();
+    uint32_t first = d->reach > 0 ? d->reach : 1,
+             span = d->deepest > first ? d->deepest - first : 0;
+    uint32_t points = span < CURVE_POINTS ? span : CURVE_POINTS;
+    for (uint32_t i = 0; i <= points; i++) {
+        uint32_t size = first + (points ? (uint32_t)((uint64_t)span * i / points) : 0);
+        append(out, sizes, json_integer(size));
+        append(out, misses, json_integer((json_int_t)watch_distances_misses(d, size)));
+    }
+    put(out, object, "ram_pages", sizes);
+    put(out, object, "misses", misses);
+}
+
+static void working_set(struct out *out, json_t *object) {
+    const struct watch_distances *d = &out->watch->curves.distances;
+    json_t *spans = json_array(), *sizes = json_array();
+    double run = (double)watch_curves_time(&out->watch->curves);
+    for (unsigned i = 0; i < WATCH_SPANS && run > 0; i++) {
+        uint64_t span = watch_distances_span(d, i);
+        append(out, spans, json_integer((json_int_t)(span / QUIRE_SOFT_TIMES)));
+        append(out, sizes,
+               json_integer((json_int_t)(watch_distances_set(d, i) / run * QUIRE_PAGE_SIZE + 0.5)));
+        if ((double)span >= run)
+            break;
+    }
+    put(out, object, "span_instructions", spans);
+    put(out, object, "working_set_bytes", sizes);
+}
+
+static json_t *curves(struct out *out) {
+    const struct watch_distances *d = &out->watch->curves.distances;
+    if (d->broken)
+        return json_null();
+    json_t *object = json_object();
+    put_number(out, object, "exact_from_pages", d->reach);
+    put_number(out, object, "new_pages", d->cold);
+    miss_curve(out, object);
+    working_set(out, object);
+    return object;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static json_t *report(struct out *out) {
@@ -390,6 +440,7 @@ static json_t *report(struct out *out) {
     put(out, root, "regions", regions(out));
     put(out, root, "series", series(out));
     put(out, root, "map", map(out));
+    put(out, root, "curves", curves(out));
     put(out, root, "proc", proc(out));
     return root;
 }

@@ -93,26 +93,28 @@ function keys(box, id) {
 }
 const powers = Array.from({length: 50}, (_, i) => 2 ** i);
 function plot(id, lines, format, options) {
-  const box = $(id);
+  const box = $(id), over = options && options.over; /* what else than time */
+  const xs = over ? over.values : seconds, show = over ? over.show : t => time(t * 1e9);
   const draw = () => {
     box.replaceChildren();
-    if (seconds.length < 2) { box.append(el("div", {className: "none"}, "Too short a run for a curve.")); return; }
+    if (xs.length < 2) { box.append(el("div", {className: "none"}, "Too short a run for a curve.")); return; }
     keys(box, id);
     const axis = {stroke: css("--soft"), grid: {stroke: css("--line"), width: 1}, ticks: {show: false},
                   font: "11px system-ui, sans-serif"};
     const most = (u, i) => "max " + format(u.data[i].reduce((a, b) => Math.max(a, b), 0));
     globalThis.quirePlots[id] = new uPlot({
-      width: box.clientWidth, height: 190, cursor: {drag: {x: true, y: false}, sync: {key: "time"}},
-      hooks: {draw: [drawKills]},
-      scales: {x: {time: false}, y: {range: (u, low, high) => [0, high > 0 ? high * 1.06 : 1]},
+      width: box.clientWidth, height: 190, cursor: {drag: {x: true, y: false}, ...(over ? {} : {sync: {key: "time"}})},
+      hooks: {draw: over ? [] : [drawKills]},
+      scales: {x: {time: false, ...(over && over.log ? {distr: 3, log: 10} : {})}, y: {range: (u, low, high) => [0, high > 0 ? high * 1.06 : 1]},
                ...(options && options.scales)},
-      axes: [{...axis, size: 28, values: (u, at) => at.map(t => time(t * 1e9))},
+      axes: [{...axis, size: 28, values: (u, at) => at.map(t => t == null ? "" : show(t)),
+              ...(over && over.show === bytes ? {incrs: powers} : {})},
              {...axis, size: 62, values: (u, at) => at.map(format), ...(format === bytes ? {incrs: powers} : {})}, ...(options && options.axes ? options.axes(axis) : [])],
-      series: [{label: "at", value: (u, t) => t == null ? "any time" : time(t * 1e9)},
+      series: [{label: over ? over.label : "at", value: (u, t) => t == null ? over ? "any" : "any time" : show(t)},
         ...lines.map(([label, , color, extra]) => ({label, stroke: css(color), width: 1.6,
           points: {show: false}, value: (u, v, i) => v == null ? most(u, i) : format(v),
           ...(extra && extra.fill ? {fill: css(color) + "2a"} : {}), ...(extra && extra.more)}))],
-    }, [seconds, ...lines.map(l => l[1])], box);
+    }, [xs, ...lines.map(l => l[1])], box);
   };
   plots.push(draw);
   draw();
@@ -130,6 +132,14 @@ plot("misses", [["TLB misses/s", rate("tlb_misses"), "--a", {fill: true}],
   ["reclaimed pages/s", rate("reclaimed_pages"), "--b"]], short);
 const flow = key => rate(key).map(n => n * run.machine.page_bytes);
 plot("swap", [["in/s", flow("swapped_in_pages"), "--b", {fill: true}], ["out/s", flow("swapped_out_pages"), "--a"]], bytes);
+const c = run.curves;
+if (c) {
+  plot("lru", [["brought in again", c.misses.map(n => n - c.new_pages), "--b", {fill: true}]], short,
+    {over: {label: "RAM", values: c.ram_pages.map(n => n * run.machine.page_bytes), show: bytes}});
+  plot("set", [["in use", c.working_set_bytes, "--a", {fill: true}]], bytes,
+    {over: {label: "within", values: c.span_instructions, show: n => short(n) + " instr.", log: true}});
+} else for (const id of ["lru", "set"])
+  $(id).append(el("div", {className: "none"}, "The host had no memory for this curve."));
 
 /* ---- tables ---- */
 function table(box, rows, columns, first) {

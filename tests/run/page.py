@@ -10,6 +10,11 @@ memory = seen["plots"]["memory"]
 assert memory[0] == [t / 1e9 for t in series["end_ns"]]
 for drawn, key in zip(memory[1:], ("resident_pages", "cache_pages", "swapped_pages", "free_pages")):
     assert drawn == [n * page for n in series[key]], key
+curves = run["curves"]
+again = [n - curves["new_pages"] for n in curves["misses"]]
+assert seen["plots"]["lru"] == [[n * page for n in curves["ram_pages"]], again], "LRU's curve"
+assert seen["plots"]["set"] == [curves["span_instructions"], curves["working_set_bytes"]]
+assert again == sorted(again, reverse=True) and again[-1] == 0
 spans = [b - a for a, b in zip([0] + series["end_ns"], series["end_ns"])]
 for plot, line, key, scale in (("faults", 1, "major_faults", 1), ("faults", 2, "minor_faults", 1),
                                ("misses", 1, "tlb_misses", 1),
