@@ -18,19 +18,30 @@ enum watch_cause {
 };
 extern const char *const watch_cause_names[WATCH_CAUSES]; /* as in the JSON */
 
-#define WATCH_LINES 6
+#define WATCH_LINES 8
+/* Slowdowns that sizes are named for. */
+#define WATCH_PROMISES 3
+extern const double watch_promises[WATCH_PROMISES];
 
 struct watch_advice {
     enum watch_cause cause;
     const char *function; /* "" with NONE; lives as long as the functions */
     const char *file;
-    int line;              /* 0: unknown */
-    uint64_t enough_bytes; /* RAM with which nobody would have waited for swap */
+    int line;                           /* 0: unknown */
+    uint64_t enough_bytes;              /* RAM with which nobody would have waited for swap */
+    uint64_t ram_bytes[WATCH_PROMISES]; /* for a slowdown of at most so much; 0: not known */
     char lines[WATCH_LINES][320];
     unsigned count;
 };
 /* O(functions + call paths). functions: of this watch. */
 void watch_advise(const struct watch *watch, const struct watch_functions *functions,
                   struct watch_symbols *symbols, struct watch_advice *advice);
+
+/* sizes.c: the least RAM, whole MiB, with which a run is at most so many times slower for want of
+ * memory (1.05: 5 %); 0: not known. => the curves are finished */
+uint64_t watch_ram_for(const struct watch *watch, double slowdown);
+/* Would a policy that resists loops help with the RAM of this run? How many pages LRU brings in
+ * again, and how many of them such a one could save. */
+bool watch_policy_helps(const struct watch *watch, uint64_t *pages, uint64_t *saved);
 
 #endif

@@ -316,6 +316,9 @@ static json_t *answer(struct out *out) {
         put_number(out, object, "line", (uint64_t)advice.line);
     }
     put_number(out, object, "enough_ram_bytes", advice.enough_bytes);
+    put_number(out, object, "ram_bytes_5_percent", advice.ram_bytes[0]);
+    put_number(out, object, "ram_bytes_25_percent", advice.ram_bytes[1]);
+    put_number(out, object, "ram_bytes_twice", advice.ram_bytes[2]);
     for (unsigned i = 0; i < advice.count; i++)
         append(out, lines, text(advice.lines[i]));
     put(out, object, "lines", lines);
