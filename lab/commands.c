@@ -11,10 +11,19 @@
 
 #define REPEAT_MAX 100000
 
-const struct lab_command *const lab_commands[] = {
-    lab_process_commands, lab_memory_commands,   lab_heap_commands,    lab_view_commands,
-    lab_file_commands,    lab_pressure_commands, lab_kernel_commands,  lab_translation_commands,
-    lab_segment_commands, lab_device_commands,   lab_session_commands, NULL};
+const struct lab_command *const lab_commands[] = {lab_process_commands,
+                                                  lab_memory_commands,
+                                                  lab_heap_commands,
+                                                  lab_pool_commands,
+                                                  lab_view_commands,
+                                                  lab_file_commands,
+                                                  lab_pressure_commands,
+                                                  lab_kernel_commands,
+                                                  lab_translation_commands,
+                                                  lab_segment_commands,
+                                                  lab_device_commands,
+                                                  lab_session_commands,
+                                                  NULL};
 
 const struct lab_command *lab_command_find(const char *name) {
     for (size_t t = 0; lab_commands[t]; t++) {
@@ -30,17 +39,12 @@ const struct lab_command *lab_command_find(const char *name) {
  */
 
 static bool help(struct lab_call *call) {
-    static const char *const groups[] = {"processes",
-                                         "memory of a process",
-                                         "its heap",
-                                         "views",
-                                         "files and shared memory",
-                                         "memory pressure",
-                                         "the kernel's memory",
-                                         "translation",
-                                         "segments",
-                                         "devices",
-                                         "this session"};
+    static const char *const groups[] = {"processes",       "memory of a process",
+                                         "its heap",        "its own pools",
+                                         "views",           "files and shared memory",
+                                         "memory pressure", "the kernel's memory",
+                                         "translation",     "segments",
+                                         "devices",         "this session"};
     if (call->argc == 1) {
         const struct lab_command *c = lab_command_find(call->argv[0]);
         if (!c)

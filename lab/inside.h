@@ -10,6 +10,7 @@
 #include <quire/layout.h>
 #include <quire/machine.h>
 #include <quire/policy.h>
+#include <quire/pool.h>
 #include <quire/quire.h>
 #include <quire/segment.h>
 #include <quire/space.h>
@@ -114,6 +115,8 @@ enum lab_thing_kind {
     LAB_IOREMAP,
     LAB_DMA_MEMORY,
     LAB_SEGMENT,
+    LAB_USER_POOL,
+    LAB_USER_OBJECT,
     LAB_NKINDS
 };
 struct lab_thing {
@@ -154,7 +157,14 @@ struct lab_world {
     bool segments_swap; /* device 0 is theirs */
     struct quire_segpage segpage;
     bool segpage_on;
-    uint64_t dma_cycles;  /* seen by the probe */
+    uint64_t dma_cycles; /* seen by the probe */
+    struct lab_piece {   /* memory of the host that programs' pools have had */
+        struct lab_piece *next;
+        void *memory;
+        size_t nbytes, align;
+        bool idle; /* given back */
+    } * pieces;
+    size_t pool_bytes;
     struct lab_text *log; /* what the manager says, for the command that runs */
 };
 
@@ -192,6 +202,9 @@ struct lab_thing *lab_thing_named(struct lab_world *world, enum lab_thing_kind k
                                   const char *name);
 /* The address to show for a pointer of the kernel's: its virtual one, else physical. */
 uint64_t lab_kernel_address(struct lab_world *world, const void *pointer);
+
+/* What programs' pools have had goes back to the host. */
+void lab_pools_end(struct lab_world *world);
 
 /* The manager has this frame: it is no hole, and not the machine's own. */
 bool lab_is_ram(struct lab_world *world, uint64_t frame);
@@ -288,7 +301,7 @@ extern const struct lab_command *const lab_commands[];
 extern const struct lab_command lab_session_commands[], lab_process_commands[],
     lab_memory_commands[], lab_heap_commands[], lab_kernel_commands[], lab_pressure_commands[],
     lab_view_commands[], lab_translation_commands[], lab_segment_commands[], lab_file_commands[],
-    lab_device_commands[];
+    lab_device_commands[], lab_pool_commands[];
 const struct lab_command *lab_command_find(const char *name);
 /* How many words "ADDR [BYTES]" allows; -1: any number. */
 void lab_command_counts(const struct lab_command *command, int *least, int *most);

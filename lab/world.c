@@ -199,6 +199,7 @@ void lab_world_down(struct lab_world *world) {
             quire_object_unref(world->files[i].object);
         free(world->files[i].bytes);
     }
+    lab_pools_end(world);
     if (world->q)
         quire_destroy(world->q);
     if (world->machine)

@@ -47,6 +47,16 @@ for place in 0 3 5 8 11; do
 done
 [ "$(cat hash.* | sort -u | wc -l)" -eq 5 ] || fail "different states have the same hash"
 
+# docs/SYSTEM.md and the labs know each other.
+"$QUIRE" lab --list >list
+system=$QUIRE_SOURCE/docs/SYSTEM.md
+for name in $(grep -o '`[0-9][0-9]-[a-z0-9-]*`' "$system" | tr -d '`' | sort -u); do
+    grep -q "^$name " list || fail "docs/SYSTEM.md names $name, which is no lab"
+done
+for row in $(sed 's/^[^ ]* *\(\([A-Z][0-9]* \)*\).*/\1/' list | tr ' ' '\n' | sort -u); do
+    grep -q "^| $row |" "$system" || fail "a lab shows $row: no such row"
+done
+
 # Guesses.
 echo 'mallco 1' | "$QUIRE" lab | grep -q "did you mean 'malloc'" || fail "no guess at a command"
 printf 'proc a\nprint proc.rs\n' | "$QUIRE" lab | grep -q "did you mean 'proc.rss'" ||
