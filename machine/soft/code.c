@@ -47,6 +47,7 @@
 
 /* What one quire_code_find takes at most: a page or two, and a block. */
 #define ALIGNMENT 64
+#define FETCH_TRIES 16 /* of two pages that may evict each other */
 #define FIND_BYTES_MAX (2 * sizeof(struct code_page) + BLOCK_BYTES_MAX + 3 * ALIGNMENT)
 
 struct code_chunk {
@@ -301,12 +302,13 @@ static bool crosses(const struct code_page *page, uint64_t offset) {
 }
 
 /* Both pages that the instruction at pc lies in, fresh at the same time. Fetching the second may
- * evict the first: then again, as a processor would that restarts the instruction. */
+ * evict the first: then again, as a processor would that restarts the instruction. Where each
+ * always evicts the other, the turn ends: memory comes from ticks and from others that go on. */
 static bool fetch_pages(struct run *r, struct code *code, uint64_t pc, struct code_page *pages[2]) {
     uint64_t va = pc & ~QUIRE_PAGE_MASK;
     pages[0] = page_at(code, va);
     pages[1] = NULL;
-    for (;;) {
+    for (unsigned tries = 0; tries < FETCH_TRIES; tries++) {
         if (pages[0]->stale && !fetch(r, code, pages[0], pc, pc))
             return false;
         if (!crosses(pages[0], pc & QUIRE_PAGE_MASK)) {
@@ -319,6 +321,9 @@ static bool fetch_pages(struct run *r, struct code *code, uint64_t pc, struct co
         if (!pages[0]->stale)
             return true;
     }
+    r->cpu->pc = pc;
+    *r->trap = (struct quire_trap){.kind = QUIRE_TRAP_BUDGET};
+    return false;
 }
 
 /* ---- building -------------------------------------------------------------------------------- */

@@ -41,4 +41,10 @@ timeout 120 "$QUIRE" run --ram 16M --swap 0 --overcommit 1 --oom group -- ./all 
     >out 2>err </dev/null
 [ $? = 137 ] || fail "process 1 of the group: status $?, not 137: $(cat err)"
 grep -q 'and with it 1 more of its process group 1' err || fail "process 1: $(cat err)"
+# Two pages that evict each other may take a program's time for ever, but not the machine's: a
+# signal is heard. (Or the OOM killer comes first.)
+riscv64-linux-gnu-gcc -O1 -static -o cross "$QUIRE_SOURCE/tests/run/proc_cross.c" ||
+    fail "does not compile"
+timeout -k 120 4 "$QUIRE" run --ram 8M --swap 0 --overcommit 1 -- ./cross >out 2>err </dev/null
+[ $? = 124 ] || grep -q '^  oom' err || fail "an instruction in two pages: $(tail -n 5 err)"
 echo "one process, or its group but for who said never; others live"
