@@ -47,12 +47,19 @@ static int wrong_name(const char *word, const struct look_option *options, size_
 /* The value of an option: what is left of its word, or the next word. */
 static bool take_value(struct look_words *words, const struct look_option *option, const char *rest,
                        const char **value) {
+    bool optional = option->value[0] == '=';
+
     *value = rest;
+    if (optional && rest == NULL &&
+        (words->at[0] == NULL || words->at[0][0] < '0' || words->at[0][0] > '9')) {
+        return true;
+    }
     if (*value == NULL && words->at[0] != NULL) {
         *value = *words->at++;
     }
     if (*value == NULL || **value == '\0') {
-        cli_wrong("--%s needs %s, as in %s", option->name, option->value, option->example);
+        cli_wrong("--%s needs %s, as in %s", option->name, option->value + optional,
+                  option->example);
         return false;
     }
     return true;
@@ -132,8 +139,9 @@ void look_options_print(const struct look_option *options, size_t noptions) {
         if (options[i].letter != 0) {
             snprintf(letter, sizeof letter, "-%c, ", options[i].letter);
         }
-        snprintf(left, sizeof left, "%s--%s %s", letter, options[i].name,
-                 options[i].value != NULL ? options[i].value : "");
+        const char *value = options[i].value != NULL ? options[i].value : "";
+        snprintf(left, sizeof left, value[0] == '=' ? "%s--%s[%s]" : "%s--%s %s", letter,
+                 options[i].name, value);
         printf("  %-24s %s\n", left, options[i].help);
     }
 }

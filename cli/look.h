@@ -15,7 +15,7 @@
 struct look_option {
     int letter;        /* 0: only the name */
     const char *name;  /* without dashes */
-    const char *value; /* what it takes, NULL: nothing */
+    const char *value; /* what it takes, NULL: nothing; "=N": a number, which may be left out */
     const char *example;
     const char *help;
 };

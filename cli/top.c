@@ -1,7 +1,7 @@
 /* top.c: `quire top`: a running machine, again and again: its memory, its paging, its processes.
  *
  * On a terminal it is top_screen.c's; with -b it is text, a screen after the other, for files and
- * pipes. What is shown is top_table.c's in both.
+ * pipes. What is shown is top_table.c's in both. With --web it is a page: top_web.c.
  */
 #include "cli/top.h"
 
@@ -10,7 +10,7 @@
 
 #define DELAY_S 1.0
 
-enum { BATCH, COUNT, DELAY, ORDER, FILTER, NAMES, WIDTH, RUN };
+enum { BATCH, COUNT, DELAY, ORDER, FILTER, NAMES, WIDTH, WEB, RUN };
 
 static const struct look_option options[] = {
     [BATCH] = {'b', "batch", NULL, NULL, "text for a file or a pipe, no keys"},
@@ -20,6 +20,8 @@ static const struct look_option options[] = {
     [FILTER] = {0, "filter", "TEXT", "--filter sort", "only processes with this in their command"},
     [NAMES] = {'c', "names", NULL, NULL, "names instead of command lines"},
     [WIDTH] = {'w', "width", "COLUMNS", "-w 120", "of the lines with -b; as long as they are else"},
+    [WEB] = {0, "web", "=PORT", "--web=8080",
+             "as a page for this host's browser; its address is written"},
     [RUN] = LOOK_RUN_OPTION,
 };
 #define NOPTIONS (sizeof options / sizeof options[0])
@@ -52,7 +54,26 @@ static bool take_order(struct top *top, const char *value) {
     return false;
 }
 
+/* What --web has: a port, or none. */
+static bool take_port(struct top *top, const char *value) {
+    uint64_t port = 0;
+
+    if (value != NULL && !cli_number_parse("--web", value, &port)) {
+        return false;
+    }
+    if (port > 65535 || (value != NULL && port == 0)) {
+        cli_wrong("--web %s: ports are 1 to 65535; without a number a free one is taken", value);
+        return false;
+    }
+    top->web = true;
+    top->port = (unsigned)port;
+    return true;
+}
+
 static bool take_option(struct top *top, int option, const char *value, uint64_t *width) {
+    if (option != WEB && option != RUN) {
+        top->beside_web = options[option].name;
+    }
     switch (option) {
     case BATCH:
         top->batch = true;
@@ -78,6 +99,8 @@ static bool take_option(struct top *top, int option, const char *value, uint64_t
             return false;
         }
         return true;
+    case WEB:
+        return take_port(top, value);
     default:
         return look_take_run(&top->look, value);
     }
@@ -150,6 +173,14 @@ int cli_top(struct cli_words *given) {
     }
     if (words.at[0] != NULL) {
         cli_wrong("top takes options only, not '%s'", words.at[0]);
+        goto out;
+    }
+    if (top->web && top->beside_web != NULL) {
+        cli_wrong("--web goes with --run only, not with --%s", top->beside_web);
+        goto out;
+    }
+    if (top->web) {
+        status = top_web(top->look.run, top->port);
         goto out;
     }
     status = top->batch ? run_batch(top, (unsigned)width) : run_screen(top);

@@ -37,7 +37,9 @@ struct top_line {
 
 struct top {
     struct look look;
-    bool batch, names_only, reverse;
+    bool batch, names_only, reverse, web;
+    unsigned port;          /* of the page; 0: a free one */
+    const char *beside_web; /* an option that means nothing to it */
     enum top_column order;
     char filter[TOP_FILTER_BYTES];
     size_t scroll; /* processes that are above the screen */
@@ -68,5 +70,9 @@ void top_order_move(struct top *top, int step, unsigned width);
 /* top_screen.c: until q, or the run ends. Returns an exit code. (top_screen_none.c says that there
  * is no ncurses.) */
 int top_screen(struct top *top);
+
+/* top_web.c: until Ctrl-C, or the run ends. run as in struct look, port 0: a free one. Returns an
+ * exit code. */
+int top_web(int run, unsigned port);
 
 #endif

@@ -6,7 +6,7 @@
  *
  * All of one line is read at one moment: the files agree with each other, as they never quite do on
  * a real machine. "quire" is a file that /proc does not have: the run itself, and what its
- * processor has counted.
+ * processor has counted; below "quire/" is what pictures need (os/visit_picture.c).
  *
  * May fail: host memory. Anything else that is wrong with a line is part of the answer.
  */
@@ -63,7 +63,8 @@ static void put_path(FILE *to, struct os *os, const char *path, const char *abou
         put_about(to, os, path, about);
         return;
     }
-    int error = os_proc_read(os, path, &bytes, &nbytes);
+    int error = strncmp(path, "quire/", 6) == 0 ? os_picture_read(os, path + 6, &bytes, &nbytes)
+                                                : os_proc_read(os, path, &bytes, &nbytes);
     if (error != 0) {
         fprintf(to, "none %s: %s\n", path, strerror(error));
         return;

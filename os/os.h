@@ -91,6 +91,8 @@ void os_console_watch(struct os *os, void (*touch)(void *context, const char *by
  * with a 0 that *nbytes does not count; or ENOENT, ENOTDIR, ENAMETOOLONG, ENOMEM, and EACCES for
  * what is no text. Only inside a visit, or after os_run. */
 int os_proc_read(struct os *os, const char *path, char **bytes, size_t *nbytes);
+/* The same of what pictures need and /proc has not: visit_picture.c has the names. */
+int os_picture_read(struct os *os, const char *path, char **bytes, size_t *nbytes);
 
 struct os_summary {
     uint64_t syscalls, unknown_syscalls, processes;

@@ -21,6 +21,7 @@ build optional libncurses-dev           /usr/include/ncurses.h
 build optional libjansson-dev           /usr/include/jansson.h
 build optional zlib1g-dev               /usr/include/zlib.h
 build optional libedit-dev              /usr/include/histedit.h
+build optional libmicrohttpd-dev        /usr/include/microhttpd.h
 build optional libdw-dev                /usr/include/elfutils/libdwfl.h
 run   required apt                      apt-get
 run   required dpkg                     dpkg-deb

@@ -36,7 +36,7 @@ OUTER_ROOMS = {
     "include/": [],
     "machine/radix/": ["machine/radix/"],
     "machine/soft/": ["machine/soft/", "machine/radix/"],
-    "os/": ["os/", "machine/soft/soft.h"],
+    "os/": ["os/", "machine/soft/soft.h", "machine/soft/walk.h"],
     "heap/classic/": ["heap/classic/"],
     "heap/pool/": [],
     "heap/host/": ["heap/host/"],
@@ -47,8 +47,9 @@ OUTER_ROOMS = {
     # mmu.h: its programs have no code, so their loads and stores are the memory unit's own.
     "lab/": ["lab/", "machine/soft/soft.h", "machine/soft/walk.h", "machine/soft/segment.h",
              "machine/soft/segpage.h", "machine/soft/dma.h", "machine/soft/mmu.h"],
-    "cli/": ["cli/", "os/os.h", "live/live.h", "watch/watch.h", "export/export.h",
-             "lab/lab.h"],
+    "web/": ["web/"],
+    "cli/": ["cli/", "os/os.h", "live/live.h", "watch/watch.h", "export/export.h", "lab/lab.h",
+             "web/web.h"],
 }
 
 # What the freestanding core may take from the compiler.
@@ -218,7 +219,7 @@ def check_c(root, path, text):
     if path.startswith(INTEGERS_ONLY) and not FLOAT_FILES.match(path):
         check_integers(path, code)
     product = path.startswith(
-        ("src/", "machine/", "os/", "live/", "watch/", "export/", "lab/", "cli/", "heap/",
+        ("src/", "machine/", "os/", "live/", "watch/", "export/", "lab/", "web/", "cli/", "heap/",
          "include/"))
     if product and not text.lstrip().startswith("/*"):
         find(path, 1, "no comment on top that says what this file owns")

@@ -33,4 +33,13 @@ size_t quire_view_statm(const struct quire_space *space, char *text, size_t capa
 /* The memory lines of /proc/PID/status, VmPeak to VmSwap; the process lines around are os/'s. */
 size_t quire_view_status(const struct quire_space *space, char *text, size_t capacity);
 
+/* ---- for pictures: no file of Linux's -------------------------------------------------------- */
+
+/* All frames by what they are used for, counted in at most max_cells (not 0) cells of equal size, a
+ * power of two; and a space's pages, region by region, in at most so many cells unless there are
+ * more regions. src/view/frames.c has the format. O(frames), a block being one; O(pages). */
+size_t quire_view_frames(const struct quire *q, unsigned max_cells, char *text, size_t capacity);
+size_t quire_view_pages(const struct quire_space *space, unsigned max_cells, char *text,
+                        size_t capacity);
+
 #endif

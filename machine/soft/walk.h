@@ -61,6 +61,10 @@ void quire_soft_walk(struct quire_pmap *pmap, uint64_t va, enum quire_access acc
  * capacity is left out. */
 size_t quire_walk_text(const struct quire_walk *walk, char *text, size_t capacity);
 
+/* The tables that the walk of va goes through, a line each with what its entries are: walk_table.c
+ * has the format. As quire_walk_text. O(entries of these tables). */
+size_t quire_soft_table_text(struct quire_pmap *pmap, uint64_t va, char *text, size_t capacity);
+
 /* What this space's tables cost now, those that all spaces share left out. O(tables). */
 void quire_soft_tables(struct quire_pmap *pmap, struct quire_radix_cost *cost);
 

@@ -21,6 +21,9 @@ static inline void view_line_kb(struct quire_text *text, const char *label, uint
 /* meminfo.c: pages in RAM that also have a good copy on swap. */
 uint64_t view_swap_cached(const struct quire *q);
 
+/* maps.c: the same space, for who looks for its pages. */
+struct quire_space *view_same_space(const struct quire_space *space);
+
 static inline void view_line_pages(struct quire_text *text, const char *label, uint64_t pages) {
     view_line_kb(text, label, view_kb(pages));
 }

@@ -215,7 +215,7 @@ static void region_details(struct quire_text *text, struct quire_space *space,
 
 /* The manager that a space belongs to is not const, and looking for a page moves its search hints;
  * nothing that can be seen changes. */
-static struct quire_space *same_space(const struct quire_space *space) {
+struct quire_space *view_same_space(const struct quire_space *space) {
     struct quire *q = quire_space_system(space);
     struct quire_space *each = quire_vm_next_space(q, NULL);
     while (each != space) {
@@ -228,7 +228,7 @@ size_t quire_view_smaps(const struct quire_space *space, char *bytes, size_t cap
     struct quire_region_info region;
     struct quire_text text;
     quire_vaddr va = quire_va(0);
-    struct quire_space *writable = same_space(space);
+    struct quire_space *writable = view_same_space(space);
     quire_text_init(&text, bytes, capacity);
     for (; quire_region_at_or_after(space, va, false, &region); va = region.end) {
         region_line(&text, &region, region_name(&region));
@@ -243,7 +243,7 @@ size_t quire_view_smaps_rollup(const struct quire_space *space, char *bytes, siz
     struct resident total = {0};
     struct quire_text text;
     quire_vaddr va = quire_va(0);
-    struct quire_space *writable = same_space(space);
+    struct quire_space *writable = view_same_space(space);
     quire_text_init(&text, bytes, capacity);
     for (; quire_region_at_or_after(space, va, false, &region); va = region.end) {
         count_region(writable, &region, &total);
@@ -265,7 +265,7 @@ size_t quire_view_smaps_rollup(const struct quire_space *space, char *bytes, siz
 #define PAGEMAP_PRESENT    ((uint64_t)1 << 63)
 
 uint64_t quire_view_pagemap(const struct quire_space *space, quire_vaddr va) {
-    struct quire_space *writable = same_space(space);
+    struct quire_space *writable = view_same_space(space);
     struct quire_pmap_entry entry;
     quire_slot slot;
     va.value &= ~QUIRE_PAGE_MASK;

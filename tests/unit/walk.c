@@ -342,12 +342,45 @@ static void it_is_told_in_words(void **state) {
     stop(&system);
 }
 
+/* Tables on the way, entry by entry; of more than 512, in 512 parts. */
+static void tables_are_told(void **state) {
+    (void)state;
+    char text[4096], want[4096];
+    struct system system = start(&quire_radix_sv32, 16 * MIB, false, QUIRE_THP_NEVER);
+    struct quire_walk walk;
+    map(system.space, 0x400000, 8 * 4096, RW);
+    map(system.space, 0x3FFFF000, 4096, RW);
+    for (unsigned page = 0; page < 4; page++)
+        reach(system.pmap, 0x400000 + page * 4096, QUIRE_ACCESS_WRITE);
+    reach(system.pmap, 0x407000, QUIRE_ACCESS_READ);
+    reach(system.pmap, 0x3FFFF000, QUIRE_ACCESS_READ);
+    quire_soft_walk(system.pmap, 0x400000, QUIRE_ACCESS_READ, false, false, &walk);
+    unsigned root = (unsigned)walk.steps[0].at & ~0xFFFu;
+    unsigned table = (unsigned)(walk.steps[0].value >> 10) << 12;
+    snprintf(want, sizeof want, /* entry 1 is in part 0, entry 255 in part 127; pages 0-3, 7 */
+             "level 0   table at 0x%09x   1024 entries, 2 used   1t126.1t384.\n"
+             "level 1   table at 0x%09x   1024 entries, 5 used   2d1.1p508.\n",
+             root, table);
+    size_t length = quire_soft_table_text(system.pmap, 0x400000, text, sizeof text);
+    assert_int_equal(length, strlen(want));
+    assert_string_equal(text, want);
+    quire_soft_table_text(system.pmap, 0x10000000, text, sizeof text); /* the root only */
+    assert_int_equal(strchr(text, '\n')[1], 0);
+    for (size_t capacity = 1; capacity <= length + 1; capacity++) {
+        assert_int_equal(quire_soft_table_text(system.pmap, 0x400000, text, capacity), length);
+        assert_int_equal(text[capacity - 1], 0);
+        assert_memory_equal(text, want, capacity - 1);
+    }
+    stop(&system);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_are_accesses),     cmocka_unit_test(blocks_save_a_level),
         cmocka_unit_test(entries_have_bits),       cmocka_unit_test(spaces_are_isolated),
         cmocka_unit_test(the_direct_map_is_exact), cmocka_unit_test(the_walk_agrees_with_the_unit),
         cmocka_unit_test(locality_is_worth_walks), cmocka_unit_test(it_is_told_in_words),
+        cmocka_unit_test(tables_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
