@@ -1,4 +1,5 @@
-/* server.c: who may ask, what for, and what he gets. The library is libmicrohttpd.
+/* server.c: who may ask, what for, and what he gets. The library is libmicrohttpd
+ * (http.c says why it is called through a table).
  *
  *     GET  /WORD/                       the page
  *     GET  /WORD/moment?pid=1           one moment, JSON (moment.c)
@@ -30,6 +31,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "web/http.h"
 #include "web/room.h"
 
 #define WORD_BYTES       16
@@ -42,6 +44,7 @@
 #define STEPS_MAX        1000000
 
 struct web {
+    const struct http *http;
     struct web_source source;
     struct MHD_Daemon *daemon;
     unsigned port;
@@ -58,8 +61,8 @@ static const char policy[] =
     "'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /* bytes: for free() if owned. */
-static enum MHD_Result answer(struct MHD_Connection *to, unsigned status, const char *type,
-                              char *bytes, bool owned) {
+static enum MHD_Result answer(const struct web *web, struct MHD_Connection *to, unsigned status,
+                              const char *type, char *bytes, bool owned) {
     static const char *const headers[][2] = {
         {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
         {"Content-Security-Policy", policy},
@@ -68,7 +71,7 @@ static enum MHD_Result answer(struct MHD_Connection *to, unsigned status, const 
         {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Cross-Origin-Opener-Policy", "same-origin"},
     };
-    struct MHD_Response *response = MHD_create_response_from_buffer(
+    struct MHD_Response *response = web->http->create_response_from_buffer(
         strlen(bytes), bytes, owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 
     if (response == NULL) {
@@ -77,24 +80,26 @@ static enum MHD_Result answer(struct MHD_Connection *to, unsigned status, const 
         }
         return MHD_NO;
     }
-    bool good = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES;
+    bool good =
+        web->http->add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES;
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        good &= MHD_add_response_header(response, headers[i][0], headers[i][1]) == MHD_YES;
+        good &= web->http->add_response_header(response, headers[i][0], headers[i][1]) == MHD_YES;
     }
-    enum MHD_Result result = good ? MHD_queue_response(to, status, response) : MHD_NO;
-    MHD_destroy_response(response);
+    enum MHD_Result result = good ? web->http->queue_response(to, status, response) : MHD_NO;
+    web->http->destroy_response(response);
     return result;
 }
 
 /* One line of text: what was wrong. */
-static enum MHD_Result refuse(struct MHD_Connection *to, unsigned status, const char *why) {
+static enum MHD_Result refuse(const struct web *web, struct MHD_Connection *to, unsigned status,
+                              const char *why) {
     char *line = malloc(strlen(why) + 2);
 
     if (line == NULL) {
         return MHD_NO;
     }
     sprintf(line, "%s\n", why);
-    return answer(to, status, "text/plain; charset=utf-8", line, true);
+    return answer(web, to, status, "text/plain; charset=utf-8", line, true);
 }
 
 /* The machine is gone, now or before. */
@@ -104,16 +109,16 @@ static enum MHD_Result refuse_gone(struct web *web, struct MHD_Connection *to,
         web_end(web, message);
     }
     web->told = true;
-    return refuse(to, MHD_HTTP_GONE, web->end_message);
+    return refuse(web, to, MHD_HTTP_GONE, web->end_message);
 }
 
 static enum MHD_Result answer_json(struct web *web, struct MHD_Connection *to, char *json,
                                    const char *message) {
     if (json != NULL) {
-        return answer(to, MHD_HTTP_OK, "application/json", json, true);
+        return answer(web, to, MHD_HTTP_OK, "application/json", json, true);
     }
     if (strcmp(message, "no memory") == 0) {
-        return refuse(to, MHD_HTTP_SERVICE_UNAVAILABLE, message);
+        return refuse(web, to, MHD_HTTP_SERVICE_UNAVAILABLE, message);
     }
     return refuse_gone(web, to, message);
 }
@@ -121,14 +126,14 @@ static enum MHD_Result answer_json(struct web *web, struct MHD_Connection *to, c
 /* ---- what is asked ----------------------------------------------------------------------------
  */
 
-static const char *value_of(struct MHD_Connection *from, const char *name) {
-    const char *value = MHD_lookup_connection_value(from, MHD_GET_ARGUMENT_KIND, name);
+static const char *value_of(const struct web *web, struct MHD_Connection *from, const char *name) {
+    const char *value = web->http->lookup_connection_value(from, MHD_GET_ARGUMENT_KIND, name);
     return value != NULL ? value : "";
 }
 
 /* 1 if none is named; 0: it is none. */
-static int pid_of(struct MHD_Connection *from) {
-    const char *text = value_of(from, "pid");
+static int pid_of(const struct web *web, struct MHD_Connection *from) {
+    const char *text = value_of(web, from, "pid");
     char *end;
     long pid = text[0] == '\0' ? 1 : strtol(text, &end, 10);
 
@@ -137,10 +142,10 @@ static int pid_of(struct MHD_Connection *from) {
 
 static enum MHD_Result give_moment(struct web *web, struct MHD_Connection *to) {
     char message[WEB_MESSAGE_BYTES] = "no memory";
-    int pid = pid_of(to);
+    int pid = pid_of(web, to);
 
     if (pid == 0) {
-        return refuse(to, MHD_HTTP_BAD_REQUEST, "pid: the number of a process, as in pid=1");
+        return refuse(web, to, MHD_HTTP_BAD_REQUEST, "pid: the number of a process, as in pid=1");
     }
     char *json = moment_make(&web->source, pid, message);
     return answer_json(web, to, json, message);
@@ -148,8 +153,8 @@ static enum MHD_Result give_moment(struct web *web, struct MHD_Connection *to) {
 
 static enum MHD_Result give_walk(struct web *web, struct MHD_Connection *to) {
     char message[WEB_MESSAGE_BYTES] = "no memory", *end;
-    const char *at = value_of(to, "at"), *access = value_of(to, "access");
-    int pid = pid_of(to);
+    const char *at = value_of(web, to, "at"), *access = value_of(web, to, "access");
+    int pid = pid_of(web, to);
 
     at += at[0] == '0' && at[1] == 'x' ? 2 : 0;
     bool good =
@@ -159,7 +164,7 @@ static enum MHD_Result give_walk(struct web *web, struct MHD_Connection *to) {
         access = "r";
     }
     if (pid == 0 || !good || access[1] != '\0' || strchr("rwx", access[0]) == NULL) {
-        return refuse(to, MHD_HTTP_BAD_REQUEST,
+        return refuse(web, to, MHD_HTTP_BAD_REQUEST,
                       "a walk is pid=NUMBER, at=HEXADECIMAL and access=r, w or x");
     }
     char *json = walk_make(&web->source, pid, va, access[0], message);
@@ -168,36 +173,37 @@ static enum MHD_Result give_walk(struct web *web, struct MHD_Connection *to) {
 
 static enum MHD_Result give_text(struct web *web, struct MHD_Connection *to) {
     char message[WEB_MESSAGE_BYTES] = "";
-    const char *path = value_of(to, "path"), *name, *text, *error;
+    const char *path = value_of(web, to, "path"), *name, *text, *error;
 
     if (path[0] == '\0' || strpbrk(path, " \n*") != NULL) {
-        return refuse(to, MHD_HTTP_BAD_REQUEST, "path: one file, as in path=meminfo");
+        return refuse(web, to, MHD_HTTP_BAD_REQUEST, "path: one file, as in path=meminfo");
     }
     if (!web->source.read(web->source.context, path, message)) {
         return refuse_gone(web, to, message);
     }
     if (!web->source.nth(web->source.context, 0, &name, &text, &error)) {
-        return refuse(to, MHD_HTTP_NOT_FOUND, "no such file");
+        return refuse(web, to, MHD_HTTP_NOT_FOUND, "no such file");
     }
     if (text == NULL) {
-        return refuse(to, MHD_HTTP_NOT_FOUND, error);
+        return refuse(web, to, MHD_HTTP_NOT_FOUND, error);
     }
     char *copy = strdup(text);
-    return copy != NULL ? answer(to, MHD_HTTP_OK, "text/plain; charset=utf-8", copy, true) : MHD_NO;
+    return copy != NULL ? answer(web, to, MHD_HTTP_OK, "text/plain; charset=utf-8", copy, true)
+                        : MHD_NO;
 }
 
 static enum MHD_Result do_step(struct web *web, struct MHD_Connection *to) {
     char message[WEB_MESSAGE_BYTES] = "", *end;
-    const char *text = value_of(to, "n");
+    const char *text = value_of(web, to, "n");
     long steps = strtol(text, &end, 10);
 
     if (end == text || *end != '\0' || steps == 0 || labs(steps) > STEPS_MAX) {
-        return refuse(to, MHD_HTTP_BAD_REQUEST, "n: how many steps, as in n=1 or n=-1");
+        return refuse(web, to, MHD_HTTP_BAD_REQUEST, "n: how many steps, as in n=1 or n=-1");
     }
     if (!web->source.step(web->source.context, steps, message)) {
-        return refuse(to, MHD_HTTP_CONFLICT, message);
+        return refuse(web, to, MHD_HTTP_CONFLICT, message);
     }
-    return answer(to, MHD_HTTP_OK, "application/json", (char *)"{}", false);
+    return answer(web, to, MHD_HTTP_OK, "application/json", (char *)"{}", false);
 }
 
 /* ---- who asks ---------------------------------------------------------------------------------
@@ -220,8 +226,10 @@ static bool is_here(const struct web *web, const char *host) {
 /* I2 */
 static bool may_ask(const struct web *web, struct MHD_Connection *from) {
     static const char scheme[] = "http://";
-    const char *host = MHD_lookup_connection_value(from, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
-    const char *origin = MHD_lookup_connection_value(from, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
+    const char *host =
+        web->http->lookup_connection_value(from, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    const char *origin =
+        web->http->lookup_connection_value(from, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
 
     if (host == NULL || !is_here(web, host)) {
         return false;
@@ -255,7 +263,7 @@ static enum MHD_Result give(struct web *web, struct MHD_Connection *to, const ch
                    {"step", true, do_step}};
 
     if (name[0] == '\0' && !post) {
-        return answer(to, MHD_HTTP_OK, "text/html; charset=utf-8", (char *)web_page, false);
+        return answer(web, to, MHD_HTTP_OK, "text/html; charset=utf-8", (char *)web_page, false);
     }
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         if (strcmp(name, answers[i].name) != 0 ||
@@ -263,11 +271,11 @@ static enum MHD_Result give(struct web *web, struct MHD_Connection *to, const ch
             continue;
         }
         if (answers[i].post != post) {
-            return refuse(to, MHD_HTTP_METHOD_NOT_ALLOWED, "not by this method");
+            return refuse(web, to, MHD_HTTP_METHOD_NOT_ALLOWED, "not by this method");
         }
         return web->ended ? refuse_gone(web, to, web->end_message) : answers[i].give(web, to);
     }
-    return refuse(to, post ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
+    return refuse(web, to, post ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
                   post ? "nothing can be changed here" : "there is no such thing");
 }
 
@@ -290,14 +298,16 @@ static enum MHD_Result asked(void *context, struct MHD_Connection *from, const c
         return MHD_YES;
     }
     if (!may_ask(web, from)) {
-        return refuse(from, MHD_HTTP_FORBIDDEN, "this is for the address that quire named only");
+        return refuse(web, from, MHD_HTTP_FORBIDDEN,
+                      "this is for the address that quire named only");
     }
     const char *name = behind_word(web, path);
     if (name == NULL) {
-        return refuse(from, MHD_HTTP_NOT_FOUND, "the address is the whole one that quire named");
+        return refuse(web, from, MHD_HTTP_NOT_FOUND,
+                      "the address is the whole one that quire named");
     }
     if (!get && !post) {
-        return refuse(from, MHD_HTTP_METHOD_NOT_ALLOWED, "nothing can be changed here");
+        return refuse(web, from, MHD_HTTP_METHOD_NOT_ALLOWED, "nothing can be changed here");
     }
     return give(web, from, name, post);
 }
@@ -349,13 +359,14 @@ struct web *web_open(const struct web_source *source, unsigned port,
     int fd = -1;
 
     snprintf(message, WEB_MESSAGE_BYTES, "--web: no memory");
-    if (web == NULL || !make_word(web) || (fd = listen_on(&port, message)) < 0) {
+    if (web == NULL || (web->http = http_load(message)) == NULL || !make_word(web) ||
+        (fd = listen_on(&port, message)) < 0) {
         free(web);
         return NULL;
     }
     web->source = *source;
     web->port = port;
-    web->daemon = MHD_start_daemon(
+    web->daemon = web->http->start_daemon(
         MHD_USE_EPOLL, 0, NULL, NULL, asked, web, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
@@ -376,19 +387,19 @@ const char *web_url(const struct web *web) {
 }
 
 int web_descriptor(const struct web *web) {
-    return MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    return web->http->get_daemon_info(web->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
 
 int web_timeout_ms(const struct web *web) {
     MHD_UNSIGNED_LONG_LONG ms;
-    if (MHD_get_timeout(web->daemon, &ms) != MHD_YES) {
+    if (web->http->get_timeout(web->daemon, &ms) != MHD_YES) {
         return -1;
     }
     return ms > 60000 ? 60000 : (int)ms;
 }
 
 void web_work(struct web *web) {
-    MHD_run(web->daemon);
+    web->http->run(web->daemon);
 }
 
 void web_end(struct web *web, const char *message) {
@@ -402,7 +413,7 @@ bool web_end_told(const struct web *web) {
 
 void web_close(struct web *web) {
     if (web != NULL) {
-        MHD_stop_daemon(web->daemon);
+        web->http->stop_daemon(web->daemon);
         free(web);
     }
 }

@@ -61,7 +61,7 @@ status=$?
 [ $status = 0 ] || [ $status = 77 ] || fail "web_check.py: $status; $(cat top.err err)"
 
 # The run ends: the page is told, once, and the command ends as well.
-echo q >&3 2>/dev/null || true # the browser's part may have said it
+[ $status = 0 ] || echo q >&3 # a browser's page has been watching the end
 wait $run || fail "the run ended with $?: $(cat err)"
 wait $top || fail "top --web ended with $?: $(cat top.err)"
 grep -qx "quire: the run $run has ended" top.err && [ "$(wc -l <top.err)" = 1 ] ||

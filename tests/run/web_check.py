@@ -3,6 +3,7 @@
 Descriptors 3 and 4 are the program's input and output. Exit: 0; 77 if there is no browser (all else
 was checked); 1 with a line that says what is wrong.
 """
+import faulthandler
 import http.client
 import json
 import os
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from browser import Browser  # noqa: E402
 
+faulthandler.dump_traceback_later(600, exit=True)  # it says where it hangs
 url, quire, chromium, scratch, pictures = sys.argv[1:]
 place = urlsplit(url)
 word = place.path
