@@ -2,6 +2,7 @@
  *
  *     quire lab                    the shell; commands come from standard input
  *     quire lab 1 | tables | FILE  play labs that came with quire, or scripts
+ *     quire lab --web              the shell and its machine as a page: lab_web.c
  *     quire lab --all --check      all of them: their facts must hold (the test of this build)
  *
  * What a line does is lab/'s; here are options, files, and who types the answers.
@@ -9,6 +10,7 @@
 #include "lab/lab.h"
 #include "cli/cli.h"
 #include "cli/lab_lines.h"
+#include "cli/lab_web.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@
 #define LABS_MAX    100       /* named in one line */
 #define SCRIPT_MAX  (1 << 20) /* bytes of a script */
 
-enum { RAM, SWAP, FORMAT, POLICY, SEED, LANGUAGE, JSON, ALL, CHECK, LIST, ANSWER };
+enum { RAM, SWAP, FORMAT, POLICY, SEED, LANGUAGE, JSON, ALL, CHECK, LIST, ANSWER, WEB };
 
 static const struct cli_option options[] = {
     [RAM] = {"--ram", "SIZE", "--ram 16M", "memory of the machine (16M)"},
@@ -33,6 +35,7 @@ static const struct cli_option options[] = {
     [ALL] = {"--all", NULL, NULL, "all labs"},
     [CHECK] = {"--check", NULL, NULL, "grade: exit 1 if a fact fails or an answer is wrong"},
     [LIST] = {"--list", NULL, NULL, "which labs there are"},
+    [WEB] = {"--web", "=PORT", NULL, "as a page for this host's browser; its address is written"},
     [ANSWER] = {"--answer", "NAME=VALUE", "--answer copied=1", "a prediction, given beforehand"},
 };
 #define NOPTIONS (sizeof options / sizeof options[0])
@@ -42,7 +45,8 @@ struct session {
     const char *answers[ANSWERS_MAX];
     unsigned nanswers;
     enum lab_language language;
-    bool json, all, check, list;
+    bool json, all, check, list, web;
+    unsigned port;           /* of the page; 0: a free one */
     bool terminal;           /* a person types */
     struct cli_lines *lines; /* NULL until needed */
     char line[LAB_LINE_BYTES + 1];
@@ -51,14 +55,19 @@ struct session {
 void cli_lab_help(void) {
     puts("quire lab [OPTION...]              a shell on a machine; `help` says what it knows\n"
          "quire lab [OPTION...] LAB|FILE...  play labs (quire lab --list), or scripts\n"
+         "quire lab --web[=PORT]             the shell and its machine as a page in a browser\n"
          "quire lab --all --check            all labs, and whether their facts hold\n\n"
          "A lab asks for a prediction, runs on the real memory manager, shows what happened and\n"
          "says why. The machine is deterministic: `back` and `step` go to any moment of a "
          "session.\n");
     for (size_t i = 0; i < NOPTIONS; i++) {
         char name[40];
-        snprintf(name, sizeof name, "%s%s%s", options[i].name, options[i].value ? " " : "",
-                 options[i].value ? options[i].value : "");
+        const char *value = options[i].value ? options[i].value : "";
+        snprintf(name, sizeof name,
+                 value[0] == '=' ? "%s[%s]"
+                 : value[0]      ? "%s %s"
+                                 : "%s%s",
+                 options[i].name, value);
         printf("  %-22s %s\n", name, options[i].help);
     }
     printf("\nLines are read by %s.\n", cli_lines_kind);
@@ -79,6 +88,21 @@ static bool add_machine(struct session *session, const char *name, const char *v
         cli_wrong("%s: too many options", name);
         return false;
     }
+    return true;
+}
+
+/* What --web has: a port, or none. */
+static bool take_port(struct session *session, const char *value) {
+    uint64_t port = 0;
+    if (value != NULL && !cli_number_parse("--web", value, &port)) {
+        return false;
+    }
+    if (port > 65535 || (value != NULL && port == 0)) {
+        cli_wrong("--web=%s: ports are 1 to 65535; without a number a free one is taken", value);
+        return false;
+    }
+    session->web = true;
+    session->port = (unsigned)port;
     return true;
 }
 
@@ -106,6 +130,8 @@ static bool take_option(struct session *session, int option, const char *value) 
     case LIST:
         session->list = true;
         return true;
+    case WEB:
+        return take_port(session, value);
     case ANSWER:
         if (strchr(value, '=') == NULL) {
             cli_wrong("--answer %s: write NAME=VALUE", value);
@@ -336,6 +362,13 @@ static int shell(struct session *session) {
     return failed > 0 && !session->terminal ? 1 : 0;
 }
 
+static int web(struct session *session) {
+    struct lab *lab = start(session);
+    int status = lab != NULL ? lab_web(lab, session->port) : CLI_EXIT_OURS;
+    lab_destroy(lab);
+    return status;
+}
+
 /* ---- the command ------------------------------------------------------------------------------
  */
 
@@ -353,6 +386,11 @@ static bool take_options(struct session *session, struct cli_words *words) {
 
 static int run(struct session *session, char *names[], unsigned nnames) {
     int status = 0;
+    if (session->web) {
+        return nnames > 0 || session->all || session->check || session->json
+                   ? cli_wrong("--web is the shell as a page, without labs, --json and --check")
+                   : web(session);
+    }
     if (session->list) {
         return list(session);
     }

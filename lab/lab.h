@@ -80,6 +80,15 @@ const char *lab_complete(const struct lab *lab, bool first, const char *prefix, 
 /* What a command takes, as its help says it ("ADDR [BYTES]"); NULL: there is no such command. */
 const char *lab_takes(const char *command);
 
+/* ---- texts ------------------------------------------------------------------------------------
+ */
+
+/* A text of the machine by its path, as programs would read it in /proc: "meminfo", "2/smaps"; and
+ * what pictures need: read.c has the names. malloc'd; NULL: there is none, or no host memory. */
+char *lab_read(struct lab *lab, const char *path);
+/* The index-th process that is there, 0 past the last. */
+int lab_pid(const struct lab *lab, size_t index);
+
 /* ---- JSON -------------------------------------------------------------------------------------
  */
 

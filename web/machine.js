@@ -27,19 +27,22 @@ function failed(error) {
 }
 function say(text) { $("banner").textContent = text; $("banner").hidden = !text; }
 
+const most = list => list.reduce((a, b) => b.resident_kb + b.swapped_kb > a.resident_kb + a.swapped_kb ? b : a, list[0]);
+/* Of the process that was chosen, while it is there; at first, and then again, of who has most. */
+async function moment() {
+  const seen = await ask("moment?pid=" + pid);
+  if (picked && seen.processes.some(p => p.pid === pid) || !seen.processes.length) return seen;
+  picked = true;
+  const other = most(seen.processes).pid;
+  if (other === pid) return seen;
+  pid = other;
+  return ask("moment?pid=" + pid);
+}
 async function look() {
   if (asking || ended) return;
   asking = true;
   clearTimeout(timer);
-  try {
-    const moment = await ask("moment?pid=" + pid);
-    if (!picked) { /* whoever has most */
-      picked = true;
-      const most = moment.processes.reduce((a, b) => b.resident_kb + b.swapped_kb > a.resident_kb + a.swapped_kb ? b : a, moment.processes[0] || {pid});
-      if (most.pid !== pid) { pid = most.pid; asking = false; return look(); }
-    }
-    take(moment);
-  } catch (error) { failed(error); }
+  try { take(await moment()); } catch (error) { failed(error); }
   asking = false;
   plan();
 }
@@ -61,6 +64,7 @@ function show() {
   if (!m) return;
   document.title = (m.machine.command || m.kind) + " · Quire machine";
   $("command").textContent = $("command").title = m.machine.command || m.kind;
+  drawSession(m);
   drawTiles(m);
   drawFrames(m);
   drawBuddy(m);
@@ -87,24 +91,56 @@ function controls() {
   $("clock").textContent = m ? (m.machine.machine_ns == null ? "" : time(m.machine.machine_ns)) +
     (steps() ? m.machine.step == null ? "" : " · step " + count(m.machine.step) : " · " + (at + 1) + " of " + seen.length) : "";
 }
+/* A lab: something is done to the machine, or undone. What was seen of later steps is forgotten. */
+async function change(path) {
+  if (asking || ended) return null;
+  asking = true;
+  let answer = null;
+  try {
+    answer = await ask(path, true);
+    say("");
+    if (!picked || now().processes.length < 2) picked = false; /* the first program is what one wants to see */
+    const next = await moment();
+    while (seen.length && (seen[seen.length - 1].machine.step || 0) >= (next.machine.step || 0)) seen.pop();
+    at = seen.length - 1;
+    take(next);
+  } catch (error) { failed(error); }
+  asking = false;
+  if (walkAt != null) await walk(walkAt);
+  return answer;
+}
+function drawSession(m) {
+  $("session").hidden = !m.history;
+  if (!m.history) return;
+  const place = m.history.place;
+  $("history").replaceChildren(...["the beginning", ...m.history.lines].map((line, i) => el("li", {}, el("button", {type: "button",
+    className: i === place ? "here" : i > place ? "later" : "", title: "step " + i, onclick: () => i !== place && go(i - place)}, line))));
+  const here = $("history").querySelector(".here");
+  if (here) $("history").scrollTop = here.offsetTop - $("history").offsetTop - 90;
+}
+$("line-form").onsubmit = async event => {
+  event.preventDefault();
+  const line = $("line").value.trim();
+  if (!line) return;
+  const answer = await change("run?line=" + encodeURIComponent(line));
+  if (!answer) return;
+  $("said").className = answer.ok ? "" : "wrong";
+  $("said").textContent = answer.text + (answer.ok ? "" : answer.error);
+  if (answer.ok) { typed.push(line); recalled = typed.length; $("line").value = ""; }
+  document.documentElement.dataset.said = line;
+};
+const typed = [];
+let recalled = 0;
+$("line").onkeydown = e => { /* as in a shell */
+  const to = {ArrowUp: recalled - 1, ArrowDown: recalled + 1}[e.key];
+  if (to == null || to < 0 || to > typed.length) return;
+  e.preventDefault();
+  recalled = to;
+  $("line").value = typed[to] || "";
+};
 async function go(by) {
   if (!seen.length) return;
-  if (steps()) {
-    if (asking || ended) return;
-    asking = true;
-    try {
-      await ask("step?n=" + by, true);
-      say("");
-      const moment = await ask("moment?pid=" + pid);
-      while (seen.length && by < 0 && (seen[seen.length - 1].machine.step || 0) >= (moment.machine.step || 0)) seen.pop();
-      at = seen.length - 1;
-      take(moment);
-      asking = false;
-      if (walkAt != null) walk(walkAt);
-    } catch (error) { failed(error); }
-    asking = false;
-    return;
-  }
+  if (steps()) return change("step?n=" + by);
   const to = at + by;
   if (to >= seen.length) { if (!ended) { hold(true); look(); } return; }
   if (to < 0) return;
@@ -224,7 +260,7 @@ for (const button of document.querySelectorAll("button.text"))
       box(path + ", now", await answer.text());
     } catch (error) { failed(error); }
   };
-const keys = () => box("Keys", "←  →     a moment back, on" + (steps() ? " (a step)" : "") + "\nspace    hold, go on\n/        an address to walk\n" +
+const keys = () => box("Keys", "←  →     a moment back, on" + (steps() ? " (a step)" : "") + "\nspace    hold, go on\n/        an address to walk\n" + (steps() ? ":        a line of the shell\n" : "") +
   "p        the next process\nt        dark, light\n?        this\nTab      from part to part; arrow keys move in the map of frames");
 const dark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 const theme = () => { document.documentElement.dataset.theme = dark() ? "light" : "dark"; redraw(); };
@@ -235,7 +271,7 @@ addEventListener("keydown", e => {
   if (e.ctrlKey || e.altKey || e.metaKey || $("box").open || /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName) && e.target.type !== "range") return;
   const other = () => { const all = now().processes.map(p => p.pid); choose(all[(all.indexOf(pid) + 1) % all.length]); };
   const does = {ArrowLeft: () => go(-1), ArrowRight: () => go(1), " ": () => e.target.tagName === "BUTTON" || steps() ? null : hold(!holding),
-                "/": () => $("address").focus(), p: () => now() && other(), t: theme, "?": keys}[e.key];
+                "/": () => $("address").focus(), ":": () => $("line").focus(), p: () => now() && other(), t: theme, "?": keys}[e.key];
   if (!does || e.target.type === "range") return;
   if (e.key !== " " || e.target.tagName !== "BUTTON") e.preventDefault();
   does();
@@ -246,5 +282,5 @@ addEventListener("resize", () => { clearTimeout(later); later = setTimeout(redra
 learnColours();
 sized();
 look().then(() => document.documentElement.dataset.ready = "yes");
-globalThis.quireMachine = {look, go, hold, walk, choose, now, seen}; /* for tests */
+globalThis.quireMachine = {look, go, change, hold, walk, choose, now, seen}; /* for tests */
 })();

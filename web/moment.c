@@ -46,7 +46,7 @@ static void put_number(struct out *out, json_t *object, const char *key, uint64_
 }
 
 /* Names of files need not be UTF-8. */
-static void put_text(struct out *out, json_t *object, const char *key, const char *text) {
+static json_t *string_of(const char *text) {
     char clean[LINE_BYTES];
     json_t *value = json_string(text);
 
@@ -57,7 +57,11 @@ static void put_text(struct out *out, json_t *object, const char *key, const cha
         }
         value = json_string(clean);
     }
-    put(out, object, key, value);
+    return value;
+}
+
+static void put_text(struct out *out, json_t *object, const char *key, const char *text) {
+    put(out, object, key, string_of(text));
 }
 
 /* Blanks before and behind do not count. */
@@ -390,6 +394,23 @@ static json_t *space(struct out *out, int pid) {
     return object;
 }
 
+/* ---- a shell's lines -------------------------------------------------------------------------
+ */
+
+static json_t *history(struct out *out, const char *text) {
+    char line[LINE_BYTES];
+    json_t *object = json_object(), *lines = json_array();
+
+    put_number(out, object, "place", text_number(text, "place"));
+    for (bool first = true; text_line(&text, line, sizeof line); first = false) {
+        if (!first) {
+            append(out, lines, string_of(line));
+        }
+    }
+    put(out, object, "lines", lines);
+    return object;
+}
+
 /* ---- together ---------------------------------------------------------------------------------
  */
 
@@ -410,8 +431,8 @@ char *moment_make(const struct web_source *source, int pid, char message[WEB_MES
 
     snprintf(paths, sizeof paths,
              "quire meminfo vmstat buddyinfo pagetypeinfo zoneinfo slabinfo swaps pressure/memory "
-             "quire/frames */status %d/smaps quire/%d/pages quire/%d/tables",
-             pid, pid, pid);
+             "quire/frames */status %d/smaps quire/%d/pages quire/%d/tables%s",
+             pid, pid, pid, source->run != NULL ? " quire/history" : "");
     if (!source->read(source->context, paths, message)) {
         return NULL;
     }
@@ -430,8 +451,24 @@ char *moment_make(const struct web_source *source, int pid, char message[WEB_MES
     put(&out, moment, "frames", frames(&out, text_of(source, "quire/frames")));
     put(&out, moment, "processes", processes(&out, &count));
     put_number(&out, moment, "processes_count", count);
+    if (source->run != NULL) {
+        put(&out, moment, "history", history(&out, text_of(source, "quire/history")));
+    }
     put(&out, moment, "space", space(&out, pid));
     return finish(&out, moment, message);
+}
+
+char *result_make(const struct web_source *source, const char *line) {
+    char message[WEB_MESSAGE_BYTES];
+    struct out out = {source, false};
+    const char *text = "", *error = "";
+    bool ok = source->run(source->context, line, &text, &error);
+    json_t *object = json_object();
+
+    put(&out, object, "ok", json_boolean(ok));
+    put_text(&out, object, "text", text);
+    put_text(&out, object, "error", error);
+    return finish(&out, object, message);
 }
 
 /* ---- a walk -----------------------------------------------------------------------------------

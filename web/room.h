@@ -11,6 +11,9 @@ extern const char web_page[];
  * machine is gone, or is empty: no memory. */
 char *moment_make(const struct web_source *source, int pid, char message[WEB_MESSAGE_BYTES]);
 
+/* The same of what a line led to. */
+char *result_make(const struct web_source *source, const char *line);
+
 /* The same of one translation. access: r, w or x. */
 char *walk_make(const struct web_source *source, int pid, uint64_t va, char access,
                 char message[WEB_MESSAGE_BYTES]);

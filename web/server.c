@@ -6,6 +6,7 @@
  *     GET  /WORD/walk?pid=1&at=10000&access=r
  *     GET  /WORD/text?path=meminfo      a text as it is, for who wants to compare
  *     POST /WORD/step?n=-1              labs only
+ *     POST /WORD/run?line=malloc%20100  labs only
  *
  * A page on loopback is within reach of every program of this host and, through the browser, of
  * every site that is open in it. So:
@@ -206,6 +207,17 @@ static enum MHD_Result do_step(struct web *web, struct MHD_Connection *to) {
     return answer(web, to, MHD_HTTP_OK, "application/json", (char *)"{}", false);
 }
 
+static enum MHD_Result do_run(struct web *web, struct MHD_Connection *to) {
+    const char *line = value_of(web, to, "line");
+
+    if (line[0] == '\0' || strpbrk(line, "\r\n") != NULL) {
+        return refuse(web, to, MHD_HTTP_BAD_REQUEST, "line: one line, as in line=help");
+    }
+    char *json = result_make(&web->source, line);
+    return json != NULL ? answer(web, to, MHD_HTTP_OK, "application/json", json, true)
+                        : refuse(web, to, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory");
+}
+
 /* ---- who asks ---------------------------------------------------------------------------------
  */
 
@@ -224,7 +236,7 @@ static bool is_here(const struct web *web, const char *host) {
 }
 
 /* I2 */
-static bool may_ask(const struct web *web, struct MHD_Connection *from) {
+static bool may_ask(const struct web *web, struct MHD_Connection *from, bool post) {
     static const char scheme[] = "http://";
     const char *host =
         web->http->lookup_connection_value(from, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
@@ -234,8 +246,11 @@ static bool may_ask(const struct web *web, struct MHD_Connection *from) {
     if (host == NULL || !is_here(web, host)) {
         return false;
     }
-    return origin == NULL || (strncmp(origin, scheme, sizeof scheme - 1) == 0 &&
-                              is_here(web, origin + sizeof scheme - 1));
+    if (origin == NULL) { /* browsers send it with each POST */
+        return !post;
+    }
+    return strncmp(origin, scheme, sizeof scheme - 1) == 0 &&
+           is_here(web, origin + sizeof scheme - 1);
 }
 
 /* What follows "/WORD/"; NULL: he does not know it. I1 */
@@ -260,15 +275,16 @@ static enum MHD_Result give(struct web *web, struct MHD_Connection *to, const ch
     } answers[] = {{"moment", false, give_moment},
                    {"walk", false, give_walk},
                    {"text", false, give_text},
-                   {"step", true, do_step}};
+                   {"step", true, do_step},
+                   {"run", true, do_run}};
 
     if (name[0] == '\0' && !post) {
         return answer(web, to, MHD_HTTP_OK, "text/html; charset=utf-8", (char *)web_page, false);
     }
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         if (strcmp(name, answers[i].name) != 0 ||
-            (answers[i].post && web->source.step == NULL)) { /* I3 */
-            continue;
+            (answers[i].post && (web->source.step == NULL || web->source.run == NULL))) {
+            continue; /* I3 */
         }
         if (answers[i].post != post) {
             return refuse(web, to, MHD_HTTP_METHOD_NOT_ALLOWED, "not by this method");
@@ -297,7 +313,7 @@ static enum MHD_Result asked(void *context, struct MHD_Connection *from, const c
         *nbytes = 0;
         return MHD_YES;
     }
-    if (!may_ask(web, from)) {
+    if (!may_ask(web, from, post)) {
         return refuse(web, from, MHD_HTTP_FORBIDDEN,
                       "this is for the address that quire named only");
     }

@@ -30,6 +30,9 @@ struct web_source {
     /* Forwards, or backwards if negative. False: it cannot, and message says why; nothing has
      * happened then. NULL: the machine runs by itself, and nobody can do anything to it. */
     bool (*step)(void *context, int64_t steps, char message[WEB_MESSAGE_BYTES]);
+    /* Do a line of the machine's shell; what it says, and why not, until the next call. NULL: there
+     * is no shell. With one, there is a text quire/history: "place N", then all lines. */
+    bool (*run)(void *context, const char *line, const char **text, const char **error);
 };
 
 struct web;

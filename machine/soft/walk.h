@@ -65,6 +65,11 @@ size_t quire_walk_text(const struct quire_walk *walk, char *text, size_t capacit
  * has the format. As quire_walk_text. O(entries of these tables). */
 size_t quire_soft_table_text(struct quire_pmap *pmap, uint64_t va, char *text, size_t capacity);
 
+/* All of this by name, as "walk/7ffff000/r": walk_names.c has the names. SIZE_MAX: there is no such
+ * name; else as quire_walk_text. */
+size_t quire_soft_walk_view(struct quire_pmap *pmap, const char *name, char *text,
+                            size_t capacity);
+
 /* What this space's tables cost now, those that all spaces share left out. O(tables). */
 void quire_soft_tables(struct quire_pmap *pmap, struct quire_radix_cost *cost);
 
