@@ -16,6 +16,7 @@
  *
  * I1  A table's size is a power of two, and it is at most three quarters full.
  * I2  A date that a program set itself is not kept: the host's file has it.
+ * I3  A slot is good until the next date is kept: the table may move.
  *
  * May fail: without memory for the table the host's dates show. O(1) a change.
  */
@@ -133,11 +134,13 @@ void os_date_made(struct os *os, const struct os_place *place) {
 void os_date_removed(struct os *os, const struct os_place *place) {
     const struct stat *status = &place->status;
     bool last = S_ISDIR(status->st_mode) || status->st_nlink <= 1;
-    struct os_date *date = find(os_fs(os), status->st_dev, status->st_ino);
     os_date_host(os, place->parent_fd, "", OS_DATE_CONTENT);
-    if (!last)
+    if (!last) {
         os_date(os, status->st_dev, status->st_ino, OS_DATE_CHANGED);
-    else if (date)
+        return;
+    }
+    struct os_date *date = find(os_fs(os), status->st_dev, status->st_ino); /* I3 */
+    if (date)
         forget(&os_fs(os)->dates, date);
 }
 
