@@ -115,7 +115,7 @@ static void draw_format(struct sim *dice, struct sim_plan *plan) {
     if (root == 1 && full && sim_chance(dice, 25)) {
         f[SIM_KERNEL] = 1;
         f[SIM_RAM] += KERNEL_PAGES;
-        if (f[SIM_HIGH]) /* they are above what the kernel can use, so the rest must be left below */
+        if (f[SIM_HIGH]) /* above what the kernel can use: as much must be left below */
             f[SIM_FREE] += KERNEL_PAGES;
     }
 }
