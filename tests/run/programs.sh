@@ -45,6 +45,30 @@ ts = [threading.Thread(target=lambda i=i: l.append(i)) for i in range(8)]
 [t.start() for t in ts]
 [t.join() for t in ts]
 print(sorted(l))'
+    expect 'json, re, sqlite3 of python3' '2000 [(2000, 1999000)] 600' python3 -c '
+import json, re, sqlite3
+d = {str(i): [i, {"half": i * 0.5, "text": "x" * (i % 7)}] for i in range(2000)}
+d = json.loads(json.dumps(d))
+c = sqlite3.connect(":memory:")
+c.execute("create table t(k text primary key, v integer)")
+c.executemany("insert into t values(?, ?)", [(k, v[0]) for k, v in d.items()])
+print(len(d), c.execute("select count(*), sum(v) from t").fetchall(),
+      len(re.findall(r"\b[1-3]\d\d[02468]\b|\b7\d\d\b", " ".join(d))))'
+    expect 'a graph of objects' '59998 59998' python3 -c '
+class Node:
+    def __init__(self, i): self.i, self.next, self.back = i, [], None
+nodes = [Node(i) for i in range(60000)]
+for n in nodes:
+    n.next = [nodes[n.i * k % 59999] for k in (3, 7, 11)]
+    n.next[0].back = n
+seen, todo = set(), [nodes[1]]
+del nodes, n
+while todo:
+    n = todo.pop()
+    if n.i not in seen:
+        seen.add(n.i)
+        todo += n.next
+print(len(seen), max(seen))'
     expect multiprocessing '[0, 1, 4, 9, 16]' python3 -c '
 import multiprocessing
 def f(x): return x * x
@@ -52,6 +76,26 @@ with multiprocessing.Pool(2) as p: print(p.map(f, range(5)))'
 }
 
 tools() {
+    expect coreutils 'eeeff4b7
+1830648734 3893
+9
+4962e7f2
+dg
+1234567890: 2 3 3 5 3607 3803
+1000
+d: b e d/e: l
+3893 644
+ 31 0a 32 0a
+gone' sh -c 'cd /w; seq 1000 >a
+    tac a | sort -n | nl -ba | cut -f2 | paste -sd+ - | sha256sum | cut -c1-8
+    shuf --random-source=a a | sort -n | cmp - a && split -n l/4 a part. && cat part.* | cksum
+    seq 1 3 1000 >b; comm -12 --nocheck-order a b | wc -l
+    join --nocheck-order a b | md5sum | cut -c1-8
+    head -c 99 a | base64 -w0 | base64 -d | tr 0-9 a-j | fold -w 33 | tail -n 1; factor 1234567890
+    mkdir -p d/e; cp a d/e; mv d/e/a d/b; ln -s ../b d/e/l; wc -l <d/e/l; ls -R d | xargs
+    stat -c "%s %a" d/b; od -An -tx1 -N4 a; rm -r d; test ! -e d && echo gone'
+    expect 'openssl speed' sha256 sh -c 'openssl speed -seconds 1 -bytes 1024 sha256 2>/dev/null |
+    grep -o "^sha256"'
     expect openssl \
         'SHA2-256(stdin)= ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad' \
         sh -c 'printf abc | openssl sha256'
