@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from urllib.parse import urlsplit
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -199,6 +200,17 @@ def json_figures(moment):
             kind = "free" if kind.startswith("free") else kind
             seen["frames." + kind] = seen.get("frames." + kind, 0) + run[0] * n
     return seen
+
+
+def settle():
+    """Wait until background work has nothing left to do: object caches give back for some seconds
+    what they have not needed (src/kmem/magazine.c), while the program waits for its input."""
+    before, since = None, time.monotonic()
+    while time.monotonic() - since < 3:
+        now = text("slabinfo")
+        if now != before:
+            before, since = now, time.monotonic()
+        time.sleep(0.2)
 
 
 def json_is_the_texts():
@@ -418,6 +430,7 @@ def look_with_browser(pids):
 
 
 security()
+settle()
 everyone = json_is_the_texts()
 if not chromium:
     sys.exit(77)
