@@ -359,6 +359,7 @@ int main(int argc, char **argv) {
         state = seed * 1000003 + (uint64_t)round;
         escapes += turn(round, &calls);
     }
+    chmod("/", 0700); /* where it is not root, it may have locked itself out */
     int result = open("/result", O_WRONLY | O_CREAT | O_EXCL, 0600);
     dprintf(result, "survived %s calls, escaped %d times\n", calls >= wanted ? "all" : "few",
             escapes);
