@@ -77,7 +77,9 @@ on() {
     screen kill-server 2>/dev/null
     terminal=$((terminal + 1))
     rm -f code
-    screen new-session -d -x "$1" -y "$2" "$3; echo \$? >code.new; mv code.new code; cat" ||
+    # The shell has to outlive a ^C that is meant for the command: not all of them do by themselves.
+    screen new-session -d -x "$1" -y "$2" \
+        "trap : INT; $3; echo \$? >code.new; mv code.new code; cat" ||
         skip "tmux does not work here"
     screen set-option -g status off
     screen resize-window -x "$1" -y "$2"
