@@ -195,26 +195,25 @@ static bool oom_score_adj(struct lab_call *call) {
     return true;
 }
 
-static bool swap_out(struct lab_call *call) {
+/* A whole process to swap or back, and how much of it stayed where it was. */
+static bool swap_whole(struct lab_call *call, uint64_t (*swap)(struct quire_space *),
+                       const char *where, const char *left_over) {
     struct lab_process *process = living(call, 0);
     if (!process)
         return false;
-    uint64_t left = quire_space_swap_out(process->space);
-    lab_say(call, "  process %d swapped out; %" PRIu64 " pages had to stay in RAM\n", process->pid,
-            left);
+    uint64_t left = swap(process->space);
+    lab_say(call, "  process %d swapped %s; %" PRIu64 " pages %s\n", process->pid, where, left,
+            left_over);
     lab_settle(call->world);
     return lab_value(call, (int64_t)left);
 }
 
+static bool swap_out(struct lab_call *call) {
+    return swap_whole(call, quire_space_swap_out, "out", "had to stay in RAM");
+}
+
 static bool swap_in(struct lab_call *call) {
-    struct lab_process *process = living(call, 0);
-    if (!process)
-        return false;
-    uint64_t left = quire_space_swap_in(process->space);
-    lab_say(call, "  process %d swapped in; %" PRIu64 " pages are still on swap\n", process->pid,
-            left);
-    lab_settle(call->world);
-    return lab_value(call, (int64_t)left);
+    return swap_whole(call, quire_space_swap_in, "in", "are still on swap");
 }
 
 static bool limit(struct lab_call *call) {
