@@ -3,14 +3,8 @@
 # with the report it was made of: the same at once (--export) and from a saved run (quire export).
 # Then what can go wrong: names, files, full disks, reports that are none.
 . "$(dirname "$0")/lib.sh"
-cross=riscv64-linux-gnu-gcc
-command -v $cross >/dev/null || skip "no $cross"
-command -v python3 >/dev/null || skip "no python3 to read the formats"
-guests=${QUIRE_SOURCE:?}/tests/watch/guests
 cd "$scratch" || exit 1
-case $("$QUIRE" run --json probe.json -- /nonexistent 2>&1) in
-*libjansson*) skip "this quire was built without libjansson" ;;
-esac
+need_report --json
 for name in thrashing leak; do
     $cross -O1 -g -fno-omit-frame-pointer -static -o "$name" "$guests/$name.c" || fail "no $name"
 done

@@ -23,6 +23,18 @@ fail() {
     exit 1
 }
 
+# need_report OPTION: quire can write what --json or --report wants, python3 read it, and a compiler
+# ($cross) make guests of the sources in $guests.
+need_report() {
+    cross=riscv64-linux-gnu-gcc
+    guests=${QUIRE_SOURCE:?}/tests/watch/guests
+    command -v $cross >/dev/null || skip "no $cross"
+    command -v python3 >/dev/null || skip "no python3"
+    case $("$QUIRE" run "$1" "$scratch/probe.${1#--}" -- /nonexistent 2>&1) in
+    *libjansson* | *uPlot*) skip "this quire was built without libjansson or uPlot" ;;
+    esac
+}
+
 # need_root [NAME]: $root is a tree with the packages that the tests of real programs use. From the
 # cache, or made now; without a network and a cache, skipped.
 test_packages='coreutils busybox xz-utils python3-minimal'

@@ -2,14 +2,8 @@
 # promise.sh: the sizes of RAM that a report names, run: the slowdown is at most what was promised,
 # and 2 % of it; for five programs. A loop longer than RAM is told from one that fits.
 . "$(dirname "$0")/lib.sh"
-cross=riscv64-linux-gnu-gcc
-command -v $cross >/dev/null || skip "no $cross"
-command -v python3 >/dev/null || skip "no python3"
 cd "$scratch" || exit 1
-case $("$QUIRE" run --json probe.json -- /nonexistent 2>&1) in
-*libjansson*) skip "this quire was built without libjansson" ;;
-esac
-guests=${QUIRE_SOURCE:?}/tests/watch/guests
+need_report --json
 for name in thrashing patterns forkstorm; do
     $cross -O1 -static -o $name "$guests/$name.c" || fail "$name.c does not compile"
 done

@@ -4,14 +4,8 @@
 # screen. How long it took to open is said. (real_report.sh: those of real programs.)
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/page.sh"
-cross=riscv64-linux-gnu-gcc
-command -v $cross >/dev/null || skip "no $cross"
-command -v python3 >/dev/null || skip "no python3"
 cd "$scratch" || exit 1
-case $("$QUIRE" run --report probe.html -- /nonexistent 2>&1) in
-*libjansson* | *uPlot*) skip "this quire was built without libjansson or uPlot" ;;
-esac
-guests=${QUIRE_SOURCE:?}/tests/watch/guests
+need_report --report
 for name in thrashing leak; do
     $cross -O1 -g -fno-omit-frame-pointer -static -o "$name" "$guests/$name.c" || fail "no $name"
 done

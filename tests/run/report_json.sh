@@ -2,14 +2,8 @@
 # report_json.sh: what --json says: the same run with and without it, sums that agree, the function
 # that a planted cause lies in first, and in the answer; a kill for want of memory, a full disk.
 . "$(dirname "$0")/lib.sh"
-cross=riscv64-linux-gnu-gcc
-command -v $cross >/dev/null || skip "no $cross"
-command -v python3 >/dev/null || skip "no python3 to read JSON"
-guests=${QUIRE_SOURCE:?}/tests/watch/guests
 cd "$scratch" || exit 1
-case $("$QUIRE" run --json probe.json -- /nonexistent 2>&1) in
-*libjansson*) skip "this quire was built without libjansson" ;;
-esac
+need_report --json
 
 # watched NAME RAM CODE: build a guest, run it plainly and watched: one trace, one summary.
 watched() {
