@@ -3,7 +3,7 @@
  *
  * It owns the list of buffers of the call at work, made from the table before the handler runs:
  *
- *      row, arguments ─▶ ranges [va, va + bytes) × direction ◀── asked by os_get, os_put
+ *      row, arguments ─▶ ranges [va, va + bytes) × direction ◀── asked by each copy of user.c
  *      struct iovec, msghdr, clone_args, argv: read here as well, for what they point to
  *
  * A copy that lies in no range ends the run: the table is wrong, or the handler is. Signal frames

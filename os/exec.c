@@ -82,10 +82,10 @@ static int64_t get_strings(struct os_task *task, uint64_t va, struct os_strings 
     int64_t result = buffer ? 0 : -OS_ENOMEM;
     while (va != 0 && result == 0) {
         uint64_t pointer;
-        result = os_get(task, &pointer, va, sizeof pointer);
+        result = os_copy_from_user(task, &pointer, va, sizeof pointer);
         if (result != 0 || pointer == 0)
             break;
-        int64_t length = os_get_string(task, buffer, pointer, STRING_BYTES_MAX);
+        int64_t length = os_strncpy_from_user(task, buffer, pointer, STRING_BYTES_MAX);
         if (length < 0)
             result = length == -OS_ENAMETOOLONG ? -OS_E2BIG : length;
         else if (strings->bytes + (uint64_t)length + strings->count * sizeof pointer > limit)
@@ -373,7 +373,7 @@ int64_t os_sys_execve(struct os_task *task, const uint64_t args[6]) {
     struct os_strings argv = {0}, envp = {0};
     struct os_load_error error = {{0}};
     char path[OS_PATH_MAX];
-    int64_t result = os_get_string(task, path, args[0], sizeof path);
+    int64_t result = os_strncpy_from_user(task, path, args[0], sizeof path);
     if (result < 0)
         return result;
     if (result == 0)

@@ -85,7 +85,7 @@ OS_CALL(getdents64) {
             strlen(entry->name) > OS_NAME_MAX ? 0 : make_record(entry, file->offset + 1, record);
         if (done + length > capacity)
             return done ? (int64_t)done : -OS_EINVAL;
-        if (length && os_put(task, args[1] + done, record, length) < 0)
+        if (length && os_copy_to_user(task, args[1] + done, record, length) < 0)
             return done ? (int64_t)done : -OS_EFAULT;
         done += length;
         file->offset++;
@@ -100,7 +100,7 @@ OS_CALL(getcwd) {
     size_t nbytes = strlen(cwd) + 1;
     if (args[1] < nbytes)
         return -OS_ERANGE;
-    int64_t result = os_put(task, args[0], cwd, nbytes);
+    int64_t result = os_copy_to_user(task, args[0], cwd, nbytes);
     return result < 0 ? result : (int64_t)nbytes;
 }
 

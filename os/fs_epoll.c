@@ -141,7 +141,7 @@ OS_CALL(epoll_ctl) {
     struct os_file *file = os_file_of(task->process, (int)args[2]);
     struct os_epoll_event event = {0};
     if (args[1] != OS_EPOLL_CTL_DEL) {
-        int64_t result = os_get(task, &event, args[3], sizeof event);
+        int64_t result = os_copy_from_user(task, &event, args[3], sizeof event);
         if (result < 0)
             return result;
     }
@@ -193,7 +193,7 @@ static int64_t report(struct os_task *task, struct os_epoll *epoll, uint64_t va,
         if (!events)
             continue;
         struct os_epoll_event event = {.events = events, .data = watch->data};
-        if (os_put(task, va + told * sizeof event, &event, sizeof event) < 0)
+        if (os_copy_to_user(task, va + told * sizeof event, &event, sizeof event) < 0)
             return told ? (int64_t)told : -OS_EFAULT;
         watch->seen = watch->file->activity;
         watch->reported = events;
@@ -246,7 +246,7 @@ OS_CALL(epoll_pwait2) {
     struct os_timespec time;
     uint64_t deadline = UINT64_MAX;
     if (args[3]) {
-        if (os_get(task, &time, args[3], sizeof time) != 0)
+        if (os_copy_from_user(task, &time, args[3], sizeof time) != 0)
             return -OS_EFAULT;
         if (time.seconds < 0 || (uint64_t)time.nanoseconds >= OS_NS_PER_SECOND)
             return -OS_EINVAL;

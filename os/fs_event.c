@@ -68,7 +68,7 @@ OS_CALL(memfd_create) {
     char name[MEMFD_NAME_BYTES], path[MEMFD_NAME_BYTES + 32];
     if (args[1] & ~(uint64_t)(OS_MFD_CLOEXEC | OS_MFD_ALLOW_SEALING))
         return -OS_EINVAL;
-    int64_t result = os_get_string(task, name, args[0], sizeof name);
+    int64_t result = os_strncpy_from_user(task, name, args[0], sizeof name);
     if (result < 0)
         return result == -OS_ENAMETOOLONG ? -OS_EINVAL : result;
     unsigned sealing = args[1] & OS_MFD_ALLOW_SEALING ? MFD_ALLOW_SEALING : 0;

@@ -147,7 +147,7 @@ static int64_t regular_ioctl(struct os_task *task, struct os_file *file, uint64_
         return result;
     int32_t left =
         stat.size > (int64_t)file->offset ? (int32_t)(stat.size - (int64_t)file->offset) : 0;
-    return os_put(task, argument, &left, sizeof left);
+    return os_copy_to_user(task, argument, &left, sizeof left);
 }
 
 static const struct os_file_ops regular_ops = {

@@ -1,6 +1,6 @@
 /* fs_io.c: bytes between programs and open files: read, write and their family; lseek.
  *
- *   program's vectors <== os_get, os_put ==> bounce (64 KiB) <== ops->read, ops->write ==> the file
+ *   program's vectors <== os_copy_*_user ==> bounce (64 KiB) <== ops->read, ops->write ==> the file
  *
  * All kinds of files and all forms of the calls come together here: what an offset is, how O_APPEND
  * writes, when a call waits, what counts as done when something fails half-way. An operation of a
@@ -61,7 +61,7 @@ int64_t os_vectors_get(struct os_task *task, struct os_vectors *vectors, uint64_
     vectors->total = 0;
     if (count > OS_IOV_MAX)
         return -OS_EINVAL;
-    int64_t result = os_get(task, vectors->items, va, count * sizeof vectors->items[0]);
+    int64_t result = os_copy_from_user(task, vectors->items, va, count * sizeof vectors->items[0]);
     if (result < 0)
         return result;
     vectors->count = (unsigned)count;
@@ -86,8 +86,8 @@ uint64_t os_vectors_copy(struct os_task *task, const struct os_vectors *vectors,
         uint64_t va = vector->base + from, left = smaller(vector->length - from, nbytes - done);
         while (left > 0) {
             uint64_t part = smaller(left, QUIRE_PAGE_SIZE - (va & QUIRE_PAGE_MASK));
-            int64_t result = to_program ? os_put(task, va, bytes + done, part)
-                                        : os_get(task, bytes + done, va, part);
+            int64_t result = to_program ? os_copy_to_user(task, va, bytes + done, part)
+                                        : os_copy_from_user(task, bytes + done, va, part);
             if (result < 0)
                 return done;
             done += part;
@@ -357,14 +357,14 @@ static int64_t get_offset(struct os_task *task, uint64_t va, struct os_file *fil
     }
     if (!va)
         return 0;
-    int64_t result = os_get(task, offset, va, sizeof *offset);
+    int64_t result = os_copy_from_user(task, offset, va, sizeof *offset);
     return result < 0 ? result : *offset > INT64_MAX ? -OS_EINVAL : 0;
 }
 
 static int64_t put_offset(struct os_task *task, uint64_t va, struct os_file *file,
                           uint64_t offset) {
     if (va)
-        return os_put(task, va, &offset, sizeof offset);
+        return os_copy_to_user(task, va, &offset, sizeof offset);
     if (file->ops->seekable)
         file->offset = offset;
     else if (file->ops->positioned)

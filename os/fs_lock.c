@@ -159,7 +159,7 @@ static int64_t tell(struct os_task *task, const struct os_lock *wanted,
         record->length = other->last == INT64_MAX ? 0 : (int64_t)(other->last - other->first + 1);
         record->pid = other->file ? -1 : other->pid;
     }
-    return os_put(task, va, record, sizeof *record);
+    return os_copy_to_user(task, va, record, sizeof *record);
 }
 
 static int64_t set(struct os_task *task, const struct os_lock *wanted, bool unlock, bool wait) {
@@ -193,7 +193,7 @@ int64_t os_lock_fcntl(struct os_task *task, struct os_file *file, int command, u
     struct os_flock_record record;
     struct range range = {0, 0};
     bool open_file = command >= OS_F_OFD_GETLK;
-    int64_t result = os_get(task, &record, va, sizeof record);
+    int64_t result = os_copy_from_user(task, &record, va, sizeof record);
     if (result == 0)
         result = range_of(file, &record, &range);
     if (result < 0)

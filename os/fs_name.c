@@ -91,7 +91,7 @@ OS_CALL(mknodat) {
 
 OS_CALL(symlinkat) {
     char target[OS_PATH_MAX];
-    int64_t length = os_get_string(task, target, args[0], sizeof target);
+    int64_t length = os_strncpy_from_user(task, target, args[0], sizeof target);
     if (length <= 0)
         return length < 0 ? length : -OS_ENOENT;
     struct os_place place;
@@ -346,7 +346,7 @@ OS_CALL(utimensat) {
     struct os_timespec times[2] = {{0, OS_UTIME_NOW}, {0, OS_UTIME_NOW}};
     if (args[3] & ~(uint64_t)(OS_AT_SYMLINK_NOFOLLOW | OS_AT_EMPTY_PATH))
         return -OS_EINVAL;
-    int64_t result = args[2] ? os_get(task, times, args[2], sizeof times) : 0;
+    int64_t result = args[2] ? os_copy_from_user(task, times, args[2], sizeof times) : 0;
     for (int i = 0; i < 2 && result == 0; i++)
         result = get_time(&times[i], &request.times[i]);
     if (result < 0)

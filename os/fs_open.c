@@ -66,7 +66,7 @@ OS_CALL(openat2) {
         return -OS_EINVAL;
     if (args[3] > OPEN_HOW_BYTES_MAX)
         return -OS_E2BIG;
-    int64_t result = os_get(task, &how, args[2], sizeof how);
+    int64_t result = os_copy_from_user(task, &how, args[2], sizeof how);
     if (result < 0)
         return result;
     if (how.flags > UINT32_MAX || how.mode > OPEN_MODE_MASK)

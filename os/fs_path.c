@@ -352,7 +352,7 @@ int64_t os_walk(struct os_process *process, int dirfd, const char *path, unsigne
 int64_t os_walk_user(struct os_task *task, int dirfd, uint64_t path_va, unsigned flags,
                      struct os_place *place) {
     char path[OS_PATH_MAX];
-    int64_t length = os_get_string(task, path, path_va, sizeof path);
+    int64_t length = os_strncpy_from_user(task, path, path_va, sizeof path);
     if (length < 0)
         return length;
     return os_walk(task->process, dirfd, path, flags, place);

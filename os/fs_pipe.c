@@ -119,7 +119,7 @@ static int64_t pipe_ioctl(struct os_task *task, struct os_file *file, uint64_t r
     if (request != OS_FIONREAD)
         return -OS_ENOTTY;
     int32_t count = file->rx ? (int32_t)file->rx->count : 0;
-    return os_put(task, argument, &count, sizeof count);
+    return os_copy_to_user(task, argument, &count, sizeof count);
 }
 
 static void pipe_release(struct os_file *file) {
@@ -201,7 +201,7 @@ int64_t os_fd_install_pair(struct os_task *task, struct os_file *ends[2], bool c
     }
     int64_t second = os_fd_install(task->process, ends[1], cloexec, 0);
     int32_t fds[2] = {(int32_t)first, (int32_t)second};
-    int64_t result = second < 0 ? second : os_put(task, va, fds, sizeof fds);
+    int64_t result = second < 0 ? second : os_copy_to_user(task, va, fds, sizeof fds);
     if (result == 0)
         return 0;
     os_sys_close(task, (uint64_t[6]){(uint64_t)first});

@@ -35,7 +35,7 @@ static int64_t set_deadline(struct os_task *task, uint64_t va) {
     task->deadline_ns = UINT64_MAX;
     if (!va)
         return 0;
-    int64_t result = os_get(task, &time, va, sizeof time);
+    int64_t result = os_copy_from_user(task, &time, va, sizeof time);
     if (result < 0)
         return result;
     if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= OS_NS_PER_SECOND)
@@ -60,7 +60,7 @@ int64_t os_mask_exchange(struct os_task *task, uint64_t va, uint64_t nbytes) {
         return 0;
     if (nbytes != SIGSET_BYTES)
         return -OS_EINVAL;
-    int64_t result = os_get(task, &mask, va, sizeof mask);
+    int64_t result = os_copy_from_user(task, &mask, va, sizeof mask);
     if (result < 0)
         return result;
     task->saved_mask = task->signal_mask;
@@ -105,7 +105,7 @@ static int64_t poll_files(struct os_task *task, uint64_t va, unsigned nfds) {
     struct os_pollfd fds[OS_NFILES_MAX];
     struct pollfd host[OS_NFILES_MAX];
     unsigned nhost = 0;
-    int64_t ready = 0, result = os_get(task, fds, va, nfds * sizeof fds[0]);
+    int64_t ready = 0, result = os_copy_from_user(task, fds, va, nfds * sizeof fds[0]);
     if (result < 0)
         return result;
     for (unsigned i = 0; i < nfds; i++) {
@@ -126,8 +126,9 @@ static int64_t poll_files(struct os_task *task, uint64_t va, unsigned nfds) {
             return result;
     }
     for (unsigned i = 0; i < nfds && result == 0; i++)
-        result = os_put(task, va + i * sizeof fds[0] + offsetof(struct os_pollfd, returned),
-                        &fds[i].returned, sizeof fds[i].returned);
+        result =
+            os_copy_to_user(task, va + i * sizeof fds[0] + offsetof(struct os_pollfd, returned),
+                            &fds[i].returned, sizeof fds[i].returned);
     return result < 0 ? result : ready;
 }
 
@@ -191,7 +192,7 @@ static int64_t select_files(struct os_task *task, const uint64_t args[6], unsign
     int64_t result = 0, ready = 0;
     for (int s = 0; s < SETS && result == 0; s++)
         if (args[1 + s])
-            result = os_get(task, sets.wanted[s], args[1 + s], nbytes);
+            result = os_copy_from_user(task, sets.wanted[s], args[1 + s], nbytes);
     for (unsigned fd = 0; fd < nfds && result >= 0; fd++) {
         result = select_one(task, &sets, (int)fd);
         ready += result;
@@ -206,7 +207,7 @@ static int64_t select_files(struct os_task *task, const uint64_t args[6], unsign
     result = 0;
     for (int s = 0; s < SETS && result == 0; s++)
         if (args[1 + s])
-            result = os_put(task, args[1 + s], sets.ready[s], nbytes);
+            result = os_copy_to_user(task, args[1 + s], sets.ready[s], nbytes);
     return result < 0 ? result : ready;
 }
 
@@ -216,7 +217,7 @@ static void put_time_left(struct os_task *task, uint64_t va) {
     uint64_t left = end > now ? end - now : 0;
     struct os_timespec time = {(int64_t)(left / OS_NS_PER_SECOND),
                                (int64_t)(left % OS_NS_PER_SECOND)};
-    os_put(task, va, &time, sizeof time); /* a failure changes nothing, as on Linux */
+    os_copy_to_user(task, va, &time, sizeof time); /* a failure changes nothing, as on Linux */
 }
 
 OS_CALL(pselect6) {
@@ -228,7 +229,7 @@ OS_CALL(pselect6) {
     unsigned nfds = (unsigned)args[0] < OS_FD_SETSIZE ? (unsigned)args[0] : OS_FD_SETSIZE;
     int64_t result = set_deadline(task, args[4]);
     if (result == 0 && args[5])
-        result = os_get(task, &mask, args[5], sizeof mask);
+        result = os_copy_from_user(task, &mask, args[5], sizeof mask);
     if (result == 0)
         result = os_mask_exchange(task, mask.va, mask.nbytes);
     if (result == 0)

@@ -213,7 +213,7 @@ static void end_release(struct os_file *file) {
 
 static int64_t set_modes(struct os_task *task, struct os_pty *pty, uint64_t request, uint64_t va) {
     struct os_termios wanted, old = pty->termios;
-    int64_t result = os_get(task, &wanted, va, sizeof wanted);
+    int64_t result = os_copy_from_user(task, &wanted, va, sizeof wanted);
     if (result < 0)
         return result;
     if (request == OS_TCSETSF)
@@ -226,7 +226,7 @@ static int64_t set_modes(struct os_task *task, struct os_pty *pty, uint64_t requ
 
 static int64_t set_size(struct os_task *task, struct os_pty *pty, uint64_t va) {
     struct os_winsize size;
-    int64_t result = os_get(task, &size, va, sizeof size);
+    int64_t result = os_copy_from_user(task, &size, va, sizeof size);
     if (result < 0)
         return result;
     bool changed = memcmp(&size, &pty->size, sizeof size) != 0;
@@ -240,7 +240,7 @@ static int64_t set_group(struct os_task *task, struct os_pty *pty, uint64_t va) 
     int32_t group;
     if (task->process->session != pty->session)
         return -OS_ENOTTY;
-    if (os_get(task, &group, va, sizeof group) != 0)
+    if (os_copy_from_user(task, &group, va, sizeof group) != 0)
         return -OS_EFAULT;
     if (group < 0)
         return -OS_EINVAL;
@@ -257,7 +257,7 @@ static int64_t set_group(struct os_task *task, struct os_pty *pty, uint64_t va) 
 }
 
 static int64_t put_number(struct os_task *task, uint64_t va, int32_t value) {
-    return os_put(task, va, &value, sizeof value);
+    return os_copy_to_user(task, va, &value, sizeof value);
 }
 
 static int64_t set_controlling(struct os_task *task, struct os_pty *pty) {
@@ -324,13 +324,13 @@ static int64_t end_ioctl(struct os_task *task, struct os_file *file, uint64_t re
         return result;
     switch (request) {
     case OS_TCGETS:
-        return os_put(task, argument, &pty->termios, sizeof pty->termios);
+        return os_copy_to_user(task, argument, &pty->termios, sizeof pty->termios);
     case OS_TCSETS:
     case OS_TCSETSW:
     case OS_TCSETSF:
         return set_modes(task, pty, request, argument);
     case OS_TIOCGWINSZ:
-        return os_put(task, argument, &pty->size, sizeof pty->size);
+        return os_copy_to_user(task, argument, &pty->size, sizeof pty->size);
     case OS_TIOCSWINSZ:
         return set_size(task, pty, argument);
     case OS_FIONREAD:
@@ -350,7 +350,7 @@ static int64_t end_ioctl(struct os_task *task, struct os_file *file, uint64_t re
         return master ? put_number(task, argument, pty->number) : -OS_ENOTTY;
     case OS_TIOCSPTLCK: {
         int32_t on;
-        if (!master || os_get(task, &on, argument, sizeof on) != 0)
+        if (!master || os_copy_from_user(task, &on, argument, sizeof on) != 0)
             return master ? -OS_EFAULT : -OS_ENOTTY;
         pty->locked = on != 0;
         return 0;

@@ -103,7 +103,7 @@ OS_CALL(signalfd4) {
     uint64_t mask;
     if (args[2] != sizeof mask || args[3] & ~(uint64_t)(OS_O_CLOEXEC | OS_O_NONBLOCK))
         return -OS_EINVAL;
-    if (os_get(task, &mask, args[1], sizeof mask) != 0)
+    if (os_copy_from_user(task, &mask, args[1], sizeof mask) != 0)
         return -OS_EFAULT;
     struct os_file *file = NULL;
     if ((int)args[0] != -1) {
@@ -198,7 +198,7 @@ OS_CALL(pidfd_send_signal) {
     struct os_signal_info info = {.signo = signal, .code = OS_SI_USER, .pid = task->process->pid};
     struct os_siginfo given;
     if (args[2]) {
-        if (os_get(task, &given, args[2], sizeof given) != 0)
+        if (os_copy_from_user(task, &given, args[2], sizeof given) != 0)
             return -OS_EFAULT;
         if (given.signo != signal)
             return -OS_EINVAL;

@@ -44,7 +44,7 @@ OS_CALL(newfstatat) {
     if (args[3] & ~(uint64_t)STAT_AT_FLAGS)
         return -OS_EINVAL;
     int64_t result = stat_at(task, (int)args[0], args[1], (unsigned)args[3], &stat);
-    return result < 0 ? result : os_put(task, args[2], &stat, sizeof stat);
+    return result < 0 ? result : os_copy_to_user(task, args[2], &stat, sizeof stat);
 }
 
 OS_CALL(fstat) {
@@ -53,7 +53,7 @@ OS_CALL(fstat) {
     if (!file)
         return -OS_EBADF;
     int64_t result = os_file_stat(file, &stat);
-    return result < 0 ? result : os_put(task, args[1], &stat, sizeof stat);
+    return result < 0 ? result : os_copy_to_user(task, args[1], &stat, sizeof stat);
 }
 
 static struct os_statx_time statx_time(struct os_timespec time) {
@@ -87,7 +87,7 @@ OS_CALL(statx) {
         .device_major = major(stat.device),
         .device_minor = minor(stat.device),
     };
-    return os_put(task, args[4], &out, sizeof out);
+    return os_copy_to_user(task, args[4], &out, sizeof out);
 }
 
 /* ---- file systems ---------------------------------------------------------------------------- */
@@ -113,7 +113,7 @@ static int64_t statfs_of(struct os_task *task, int host_fd, uint64_t va) {
         out.fragment_size = host.f_frsize;
         memcpy(out.id, &host.f_fsid, sizeof out.id);
     }
-    return os_put(task, va, &out, sizeof out);
+    return os_copy_to_user(task, va, &out, sizeof out);
 }
 
 OS_CALL(statfs) {
@@ -200,7 +200,7 @@ OS_CALL(readlinkat) {
     result = link_text(task->os, &place, &text);
     if (result == 0) {
         size_t length = text.length < args[3] ? text.length : (size_t)args[3];
-        result = os_put(task, args[2], text.bytes, length);
+        result = os_copy_to_user(task, args[2], text.bytes, length);
         if (result == 0)
             result = (int64_t)length;
     }

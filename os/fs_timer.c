@@ -105,7 +105,7 @@ static int64_t put_timer(struct os_task *task, struct os_file *file, uint64_t va
     uint64_t now = os_now_ns(task->os), next = file->timer_next_ns;
     struct timer_value value = {os_timespec_of(file->timer_interval_ns),
                                 os_timespec_of(next > now ? next - now : 0)};
-    return os_put(task, va, &value, sizeof value);
+    return os_copy_to_user(task, va, &value, sizeof value);
 }
 
 OS_CALL(timerfd_settime) {
@@ -113,7 +113,7 @@ OS_CALL(timerfd_settime) {
     uint64_t first, interval;
     struct timer_value wanted;
     struct os_file *file = timer_of(task, args[0], &error);
-    if (os_get(task, &wanted, args[2], sizeof wanted) != 0)
+    if (os_copy_from_user(task, &wanted, args[2], sizeof wanted) != 0)
         return -OS_EFAULT;
     if (args[1] & ~(uint64_t)(TIMER_ABSOLUTE | TIMER_CANCEL_ON_SET) ||
         !os_timer_ns(&wanted.value, &first) || !os_timer_ns(&wanted.interval, &interval))

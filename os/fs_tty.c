@@ -25,7 +25,7 @@ static int64_t get_termios(struct os_task *task, struct os_file *file, uint64_t 
     } buffer = {0};
     if (ioctl(file->host_fd, TCGETS, &buffer) < 0)
         return os_host_error();
-    return os_put(task, va, &buffer.termios, sizeof buffer.termios);
+    return os_copy_to_user(task, va, &buffer.termios, sizeof buffer.termios);
 }
 
 static int64_t set_termios(struct os_task *task, struct os_file *file, uint64_t request,
@@ -34,7 +34,7 @@ static int64_t set_termios(struct os_task *task, struct os_file *file, uint64_t 
         struct os_termios termios;
         uint8_t more[64];
     } buffer = {0};
-    int64_t result = os_get(task, &buffer.termios, va, sizeof buffer.termios);
+    int64_t result = os_copy_from_user(task, &buffer.termios, va, sizeof buffer.termios);
     if (result < 0)
         return result;
     unsigned long host = request == OS_TCSETS ? TCSETS : request == OS_TCSETSW ? TCSETSW : TCSETSF;
@@ -45,18 +45,18 @@ static int64_t window(struct os_task *task, struct os_file *file, uint64_t reque
     struct os_winsize size = {0};
     struct winsize host = {0};
     if (request == OS_TIOCSWINSZ)
-        return os_get(task, &size, va, sizeof size); /* the window is the host's */
+        return os_copy_from_user(task, &size, va, sizeof size); /* the window is the host's */
     if (ioctl(file->host_fd, TIOCGWINSZ, &host) < 0)
         return os_host_error();
     size = (struct os_winsize){host.ws_row, host.ws_col, host.ws_xpixel, host.ws_ypixel};
-    return os_put(task, va, &size, sizeof size);
+    return os_copy_to_user(task, va, &size, sizeof size);
 }
 
 static int64_t group(struct os_task *task, uint64_t request, uint64_t va) {
     int32_t value = request == OS_TIOCGSID ? task->process->session : os_console_group(task->os);
     if (request != OS_TIOCSPGRP)
-        return os_put(task, va, &value, sizeof value);
-    int64_t result = os_get(task, &value, va, sizeof value);
+        return os_copy_to_user(task, va, &value, sizeof value);
+    int64_t result = os_copy_from_user(task, &value, va, sizeof value);
     if (result < 0)
         return result;
     if (value <= 0)
@@ -70,7 +70,7 @@ static int64_t bytes_waiting(struct os_task *task, struct os_file *file, uint64_
     if (ioctl(file->host_fd, FIONREAD, &host) < 0)
         return os_host_error();
     int32_t value = host;
-    return os_put(task, va, &value, sizeof value);
+    return os_copy_to_user(task, va, &value, sizeof value);
 }
 
 int64_t os_tty_ioctl(struct os_task *task, struct os_file *file, uint64_t request,
@@ -102,7 +102,7 @@ int64_t os_tty_ioctl(struct os_task *task, struct os_file *file, uint64_t reques
         return ioctl(file->host_fd, TCFLSH, (int)argument) < 0 ? os_host_error() : 0;
     case OS_TIOCOUTQ: {
         int32_t none = 0;
-        return os_put(task, argument, &none, sizeof none);
+        return os_copy_to_user(task, argument, &none, sizeof none);
     }
     default:
         return -OS_ENOTTY;
@@ -120,7 +120,7 @@ OS_CALL(ioctl) {
     case OS_FIONCLEX:
         return os_fd_set_cloexec(task->process, (int)args[0], request == OS_FIOCLEX);
     case OS_FIONBIO:
-        if (os_get(task, &on, args[2], sizeof on) < 0)
+        if (os_copy_from_user(task, &on, args[2], sizeof on) < 0)
             return -OS_EFAULT;
         file->flags = on ? file->flags | OS_O_NONBLOCK : file->flags & ~(uint32_t)OS_O_NONBLOCK;
         return 0;

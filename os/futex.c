@@ -95,7 +95,7 @@ static int64_t set_deadline(struct os_task *task, uint64_t operation, uint64_t t
     struct os_timespec timeout;
     if (timeout_va == 0)
         return 0;
-    if (os_get(task, &timeout, timeout_va, sizeof timeout) != 0)
+    if (os_copy_from_user(task, &timeout, timeout_va, sizeof timeout) != 0)
         return -OS_EFAULT;
     if (timeout.seconds < 0 || (uint64_t)timeout.nanoseconds >= OS_NS_PER_SECOND)
         return -OS_EINVAL;
@@ -142,7 +142,7 @@ static int64_t futex_wait(struct os_task *task, const uint64_t args[6], uint32_t
         int64_t error = set_deadline(task, args[1], args[3]);
         if (error)
             return error;
-        if (os_get(task, &value, args[0], sizeof value) != 0 ||
+        if (os_copy_from_user(task, &value, args[0], sizeof value) != 0 ||
             !key_of(task, args[0], &task->futex))
             return -OS_EFAULT;
         if (value != (uint32_t)args[2])
@@ -163,7 +163,7 @@ static int64_t futex_requeue(struct os_task *task, const uint64_t args[6], bool 
     if (!key_of(task, args[0], &from) || !key_of(task, args[4], &to))
         return -OS_EFAULT;
     if (compare) {
-        if (os_get(task, &value, args[0], sizeof value) != 0)
+        if (os_copy_from_user(task, &value, args[0], sizeof value) != 0)
             return -OS_EFAULT;
         if (value != (uint32_t)args[5])
             return -OS_EAGAIN;
@@ -227,10 +227,10 @@ static int64_t futex_wake_op(struct os_task *task, const uint64_t args[6]) {
             return -OS_EINVAL;
         argument = (int32_t)(1u << argument);
     }
-    if (os_get(task, &old, args[4], sizeof old) != 0)
+    if (os_copy_from_user(task, &old, args[4], sizeof old) != 0)
         return -OS_EFAULT;
     new = modified(operation, old, (uint32_t)argument);
-    if (os_put(task, args[4], &new, sizeof new) != 0)
+    if (os_copy_to_user(task, args[4], &new, sizeof new) != 0)
         return -OS_EFAULT;
     int64_t woken = os_futex_wake(task, args[0], (int32_t)args[2], UINT32_MAX);
     if (woken >= 0 && compares(comparison, (int32_t)old, compared)) {
@@ -256,7 +256,7 @@ static void hand_over(struct os_task *giver, uint64_t va, const struct os_futex_
             word |= FUTEX_WAITERS;
         os_task_wake(next);
     }
-    os_put(giver, va, &word, sizeof word);
+    os_copy_to_user(giver, va, &word, sizeof word);
 }
 
 static int64_t futex_lock_pi(struct os_task *task, const uint64_t args[6], bool try) {
@@ -272,21 +272,22 @@ static int64_t futex_lock_pi(struct os_task *task, const uint64_t args[6], bool 
         int64_t error = try ? 0 : set_deadline(task, args[1], args[3]);
         if (error)
             return error;
-        if (os_get(task, &word, args[0], sizeof word) != 0 || !key_of(task, args[0], &task->futex))
+        if (os_copy_from_user(task, &word, args[0], sizeof word) != 0 ||
+            !key_of(task, args[0], &task->futex))
             return -OS_EFAULT;
         uint32_t owner = word & FUTEX_TID_MASK, died = word & FUTEX_OWNER_DIED;
         if (owner == (uint32_t)task->tid)
             return -OS_EDEADLK;
         if (owner == 0) {
             word = (uint32_t)task->tid | died | (word & FUTEX_WAITERS);
-            return os_put(task, args[0], &word, sizeof word);
+            return os_copy_to_user(task, args[0], &word, sizeof word);
         }
         if (try)
             return -OS_EAGAIN;
         if (!os_task_by_tid(task->os, (int)owner))
             return -OS_ESRCH;
         word |= FUTEX_WAITERS;
-        if (os_put(task, args[0], &word, sizeof word) != 0)
+        if (os_copy_to_user(task, args[0], &word, sizeof word) != 0)
             return -OS_EFAULT;
         queue_up(task, PI_BITS);
     }
@@ -298,7 +299,7 @@ static int64_t futex_unlock_pi(struct os_task *task, uint64_t va) {
     uint32_t word;
     if (va & 3)
         return -OS_EINVAL;
-    if (os_get(task, &word, va, sizeof word) != 0 || !key_of(task, va, &key))
+    if (os_copy_from_user(task, &word, va, sizeof word) != 0 || !key_of(task, va, &key))
         return -OS_EFAULT;
     if ((word & FUTEX_TID_MASK) != (uint32_t)task->tid)
         return -OS_EPERM;
@@ -350,8 +351,8 @@ int64_t os_sys_get_robust_list(struct os_task *task, const uint64_t args[6]) {
     uint64_t length = ROBUST_HEAD_BYTES;
     if (!of)
         return -OS_ESRCH;
-    if (os_put(task, args[1], &of->robust_list_va, sizeof of->robust_list_va) != 0 ||
-        os_put(task, args[2], &length, sizeof length) != 0)
+    if (os_copy_to_user(task, args[1], &of->robust_list_va, sizeof of->robust_list_va) != 0 ||
+        os_copy_to_user(task, args[2], &length, sizeof length) != 0)
         return -OS_EFAULT;
     return 0;
 }
@@ -360,7 +361,7 @@ int64_t os_sys_get_robust_list(struct os_task *task, const uint64_t args[6]) {
 static void owner_died(struct os_task *task, uint64_t va, bool inherits) {
     uint32_t word;
     struct os_futex_key key;
-    if (va & 3 || os_get(task, &word, va, sizeof word) != 0 ||
+    if (va & 3 || os_copy_from_user(task, &word, va, sizeof word) != 0 ||
         (word & FUTEX_TID_MASK) != (uint32_t)task->tid)
         return;
     if (inherits && key_of(task, va, &key)) {
@@ -368,7 +369,7 @@ static void owner_died(struct os_task *task, uint64_t va, bool inherits) {
         return;
     }
     uint32_t now = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-    if (os_put(task, va, &now, sizeof now) == 0 && word & FUTEX_WAITERS)
+    if (os_copy_to_user(task, va, &now, sizeof now) == 0 && word & FUTEX_WAITERS)
         os_futex_wake(task, va, 1, UINT32_MAX);
 }
 
@@ -378,12 +379,12 @@ void os_robust_list_exit(struct os_task *task) {
     } head;
     uint64_t list = task->robust_list_va;
     task->robust_list_va = 0;
-    if (list == 0 || os_get(task, &head, list, sizeof head) != 0)
+    if (list == 0 || os_copy_from_user(task, &head, list, sizeof head) != 0)
         return;
     uint64_t entry = head.next;
     for (unsigned i = 0; i < ROBUST_LOCKS_MAX && (entry & ~UINT64_C(1)) != list; i++) {
         uint64_t next, at = entry & ~UINT64_C(1);
-        bool valid = os_get(task, &next, at, sizeof next) == 0;
+        bool valid = os_copy_from_user(task, &next, at, sizeof next) == 0;
         if (at != (head.pending & ~UINT64_C(1)))
             owner_died(task, at + head.offset, entry & 1);
         if (!valid)

@@ -256,8 +256,8 @@ uint64_t os_hart_step(const struct os *os, const struct os_hart *hart, uint64_t 
 
 int64_t os_sys_getcpu(struct os_task *task, const uint64_t args[6]) {
     uint32_t cpu = task->hart, node = 0;
-    if ((args[0] && os_put(task, args[0], &cpu, sizeof cpu) != 0) ||
-        (args[1] && os_put(task, args[1], &node, sizeof node) != 0))
+    if ((args[0] && os_copy_to_user(task, args[0], &cpu, sizeof cpu) != 0) ||
+        (args[1] && os_copy_to_user(task, args[1], &node, sizeof node) != 0))
         return -OS_EFAULT;
     return 0;
 }
@@ -279,7 +279,8 @@ int64_t os_sys_sched_getaffinity(struct os_task *task, const uint64_t args[6]) {
     if (!of)
         return -OS_ESRCH;
     mask = of->affinity;
-    return os_put(task, args[2], &mask, sizeof mask) == 0 ? (int64_t)sizeof mask : -OS_EFAULT;
+    return os_copy_to_user(task, args[2], &mask, sizeof mask) == 0 ? (int64_t)sizeof mask
+                                                                   : -OS_EFAULT;
 }
 
 /* Bits of harts that are not there are ignored, but one must be left. A task that has to leave its
@@ -287,7 +288,7 @@ int64_t os_sys_sched_getaffinity(struct os_task *task, const uint64_t args[6]) {
 int64_t os_sys_sched_setaffinity(struct os_task *task, const uint64_t args[6]) {
     uint64_t mask = 0;
     size_t nbytes = args[1] < sizeof mask ? (size_t)args[1] : sizeof mask;
-    if (nbytes && os_get(task, &mask, args[2], nbytes) != 0)
+    if (nbytes && os_copy_from_user(task, &mask, args[2], nbytes) != 0)
         return -OS_EFAULT;
     struct os_task *of = task_of(task, args[0]);
     if (!of)

@@ -124,16 +124,16 @@ int64_t os_sys_getgroups(struct os_task *task, const uint64_t args[6]) {
     uint32_t group = getegid();
     if ((int)args[0] < 0)
         return -OS_EINVAL;
-    if ((int)args[0] > 0 && os_put(task, args[1], &group, sizeof group) != 0)
+    if ((int)args[0] > 0 && os_copy_to_user(task, args[1], &group, sizeof group) != 0)
         return -OS_EFAULT;
     return 1;
 }
 
 static int64_t put_three(struct os_task *task, const uint64_t args[6], uint32_t real,
                          uint32_t effective) {
-    if (os_put(task, args[0], &real, sizeof real) != 0 ||
-        os_put(task, args[1], &effective, sizeof effective) != 0 ||
-        os_put(task, args[2], &effective, sizeof effective) != 0)
+    if (os_copy_to_user(task, args[0], &real, sizeof real) != 0 ||
+        os_copy_to_user(task, args[1], &effective, sizeof effective) != 0 ||
+        os_copy_to_user(task, args[2], &effective, sizeof effective) != 0)
         return -OS_EFAULT;
     return 0;
 }
@@ -216,26 +216,26 @@ int64_t os_sys_prlimit64(struct os_task *task, const uint64_t args[6]) {
         return -OS_ESRCH;
     memcpy(old, process->rlimits[which], sizeof old);
     if (args[2]) {
-        if (os_get(task, wanted, args[2], sizeof wanted) != 0)
+        if (os_copy_from_user(task, wanted, args[2], sizeof wanted) != 0)
             return -OS_EFAULT;
         int64_t error = set_limit(process, which, wanted);
         if (error)
             return error;
     }
-    return args[3] ? os_put(task, args[3], old, sizeof old) : 0;
+    return args[3] ? os_copy_to_user(task, args[3], old, sizeof old) : 0;
 }
 
 int64_t os_sys_getrlimit(struct os_task *task, const uint64_t args[6]) {
     if ((args[0] & UINT32_MAX) >= OS_RLIMITS)
         return -OS_EINVAL;
-    return os_put(task, args[1], task->process->rlimits[args[0] & UINT32_MAX], 16);
+    return os_copy_to_user(task, args[1], task->process->rlimits[args[0] & UINT32_MAX], 16);
 }
 
 int64_t os_sys_setrlimit(struct os_task *task, const uint64_t args[6]) {
     uint64_t wanted[2];
     if ((args[0] & UINT32_MAX) >= OS_RLIMITS)
         return -OS_EINVAL;
-    if (os_get(task, wanted, args[1], sizeof wanted) != 0)
+    if (os_copy_from_user(task, wanted, args[1], sizeof wanted) != 0)
         return -OS_EFAULT;
     return set_limit(task->process, args[0] & UINT32_MAX, wanted);
 }
@@ -257,7 +257,7 @@ int64_t os_sys_getrusage(struct os_task *task, const uint64_t args[6]) {
     default:
         return -OS_EINVAL;
     }
-    return os_put(task, args[1], &usage, sizeof usage);
+    return os_copy_to_user(task, args[1], &usage, sizeof usage);
 }
 
 int64_t os_sys_setfsuid(struct os_task *task, const uint64_t args[6]) {
@@ -282,11 +282,11 @@ int64_t os_sys_capget(struct os_task *task, const uint64_t args[6]) {
         uint32_t version;
         int32_t pid;
     } header;
-    if (os_get(task, &header, args[0], sizeof header) != 0)
+    if (os_copy_from_user(task, &header, args[0], sizeof header) != 0)
         return -OS_EFAULT;
     if (header.version != CAPABILITY_VERSION_3) {
         header.version = CAPABILITY_VERSION_3;
-        os_put(task, args[0], &header, sizeof header);
+        os_copy_to_user(task, args[0], &header, sizeof header);
         return args[1] ? -OS_EINVAL : 0;
     }
     if (header.pid < 0)
@@ -296,7 +296,7 @@ int64_t os_sys_capget(struct os_task *task, const uint64_t args[6]) {
     uint64_t all = geteuid() == 0 ? (UINT64_C(1) << CAPABILITIES) - 1 : 0;
     uint32_t low = (uint32_t)all, high = (uint32_t)(all >> 32);
     uint32_t sets[6] = {low, low, 0, high, high, 0}; /* effective, permitted, inheritable */
-    return args[1] ? os_put(task, args[1], sets, sizeof sets) : 0;
+    return args[1] ? os_copy_to_user(task, args[1], sets, sizeof sets) : 0;
 }
 
 int64_t os_sys_capset(struct os_task *task, const uint64_t args[6]) {

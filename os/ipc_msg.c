@@ -72,7 +72,7 @@ int64_t os_sys_msgsnd(struct os_task *task, const uint64_t args[6]) {
     struct os_msg *queue = queue_by_id(task->os, (int)args[0]);
     uint64_t nbytes = args[2];
     int64_t type;
-    if (os_get(task, &type, args[1], sizeof type) != 0)
+    if (os_copy_from_user(task, &type, args[1], sizeof type) != 0)
         return -OS_EFAULT;
     if (nbytes > TEXT_MAX || type < 1 || (int)args[0] < 0)
         return -OS_EINVAL;
@@ -90,7 +90,7 @@ int64_t os_sys_msgsnd(struct os_task *task, const uint64_t args[6]) {
     if (!text)
         return -OS_ENOMEM;
     *text = (struct text){NULL, type, nbytes};
-    if (os_get(task, text->bytes, args[1] + sizeof type, nbytes) != 0) {
+    if (os_copy_from_user(task, text->bytes, args[1] + sizeof type, nbytes) != 0) {
         free(text);
         return -OS_EFAULT;
     }
@@ -157,8 +157,8 @@ int64_t os_sys_msgrcv(struct os_task *task, const uint64_t args[6]) {
     queue->receive_time = os_ipc_now(task->os);
     queue->receive_pid = task->process->pid;
     os_wake(task->os, queue);
-    bool good = os_put(task, args[1], &text->type, sizeof text->type) == 0 &&
-                os_put(task, args[1] + sizeof text->type, text->bytes, nbytes) == 0;
+    bool good = os_copy_to_user(task, args[1], &text->type, sizeof text->type) == 0 &&
+                os_copy_to_user(task, args[1] + sizeof text->type, text->bytes, nbytes) == 0;
     free(text);
     return good ? (int64_t)nbytes : -OS_EFAULT;
 }
@@ -175,12 +175,12 @@ static int64_t put_status(struct os_task *task, const struct os_msg *queue, uint
                                   .send_pid = queue->send_pid,
                                   .receive_pid = queue->receive_pid};
     os_ipc_describe(&queue->ipc, &record.permissions);
-    return os_put(task, va, &record, sizeof record);
+    return os_copy_to_user(task, va, &record, sizeof record);
 }
 
 static int64_t set_status(struct os_task *task, struct os_msg *queue, uint64_t va) {
     struct queue_record record;
-    if (os_get(task, &record, va, sizeof record) != 0)
+    if (os_copy_from_user(task, &record, va, sizeof record) != 0)
         return -OS_EFAULT;
     if (record.limit > LIMIT_FIRST)
         return -OS_EPERM;
@@ -207,7 +207,7 @@ static int64_t information(struct os_task *task, bool usage, uint64_t va) {
                        16,
                        usage ? bytes : LIMIT_FIRST,
                        0xffff};
-    if (os_put(task, va, info, sizeof info) != 0)
+    if (os_copy_to_user(task, va, info, sizeof info) != 0)
         return -OS_EFAULT;
     return os_ipc_highest(task->os->queues);
 }

@@ -194,7 +194,7 @@ static int64_t operate(struct os_task *task, const uint64_t args[6]) {
         return -OS_EINVAL;
     if (args[2] > CALL_MAX)
         return -OS_E2BIG;
-    if (os_get(task, operations, args[1], count * sizeof operations[0]) != 0)
+    if (os_copy_from_user(task, operations, args[1], count * sizeof operations[0]) != 0)
         return -OS_EFAULT;
     if (!set) /* while we slept: removed */
         return task->restarted ? -OS_EIDRM : -OS_EINVAL;
@@ -227,7 +227,7 @@ int64_t os_sys_semop(struct os_task *task, const uint64_t args[6]) {
 int64_t os_sys_semtimedop(struct os_task *task, const uint64_t args[6]) {
     struct os_timespec timeout;
     if (args[3] && !task->restarted) {
-        if (os_get(task, &timeout, args[3], sizeof timeout) != 0)
+        if (os_copy_from_user(task, &timeout, args[3], sizeof timeout) != 0)
             return -OS_EFAULT;
         if (timeout.seconds < 0 || (uint64_t)timeout.nanoseconds >= OS_NS_PER_SECOND)
             return -OS_EINVAL;
@@ -278,8 +278,8 @@ static int64_t all_values(struct os_task *task, struct os_sem *set, bool sets, u
     for (unsigned i = 0; i < set->count; i++)
         values[i] = (uint16_t)set->semaphores[i].value;
     if (!sets)
-        return os_put(task, va, values, set->count * sizeof values[0]);
-    if (os_get(task, values, va, set->count * sizeof values[0]) != 0)
+        return os_copy_to_user(task, va, values, set->count * sizeof values[0]);
+    if (os_copy_from_user(task, values, va, set->count * sizeof values[0]) != 0)
         return -OS_EFAULT;
     for (unsigned i = 0; i < set->count; i++)
         if (values[i] > VALUE_MAX)
@@ -299,7 +299,7 @@ static int64_t status(struct os_task *task, const struct os_sem *set, uint64_t v
                                 .change_time = set->ipc.change_time,
                                 .count = set->count};
     os_ipc_describe(&set->ipc, &record.permissions);
-    return os_put(task, va, &record, sizeof record);
+    return os_copy_to_user(task, va, &record, sizeof record);
 }
 
 static int64_t information(struct os_task *task, bool usage, uint64_t va) {
@@ -312,7 +312,7 @@ static int64_t information(struct os_task *task, bool usage, uint64_t va) {
     int32_t info[10] = {
         SETS_MAX, SETS_MAX, SETS_MAX * SET_MAX, SETS_MAX * SET_MAX, SET_MAX,
         CALL_MAX, CALL_MAX, usage ? sets : 20,  VALUE_MAX,          usage ? all : VALUE_MAX};
-    if (os_put(task, va, info, sizeof info) != 0)
+    if (os_copy_to_user(task, va, info, sizeof info) != 0)
         return -OS_EFAULT;
     return os_ipc_highest(task->os->semaphores);
 }
@@ -341,7 +341,7 @@ int64_t os_sys_semctl(struct os_task *task, const uint64_t args[6]) {
         return 0;
     case OS_IPC_SET: {
         struct sem_record record;
-        if (os_get(task, &record, args[3], sizeof record) != 0)
+        if (os_copy_from_user(task, &record, args[3], sizeof record) != 0)
             return -OS_EFAULT;
         set->ipc.mode = record.permissions.mode & 0777;
         set->ipc.change_time = os_ipc_now(task->os);

@@ -175,10 +175,10 @@ struct os_fs *os_fs(struct os *os); /* the file system's state: root, binds, obj
 /* ---- user memory ----------------------------------------------------------------------------- */
 
 /* 0, or -EFAULT if any byte could not be copied. */
-int64_t os_get(struct os_task *task, void *to, uint64_t from_va, size_t nbytes);
-int64_t os_put(struct os_task *task, uint64_t to_va, const void *from, size_t nbytes);
+int64_t os_copy_from_user(struct os_task *task, void *to, uint64_t from_va, size_t nbytes);
+int64_t os_copy_to_user(struct os_task *task, uint64_t to_va, const void *from, size_t nbytes);
 /* A string ended by 0: its length, -EFAULT, or -ENAMETOOLONG if it does not fit in capacity. */
-int64_t os_get_string(struct os_task *task, char *to, uint64_t from_va, size_t capacity);
+int64_t os_strncpy_from_user(struct os_task *task, char *to, uint64_t from_va, size_t capacity);
 
 /* ---- files: fs.h has the rest ---------------------------------------------------------------- */
 

@@ -412,7 +412,7 @@ static int64_t advise_pieces(struct os_task *task, const struct os_process *proc
     uint64_t done = 0;
     int64_t result = 0;
     for (uint64_t i = 0; i < args[2] && result == 0; i++) {
-        result = os_get(task, &piece, args[1] + i * sizeof piece, sizeof piece);
+        result = os_copy_from_user(task, &piece, args[1] + i * sizeof piece, sizeof piece);
         if (result == 0 && !process->space)
             result = -OS_ESRCH;
         if (result == 0 && piece.length)
@@ -453,7 +453,7 @@ int64_t os_sys_mincore(struct os_task *task, const uint64_t args[6]) {
                          batch * QUIRE_PAGE_SIZE, resident);
         if (status != QUIRE_OK)
             return os_errno(status);
-        if (os_put(task, args[2] + done, resident, batch) != 0)
+        if (os_copy_to_user(task, args[2] + done, resident, batch) != 0)
             return -OS_EFAULT;
         done += batch;
     }

@@ -306,12 +306,12 @@ static int64_t do_clone(struct os_task *task, const struct clone_request *reques
     int32_t tid = id;
     if (request->flags & OS_CLONE_PIDFD) { /* by the time it is known that there is none it runs */
         int32_t fd = (int32_t)os_pidfd_new(task, child->process, 0);
-        os_put(task, request->pidfd_va, &fd, sizeof fd);
+        os_copy_to_user(task, request->pidfd_va, &fd, sizeof fd);
     }
     if (request->flags & OS_CLONE_PARENT_SETTID)
-        os_put(task, request->parent_tid_va, &tid, sizeof tid);
+        os_copy_to_user(task, request->parent_tid_va, &tid, sizeof tid);
     if (request->flags & OS_CLONE_CHILD_SETTID)
-        os_put(child, request->child_tid_va, &tid, sizeof tid);
+        os_copy_to_user(child, request->child_tid_va, &tid, sizeof tid);
     if (request->flags & OS_CLONE_VFORK && !(request->flags & OS_CLONE_THREAD)) {
         child->process->vfork_parent = task;
         task->vfork_pid = id;
@@ -352,7 +352,7 @@ int64_t os_sys_clone3(struct os_task *task, const uint64_t args[6]) {
         return -OS_EINVAL;
     if (args[1] > sizeof wanted)
         return -OS_E2BIG;
-    if (os_get(task, &wanted, args[0], args[1]) != 0)
+    if (os_copy_from_user(task, &wanted, args[0], args[1]) != 0)
         return -OS_EFAULT;
     const uint64_t known = OS_CLONE_VM | OS_CLONE_FS | OS_CLONE_FILES | OS_CLONE_SIGHAND |
                            OS_CLONE_VFORK | OS_CLONE_PARENT | OS_CLONE_THREAD | OS_CLONE_SYSVSEM |
@@ -390,7 +390,7 @@ static void task_ends(struct os_task *task) {
     if (task->clear_tid_va && task->process->memory &&
         (task->process->memory->users > 1 || task->process->tasks->next)) {
         uint32_t zero = 0;
-        if (os_put(task, task->clear_tid_va, &zero, sizeof zero) == 0)
+        if (os_copy_to_user(task, task->clear_tid_va, &zero, sizeof zero) == 0)
             os_futex_wake(task, task->clear_tid_va, 1, UINT32_MAX);
     }
     task->clear_tid_va = 0;

@@ -318,7 +318,7 @@ static int64_t put_status(struct os_task *task, const struct os_shm *segment, ui
         .last_pid = segment->last_pid,
         .nattached = attachments(segment),
     };
-    return os_put(task, va, &status, sizeof status);
+    return os_copy_to_user(task, va, &status, sizeof status);
 }
 
 /* The highest index in use; 0 also if there is none, as on Linux. */
@@ -335,7 +335,7 @@ static int64_t put_limits(struct os_task *task, uint64_t va) {
                                 .segments_max = SEGMENTS_MAX,
                                 .segments_each = SEGMENTS_MAX,
                                 .pages_max = BYTES_MAX};
-    return os_put(task, va, &limits, sizeof limits) ? -OS_EFAULT : highest_index(task->os);
+    return os_copy_to_user(task, va, &limits, sizeof limits) ? -OS_EFAULT : highest_index(task->os);
 }
 
 static int64_t put_sums(struct os_task *task, uint64_t va) {
@@ -348,12 +348,12 @@ static int64_t put_sums(struct os_task *task, uint64_t va) {
         sums.resident += usage.resident;
         sums.swapped += usage.swapped;
     }
-    return os_put(task, va, &sums, sizeof sums) ? -OS_EFAULT : highest_index(task->os);
+    return os_copy_to_user(task, va, &sums, sizeof sums) ? -OS_EFAULT : highest_index(task->os);
 }
 
 static int64_t set_status(struct os_task *task, struct os_shm *segment, uint64_t va) {
     struct shm_status status;
-    if (os_get(task, &status, va, sizeof status) != 0)
+    if (os_copy_from_user(task, &status, va, sizeof status) != 0)
         return -OS_EFAULT;
     if (status.perm.uid != getuid() || status.perm.gid != getgid())
         return -OS_EPERM; /* there is one user */

@@ -40,7 +40,7 @@ int64_t os_sys_rt_sigaction(struct os_task *task, const uint64_t args[6]) {
     struct os_signal_action *action = &task->process->actions[signal];
     struct os_sigaction_record old = {action->handler, action->flags, action->mask};
     if (args[1]) {
-        if (os_get(task, &record, args[1], sizeof record) != 0)
+        if (os_copy_from_user(task, &record, args[1], sizeof record) != 0)
             return -OS_EFAULT;
         action->handler = record.handler;
         action->flags = record.flags;
@@ -52,7 +52,7 @@ int64_t os_sys_rt_sigaction(struct os_task *task, const uint64_t args[6]) {
                 other->pending &= ~os_signal_bit((int)signal);
         }
     }
-    if (args[2] && os_put(task, args[2], &old, sizeof old) != 0)
+    if (args[2] && os_copy_to_user(task, args[2], &old, sizeof old) != 0)
         return -OS_EFAULT;
     return 0;
 }
@@ -62,7 +62,7 @@ int64_t os_sys_rt_sigprocmask(struct os_task *task, const uint64_t args[6]) {
     if (args[3] != SIGSET_BYTES)
         return -OS_EINVAL;
     if (args[1]) {
-        if (os_get(task, &set, args[1], sizeof set) != 0)
+        if (os_copy_from_user(task, &set, args[1], sizeof set) != 0)
             return -OS_EFAULT;
         switch ((int)args[0]) {
         case OS_SIG_BLOCK:
@@ -78,7 +78,7 @@ int64_t os_sys_rt_sigprocmask(struct os_task *task, const uint64_t args[6]) {
         }
         task->signal_mask = set & ~UNMASKABLE;
     }
-    if (args[2] && os_put(task, args[2], &old, sizeof old) != 0)
+    if (args[2] && os_copy_to_user(task, args[2], &old, sizeof old) != 0)
         return -OS_EFAULT;
     return 0;
 }
@@ -87,7 +87,7 @@ int64_t os_sys_rt_sigpending(struct os_task *task, const uint64_t args[6]) {
     uint64_t set = (task->pending | task->process->pending) & task->signal_mask;
     if (args[1] > SIGSET_BYTES)
         return -OS_EINVAL;
-    return os_put(task, args[0], &set, args[1]);
+    return os_copy_to_user(task, args[0], &set, args[1]);
 }
 
 int64_t os_sys_rt_sigsuspend(struct os_task *task, const uint64_t args[6]) {
@@ -95,7 +95,7 @@ int64_t os_sys_rt_sigsuspend(struct os_task *task, const uint64_t args[6]) {
     if (args[1] != SIGSET_BYTES)
         return -OS_EINVAL;
     if (!task->restarted) {
-        if (os_get(task, &set, args[0], sizeof set) != 0)
+        if (os_copy_from_user(task, &set, args[0], sizeof set) != 0)
             return -OS_EFAULT;
         task->saved_mask = task->signal_mask;
         task->signal_mask = set & ~UNMASKABLE;
@@ -121,11 +121,11 @@ int64_t os_sys_rt_sigtimedwait(struct os_task *task, const uint64_t args[6]) {
     struct os_signal_info info;
     if (args[3] != SIGSET_BYTES)
         return -OS_EINVAL;
-    if (os_get(task, &set, args[0], sizeof set) != 0)
+    if (os_copy_from_user(task, &set, args[0], sizeof set) != 0)
         return -OS_EFAULT;
     set &= ~UNMASKABLE;
     if (args[2] && !task->restarted) {
-        if (os_get(task, &timeout, args[2], sizeof timeout) != 0)
+        if (os_copy_from_user(task, &timeout, args[2], sizeof timeout) != 0)
             return -OS_EFAULT;
         if (timeout.seconds < 0 || (uint64_t)timeout.nanoseconds >= OS_NS_PER_SECOND)
             return -OS_EINVAL;
@@ -149,7 +149,7 @@ int64_t os_sys_rt_sigtimedwait(struct os_task *task, const uint64_t args[6]) {
         out.is.user.uid = info.uid;
         out.is.user.value = info.address;
     }
-    if (args[1] && os_put(task, args[1], &out, sizeof out) != 0)
+    if (args[1] && os_copy_to_user(task, args[1], &out, sizeof out) != 0)
         return -OS_EFAULT;
     return signal;
 }
@@ -163,7 +163,7 @@ int64_t os_sys_sigaltstack(struct os_task *task, const uint64_t args[6]) {
                                   task->altstack_bytes};
     if (args[0]) {
         struct os_stack_record record;
-        if (os_get(task, &record, args[0], sizeof record) != 0)
+        if (os_copy_from_user(task, &record, args[0], sizeof record) != 0)
             return -OS_EFAULT;
         uint32_t flags = (uint32_t)record.flags, mode = flags & ~OS_SS_AUTODISARM;
         if (on)
@@ -181,7 +181,7 @@ int64_t os_sys_sigaltstack(struct os_task *task, const uint64_t args[6]) {
             task->altstack_flags = flags & OS_SS_AUTODISARM;
         }
     }
-    if (args[1] && os_put(task, args[1], &old, sizeof old) != 0)
+    if (args[1] && os_copy_to_user(task, args[1], &old, sizeof old) != 0)
         return -OS_EFAULT;
     return 0;
 }
@@ -242,7 +242,7 @@ int64_t os_sys_tgkill(struct os_task *task, const uint64_t args[6]) {
 static int64_t given_info(struct os_task *task, const struct os_process *process, int signal,
                           uint64_t va, struct os_signal_info *info) {
     struct os_siginfo in;
-    if (os_get(task, &in, va, sizeof in) != 0)
+    if (os_copy_from_user(task, &in, va, sizeof in) != 0)
         return -OS_EFAULT;
     if (signal < 0 || signal > OS_NSIG)
         return -OS_EINVAL;
@@ -333,7 +333,7 @@ int64_t os_sys_getitimer(struct os_task *task, const uint64_t args[6]) {
     if (args[0] >= OS_ITIMERS)
         return -OS_EINVAL;
     read_timer(task, (unsigned)args[0], &out);
-    return os_put(task, args[1], &out, sizeof out);
+    return os_copy_to_user(task, args[1], &out, sizeof out);
 }
 
 /* Nanoseconds of a time of day, at most some 146 years; false: it makes no sense. */
@@ -352,7 +352,7 @@ int64_t os_sys_setitimer(struct os_task *task, const uint64_t args[6]) {
     uint64_t first, interval;
     if (args[0] >= OS_ITIMERS)
         return -OS_EINVAL;
-    if (args[1] && os_get(task, &wanted, args[1], sizeof wanted) != 0)
+    if (args[1] && os_copy_from_user(task, &wanted, args[1], sizeof wanted) != 0)
         return -OS_EFAULT;
     if (!timeval_ns(&wanted.value, &first) || !timeval_ns(&wanted.interval, &interval))
         return -OS_EINVAL;
@@ -360,7 +360,7 @@ int64_t os_sys_setitimer(struct os_task *task, const uint64_t args[6]) {
     struct os_timer *timer = &task->process->timers[args[0]];
     timer->next_ns = first ? os_now_ns(task->os) + first : 0;
     timer->interval_ns = interval;
-    if (args[2] && os_put(task, args[2], &old, sizeof old) != 0)
+    if (args[2] && os_copy_to_user(task, args[2], &old, sizeof old) != 0)
         return -OS_EFAULT;
     return 0;
 }

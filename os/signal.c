@@ -311,7 +311,7 @@ static bool push_frame(struct os_task *task, int signal, const struct os_signal_
         !on_altstack(task, sp))
         sp = task->altstack_base + task->altstack_bytes;
     sp = (sp - sizeof frame) & ~UINT64_C(15); /* I2 */
-    if (os_put(task, sp, &frame, sizeof frame) != 0)
+    if (os_copy_to_user(task, sp, &frame, sizeof frame) != 0)
         return false;
     cpu->x[1] = task->process->memory->trampoline_va;
     cpu->x[2] = sp;
@@ -336,7 +336,7 @@ int64_t os_sys_rt_sigreturn(struct os_task *task, const uint64_t args[6]) {
     (void)args;
     struct os_signal_frame frame;
     struct quire_cpu *cpu = &task->cpu;
-    if (os_get(task, &frame, cpu->x[2], sizeof frame) != 0) {
+    if (os_copy_from_user(task, &frame, cpu->x[2], sizeof frame) != 0) {
         struct os_signal_info info = {OS_SIGSEGV, OS_SEGV_MAPERR, 0, 0, 0, 0, cpu->x[2]};
         os_signal_force(task, OS_SIGSEGV, &info);
         return OS_NO_RETURN;

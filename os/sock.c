@@ -388,7 +388,7 @@ static int64_t file_ioctl(struct os_task *task, struct os_file *file, uint64_t r
         if (!os_socket_connects(socket))
             break; /* of the next one */
     }
-    return os_put(task, argument, &count, sizeof count);
+    return os_copy_to_user(task, argument, &count, sizeof count);
 }
 
 static void file_release(struct os_file *file) {

@@ -98,7 +98,7 @@ static int64_t get_rights(struct exchange *call, struct os_rights **rights) {
     if (left > CONTROL_MAX)
         return -OS_ENOBUFS;
     while (left >= sizeof control) {
-        if (os_get(call->task, &control, at, sizeof control) != 0)
+        if (os_copy_from_user(call->task, &control, at, sizeof control) != 0)
             return -OS_EFAULT;
         if (control.length < sizeof control || control.length > left)
             return -OS_EINVAL;
@@ -107,7 +107,7 @@ static int64_t get_rights(struct exchange *call, struct os_rights **rights) {
             uint64_t count = nbytes / sizeof fds[0];
             if (call->socket->family != OS_AF_UNIX || *rights || count > os_rights_max)
                 return -OS_EINVAL;
-            if (os_get(call->task, fds, at + sizeof control, count * sizeof fds[0]) != 0)
+            if (os_copy_from_user(call->task, fds, at + sizeof control, count * sizeof fds[0]) != 0)
                 return -OS_EFAULT;
             int64_t result = os_rights_take(call->task, fds, (unsigned)count, rights);
             if (result < 0)
@@ -192,8 +192,8 @@ static bool put_control(struct exchange *call, uint64_t *used, int32_t type, con
     struct control_header control = {sizeof control + nbytes, LEVEL_SOCKET, type};
     uint64_t at = call->header.control + *used;
     if (*used + control.length > call->header.control_bytes ||
-        os_put(call->task, at, &control, sizeof control) != 0 ||
-        os_put(call->task, at + sizeof control, data, nbytes) != 0)
+        os_copy_to_user(call->task, at, &control, sizeof control) != 0 ||
+        os_copy_to_user(call->task, at + sizeof control, data, nbytes) != 0)
         return false;
     *used += CONTROL_ALIGN(control.length);
     if (*used > call->header.control_bytes)
@@ -310,7 +310,7 @@ static int64_t begin(struct exchange *call, struct os_task *task, uint64_t fd, u
 
 /* With a header in the program's memory. */
 static int64_t begin_message(struct exchange *call, uint64_t va) {
-    if (os_get(call->task, &call->header, va, sizeof call->header) != 0)
+    if (os_copy_from_user(call->task, &call->header, va, sizeof call->header) != 0)
         return -OS_EFAULT;
     if ((int32_t)call->header.name_bytes < 0)
         return -OS_EINVAL;
@@ -350,7 +350,7 @@ OS_CALL(recvfrom) {
         return result;
     int32_t none = 0; /* of a stream, or of one without */
     int64_t error = from.family ? os_address_put(task, call.socket, &from, args[4], args[5])
-                                : os_put(task, args[5], &none, sizeof none);
+                                : os_copy_to_user(task, args[5], &none, sizeof none);
     return error < 0 ? error : result;
 }
 
@@ -378,11 +378,11 @@ static int64_t receive_message(struct os_task *task, uint64_t fd, uint64_t va, u
     uint32_t room = call.header.name ? call.header.name_bytes : 0, length = 0;
     if (room && from.family)
         length = (uint32_t)os_address_bytes(call.socket, &from, name);
-    if (length && os_put(task, call.header.name, name, length < room ? length : room) != 0)
+    if (length && os_copy_to_user(task, call.header.name, name, length < room ? length : room) != 0)
         return -OS_EFAULT;
     call.header.name_bytes = length;
     call.header.flags = told | (call.flags & MESSAGE_CLOEXEC);
-    int64_t error = os_put(task, va, &call.header, sizeof call.header);
+    int64_t error = os_copy_to_user(task, va, &call.header, sizeof call.header);
     return error < 0 ? error : result;
 }
 
@@ -407,7 +407,7 @@ static int64_t many(struct os_task *task, const uint64_t args[6], bool sends) {
         if (result < 0)
             return done ? (int64_t)done : result;
         uint32_t length = (uint32_t)result;
-        if (os_put(task, at + MANY_LENGTH_AT, &length, sizeof length) != 0)
+        if (os_copy_to_user(task, at + MANY_LENGTH_AT, &length, sizeof length) != 0)
             return done ? (int64_t)done : -OS_EFAULT;
         task->restarted = false; /* progress was that of one message */
         task->progress = 0;

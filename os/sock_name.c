@@ -51,7 +51,7 @@ int64_t os_address_get(struct os_task *task, uint64_t va, uint64_t length,
     *address = (struct os_address){0};
     if (length < sizeof address->family || length > sizeof bytes)
         return -OS_EINVAL;
-    if (os_get(task, bytes, va, length) != 0)
+    if (os_copy_from_user(task, bytes, va, length) != 0)
         return -OS_EFAULT;
     memcpy(&address->family, bytes, sizeof address->family);
     address->port = (uint16_t)(bytes[2] << 8 | bytes[3]);
@@ -101,13 +101,13 @@ int64_t os_address_put(struct os_task *task, const struct os_socket *socket,
                        const struct os_address *address, uint64_t va, uint64_t length_va) {
     uint8_t bytes[OS_SOCKADDR_MAX];
     int32_t room, length = (int32_t)os_address_bytes(socket, address, bytes);
-    if (os_get(task, &room, length_va, sizeof room) != 0)
+    if (os_copy_from_user(task, &room, length_va, sizeof room) != 0)
         return -OS_EFAULT;
     if (room < 0)
         return -OS_EINVAL;
-    if (os_put(task, va, bytes, (size_t)(room < length ? room : length)) != 0)
+    if (os_copy_to_user(task, va, bytes, (size_t)(room < length ? room : length)) != 0)
         return -OS_EFAULT;
-    return os_put(task, length_va, &length, sizeof length);
+    return os_copy_to_user(task, length_va, &length, sizeof length);
 }
 
 /* ---- who has it ------------------------------------------------------------------------------ */

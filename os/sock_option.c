@@ -64,7 +64,7 @@ static int64_t get_timeout(struct os_task *task, uint64_t va, uint64_t length, u
     struct os_timeval time;
     if (length < sizeof time)
         return -OS_EINVAL;
-    if (os_get(task, &time, va, sizeof time) != 0)
+    if (os_copy_from_user(task, &time, va, sizeof time) != 0)
         return -OS_EFAULT;
     if (time.microseconds < 0 || time.microseconds >= 1000000)
         return -OS_EDOM;
@@ -95,7 +95,7 @@ OS_CALL(setsockopt) {
                                                    : &socket->send_timeout_ns);
     if (args[4] < sizeof value)
         return -OS_EINVAL;
-    if (os_get(task, &value, args[3], sizeof value) != 0)
+    if (os_copy_from_user(task, &value, args[3], sizeof value) != 0)
         return -OS_EFAULT;
     if (level == LEVEL_IPV6 && name == IPV6_V6ONLY_OPTION && socket->family == OS_AF_INET6) {
         socket->only_v6 = value != 0;
@@ -208,7 +208,7 @@ OS_CALL(getsockopt) {
     struct os_socket *socket = os_socket_of(task, args[0], &error);
     if (!socket)
         return error;
-    if (os_get(task, &room, args[4], sizeof room) != 0)
+    if (os_copy_from_user(task, &room, args[4], sizeof room) != 0)
         return -OS_EFAULT;
     if (room < 0)
         return -OS_EINVAL;
@@ -223,7 +223,7 @@ OS_CALL(getsockopt) {
     if ((size_t)room < length)
         length = (size_t)room;
     room = (int32_t)length;
-    if (os_put(task, args[3], bytes, length) != 0)
+    if (os_copy_to_user(task, args[3], bytes, length) != 0)
         return -OS_EFAULT;
-    return os_put(task, args[4], &room, sizeof room);
+    return os_copy_to_user(task, args[4], &room, sizeof room);
 }

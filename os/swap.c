@@ -126,7 +126,7 @@ OS_CALL(swapon) {
         return -OS_EINVAL;
     if (geteuid() != 0)
         return -OS_EPERM;
-    int64_t result = os_get_string(task, path, args[0], sizeof path);
+    int64_t result = os_strncpy_from_user(task, path, args[0], sizeof path);
     if (result < 0)
         return result;
     int memory = memory_device(task->os, path);
@@ -150,7 +150,7 @@ OS_CALL(swapoff) {
     struct stat status;
     if (geteuid() != 0)
         return -OS_EPERM;
-    int64_t result = os_get_string(task, path, args[0], sizeof path);
+    int64_t result = os_strncpy_from_user(task, path, args[0], sizeof path);
     if (result < 0)
         return result;
     int device = memory_device(os, path);

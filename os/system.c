@@ -46,7 +46,7 @@ int64_t os_sys_getrandom(struct os_task *task, const uint64_t args[6]) {
     while (done < length) {
         size_t piece = length - done < sizeof bytes ? (size_t)(length - done) : sizeof bytes;
         os_random(task->os, bytes, piece);
-        if (os_put(task, args[0] + done, bytes, piece) != 0)
+        if (os_copy_to_user(task, args[0] + done, bytes, piece) != 0)
             return done > 0 ? (int64_t)done : -OS_EFAULT;
         done += piece;
     }
@@ -64,7 +64,7 @@ int64_t os_sys_uname(struct os_task *task, const uint64_t args[6]) {
         .machine = "riscv64",
         .domain = "(none)",
     };
-    return os_put(task, args[0], &name, sizeof name);
+    return os_copy_to_user(task, args[0], &name, sizeof name);
 }
 
 int64_t os_sys_sysinfo(struct os_task *task, const uint64_t args[6]) {
@@ -81,7 +81,7 @@ int64_t os_sys_sysinfo(struct os_task *task, const uint64_t args[6]) {
     info.unit_bytes = 1;
     for (struct os_process *process = os->processes; process; process = process->next)
         info.processes++;
-    return os_put(task, args[0], &info, sizeof info);
+    return os_copy_to_user(task, args[0], &info, sizeof info);
 }
 
 struct hwprobe_pair {
@@ -99,7 +99,7 @@ int64_t os_sys_riscv_hwprobe(struct os_task *task, const uint64_t args[6]) {
         return -OS_EINVAL;
     for (uint64_t i = 0; i < args[1]; i++) {
         struct hwprobe_pair pair;
-        if (os_get(task, &pair, args[0] + i * sizeof pair, sizeof pair) != 0)
+        if (os_copy_from_user(task, &pair, args[0] + i * sizeof pair, sizeof pair) != 0)
             return -OS_EFAULT;
         switch (pair.key) {
         case PROBE_VENDOR:
@@ -121,7 +121,7 @@ int64_t os_sys_riscv_hwprobe(struct os_task *task, const uint64_t args[6]) {
             pair.value = 0;
             break;
         }
-        if (os_put(task, args[0] + i * sizeof pair, &pair, sizeof pair) != 0)
+        if (os_copy_to_user(task, args[0] + i * sizeof pair, &pair, sizeof pair) != 0)
             return -OS_EFAULT;
     }
     return 0;
@@ -158,7 +158,7 @@ int64_t os_sys_sched_getparam(struct os_task *task, const uint64_t args[6]) {
     uint32_t priority = 0;
     if (!exists(task, args[0]))
         return -OS_ESRCH;
-    return os_put(task, args[1], &priority, sizeof priority);
+    return os_copy_to_user(task, args[1], &priority, sizeof priority);
 }
 
 int64_t os_sys_sched_setscheduler(struct os_task *task, const uint64_t args[6]) {
@@ -171,7 +171,7 @@ int64_t os_sys_sched_setparam(struct os_task *task, const uint64_t args[6]) {
     int32_t priority;
     if (!exists(task, args[0]))
         return -OS_ESRCH;
-    if (os_get(task, &priority, args[1], sizeof priority) != 0)
+    if (os_copy_from_user(task, &priority, args[1], sizeof priority) != 0)
         return -OS_EFAULT;
     return priority == 0 ? 0 : -OS_EINVAL;
 }
@@ -181,7 +181,7 @@ int64_t os_sys_sched_rr_get_interval(struct os_task *task, const uint64_t args[6
     struct os_timespec slice = {0, 4000000}; /* what Linux answers for SCHED_OTHER */
     if (!exists(task, args[0]))
         return -OS_ESRCH;
-    return os_put(task, args[1], &slice, sizeof slice);
+    return os_copy_to_user(task, args[1], &slice, sizeof slice);
 }
 
 struct sched_attributes { /* struct sched_attr, first version */
@@ -200,14 +200,14 @@ int64_t os_sys_sched_getattr(struct os_task *task, const uint64_t args[6]) {
     if (!exists(task, args[0]))
         return -OS_ESRCH;
     attributes.nice = task->process->nice;
-    return os_put(task, args[1], &attributes, sizeof attributes);
+    return os_copy_to_user(task, args[1], &attributes, sizeof attributes);
 }
 
 int64_t os_sys_sched_setattr(struct os_task *task, const uint64_t args[6]) {
     struct sched_attributes attributes;
     if (!exists(task, args[0]))
         return -OS_ESRCH;
-    if (os_get(task, &attributes, args[1], sizeof attributes) != 0)
+    if (os_copy_from_user(task, &attributes, args[1], sizeof attributes) != 0)
         return -OS_EFAULT;
     if (args[2])
         return -OS_EINVAL;
@@ -327,7 +327,7 @@ int64_t os_sys_prctl(struct os_task *task, const uint64_t args[6]) {
     case PR_SET_NAME: {
         /* At most 15 bytes count; a shorter string may end just before an unmapped page. */
         for (size_t i = 0; i < sizeof name - 1; i++) {
-            if (os_get(task, &name[i], args[1] + i, 1) != 0)
+            if (os_copy_from_user(task, &name[i], args[1] + i, 1) != 0)
                 return -OS_EFAULT;
             if (name[i] == 0)
                 break;
@@ -336,12 +336,12 @@ int64_t os_sys_prctl(struct os_task *task, const uint64_t args[6]) {
         return 0;
     }
     case PR_GET_NAME:
-        return os_put(task, args[1], process->name, sizeof process->name);
+        return os_copy_to_user(task, args[1], process->name, sizeof process->name);
     case PR_SET_PDEATHSIG:
         return args[1] > OS_NSIG ? -OS_EINVAL : 0;
     case PR_GET_PDEATHSIG:
     case PR_GET_CHILD_SUBREAPER:
-        return os_put(task, args[1], &zero, sizeof zero);
+        return os_copy_to_user(task, args[1], &zero, sizeof zero);
     case PR_GET_DUMPABLE:
         return 1;
     case PR_SET_DUMPABLE:

@@ -106,7 +106,7 @@ int64_t os_sys_clock_gettime(struct os_task *task, const uint64_t args[6]) {
     if (!read_clock(task, args[0], &ns))
         return -OS_EINVAL;
     struct os_timespec time = os_timespec_of(ns);
-    return os_put(task, args[1], &time, sizeof time);
+    return os_copy_to_user(task, args[1], &time, sizeof time);
 }
 
 int64_t os_sys_clock_getres(struct os_task *task, const uint64_t args[6]) {
@@ -114,7 +114,7 @@ int64_t os_sys_clock_getres(struct os_task *task, const uint64_t args[6]) {
     if (!read_clock(task, args[0], &ns))
         return -OS_EINVAL;
     struct os_timespec resolution = {0, 1};
-    return args[1] ? os_put(task, args[1], &resolution, sizeof resolution) : 0;
+    return args[1] ? os_copy_to_user(task, args[1], &resolution, sizeof resolution) : 0;
 }
 
 int64_t os_sys_clock_settime(struct os_task *task, const uint64_t args[6]) {
@@ -129,9 +129,9 @@ int64_t os_sys_gettimeofday(struct os_task *task, const uint64_t args[6]) {
     struct os_timeval time = {(int64_t)(ns / OS_NS_PER_SECOND),
                               (int64_t)(ns % OS_NS_PER_SECOND / 1000)};
     uint64_t zone = 0; /* struct timezone of two ints: UTC, no summer time */
-    if (args[0] && os_put(task, args[0], &time, sizeof time) != 0)
+    if (args[0] && os_copy_to_user(task, args[0], &time, sizeof time) != 0)
         return -OS_EFAULT;
-    return args[1] ? os_put(task, args[1], &zone, sizeof zone) : 0;
+    return args[1] ? os_copy_to_user(task, args[1], &zone, sizeof zone) : 0;
 }
 
 /* Sleep until deadline_ns; when a signal comes first, what was left goes to rest_va. */
@@ -141,7 +141,7 @@ static int64_t sleep_on(struct os_task *task, uint64_t rest_va) {
         return 0;
     if (task->restarted && rest_va && os_signal_pending(task)) {
         struct os_timespec rest = os_timespec_of(task->deadline_ns - now);
-        if (os_put(task, rest_va, &rest, sizeof rest) != 0)
+        if (os_copy_to_user(task, rest_va, &rest, sizeof rest) != 0)
             return -OS_EFAULT;
     }
     os_wait_on(task, &task->deadline_ns, task->deadline_ns); /* a channel that nobody wakes */
@@ -155,7 +155,7 @@ static bool timespec_valid(const struct os_timespec *time) {
 int64_t os_sys_nanosleep(struct os_task *task, const uint64_t args[6]) {
     struct os_timespec time;
     if (!task->restarted) { /* I2 */
-        if (os_get(task, &time, args[0], sizeof time) != 0)
+        if (os_copy_from_user(task, &time, args[0], sizeof time) != 0)
             return -OS_EFAULT;
         if (!timespec_valid(&time))
             return -OS_EINVAL;
@@ -171,7 +171,7 @@ int64_t os_sys_clock_nanosleep(struct os_task *task, const uint64_t args[6]) {
     if (!task->restarted) {
         if (!read_clock(task, args[0], &clock_ns) || args[0] == OS_CLOCK_THREAD_CPUTIME_ID)
             return -OS_EINVAL;
-        if (os_get(task, &time, args[2], sizeof time) != 0)
+        if (os_copy_from_user(task, &time, args[2], sizeof time) != 0)
             return -OS_EFAULT;
         if (!timespec_valid(&time))
             return -OS_EINVAL;
@@ -189,7 +189,7 @@ int64_t os_sys_times(struct os_task *task, const uint64_t args[6]) {
         int64_t user, system, child_user, child_system;
     } times = {(int64_t)(cpu_ns(task, true) / tick_ns), 0,
                (int64_t)(task->process->child_cpu_ns / tick_ns), 0};
-    if (args[0] && os_put(task, args[0], &times, sizeof times) != 0)
+    if (args[0] && os_copy_to_user(task, args[0], &times, sizeof times) != 0)
         return -OS_EFAULT;
     return (int64_t)(os_now_ns(task->os) / tick_ns);
 }

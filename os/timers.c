@@ -151,7 +151,7 @@ int64_t os_sys_timer_create(struct os_task *task, const uint64_t args[6]) {
     bool own_clock = (int)args[0] < 0; /* a clock of consumed time, of a process or thread */
     if (!own_clock && (int)args[0] > CLOCK_MAX)
         return -OS_EINVAL;
-    if (args[1] && os_get(task, &event, args[1], sizeof event) != 0)
+    if (args[1] && os_copy_from_user(task, &event, args[1], sizeof event) != 0)
         return -OS_EFAULT;
     int64_t result = check_event(task, &event);
     if (result < 0)
@@ -169,7 +169,7 @@ int64_t os_sys_timer_create(struct os_task *task, const uint64_t args[6]) {
                                      .tid = event.tid,
                                      .realtime = args[0] == OS_CLOCK_REALTIME,
                                      .value = args[1] ? event.value : (uint64_t)id};
-    if (os_put(task, args[2], &id, sizeof id) != 0) {
+    if (os_copy_to_user(task, args[2], &id, sizeof id) != 0) {
         free(timer);
         return -OS_EFAULT;
     }
@@ -190,7 +190,7 @@ int64_t os_sys_timer_settime(struct os_task *task, const uint64_t args[6]) {
     uint64_t first, interval, now = os_now_ns(task->os);
     if (!args[2])
         return -OS_EINVAL;
-    if (os_get(task, &wanted, args[2], sizeof wanted) != 0)
+    if (os_copy_from_user(task, &wanted, args[2], sizeof wanted) != 0)
         return -OS_EFAULT;
     if (!timer || !os_timer_ns(&wanted.value, &first) || !os_timer_ns(&wanted.interval, &interval))
         return -OS_EINVAL;
@@ -204,7 +204,7 @@ int64_t os_sys_timer_settime(struct os_task *task, const uint64_t args[6]) {
     timer->next_ns = first;
     timer->interval_ns = interval;
     timer->overrun = 0;
-    return args[3] ? os_put(task, args[3], &old, sizeof old) : 0;
+    return args[3] ? os_copy_to_user(task, args[3], &old, sizeof old) : 0;
 }
 
 int64_t os_sys_timer_gettime(struct os_task *task, const uint64_t args[6]) {
@@ -213,7 +213,7 @@ int64_t os_sys_timer_gettime(struct os_task *task, const uint64_t args[6]) {
     if (!timer)
         return -OS_EINVAL;
     record_of(task, timer, &record);
-    return os_put(task, args[1], &record, sizeof record);
+    return os_copy_to_user(task, args[1], &record, sizeof record);
 }
 
 int64_t os_sys_timer_getoverrun(struct os_task *task, const uint64_t args[6]) {

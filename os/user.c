@@ -31,7 +31,7 @@ static inline void tell(struct os_task *task, uint64_t va, size_t nbytes) {
         watch->copied(watch->context, task->process->space, va, nbytes);
 }
 
-int64_t os_get(struct os_task *task, void *to, uint64_t from_va, size_t nbytes) {
+int64_t os_copy_from_user(struct os_task *task, void *to, uint64_t from_va, size_t nbytes) {
     if (nbytes == 0)
         return 0;
     struct quire_space *space = space_for(task, from_va, nbytes);
@@ -43,7 +43,7 @@ int64_t os_get(struct os_task *task, void *to, uint64_t from_va, size_t nbytes) 
     return 0;
 }
 
-int64_t os_put(struct os_task *task, uint64_t to_va, const void *from, size_t nbytes) {
+int64_t os_copy_to_user(struct os_task *task, uint64_t to_va, const void *from, size_t nbytes) {
     if (nbytes == 0)
         return 0;
     struct quire_space *space = space_for(task, to_va, nbytes);
@@ -56,7 +56,7 @@ int64_t os_put(struct os_task *task, uint64_t to_va, const void *from, size_t nb
 }
 
 /* Copied in pieces that end at page boundaries: a string may end just before an unmapped page. */
-int64_t os_get_string(struct os_task *task, char *to, uint64_t from_va, size_t capacity) {
+int64_t os_strncpy_from_user(struct os_task *task, char *to, uint64_t from_va, size_t capacity) {
     struct quire_space *space = space_for(task, from_va, 1);
     size_t done = 0;
     if (task->os->check)

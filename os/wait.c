@@ -215,9 +215,9 @@ int64_t os_sys_wait4(struct os_task *task, const uint64_t args[6]) {
     int child = news.child->pid;
     take_news(task->process, &news);
     int32_t status = news.status;
-    if (args[1] && os_put(task, args[1], &status, sizeof status) != 0)
+    if (args[1] && os_copy_to_user(task, args[1], &status, sizeof status) != 0)
         return -OS_EFAULT;
-    if (args[3] && os_put(task, args[3], &usage, sizeof usage) != 0)
+    if (args[3] && os_copy_to_user(task, args[3], &usage, sizeof usage) != 0)
         return -OS_EFAULT;
     return child;
 }
@@ -256,9 +256,9 @@ int64_t os_sys_waitid(struct os_task *task, const uint64_t args[6]) {
         if (!(options & OS_WNOWAIT))
             take_news(task->process, &news);
     }
-    if (args[2] && os_put(task, args[2], &info, sizeof info) != 0)
+    if (args[2] && os_copy_to_user(task, args[2], &info, sizeof info) != 0)
         return -OS_EFAULT;
-    if (result == 1 && args[4] && os_put(task, args[4], &usage, sizeof usage) != 0)
+    if (result == 1 && args[4] && os_copy_to_user(task, args[4], &usage, sizeof usage) != 0)
         return -OS_EFAULT;
     return 0;
 }
