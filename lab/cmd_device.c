@@ -164,19 +164,6 @@ static void probe(void *context, const struct quire_dma_cycle *cycle) {
     lab_say(disk->call, "\n");
 }
 
-static void program_channel(struct quire_dma *dma, unsigned mode, uint32_t address,
-                            uint32_t nbytes) {
-    uint32_t count = nbytes - 1;
-    quire_dma_out(dma, QUIRE_DMA_MODE, (uint8_t)(mode | QUIRE_DMA_TO_MEMORY | CHANNEL));
-    quire_dma_out(dma, QUIRE_DMA_FLIP_FLOP, 0);
-    quire_dma_out(dma, 2 * CHANNEL, (uint8_t)address);
-    quire_dma_out(dma, 2 * CHANNEL, (uint8_t)(address >> 8));
-    quire_dma_out(dma, QUIRE_DMA_PAGE + CHANNEL, (uint8_t)(address >> 16));
-    quire_dma_out(dma, 2 * CHANNEL + 1, (uint8_t)count);
-    quire_dma_out(dma, 2 * CHANNEL + 1, (uint8_t)(count >> 8));
-    quire_dma_out(dma, QUIRE_DMA_MASK, CHANNEL);
-}
-
 /* dma_run ADDR BYTES single|block|demand: a disk gives bytes 1, 2, 3, ... */
 static bool dma_run(struct lab_call *call) {
     static const char *const words[] = {"single", "block", "demand", NULL};
@@ -197,7 +184,8 @@ static bool dma_run(struct lab_call *call) {
         (struct quire_dma_device){.give = give, .done = done, .context = &disk};
     disk.dma.probe = probe;
     disk.dma.probe_context = &disk;
-    program_channel(&disk.dma, modes[mode], (uint32_t)thing->address, (uint32_t)nbytes);
+    quire_dma_program(&disk.dma, CHANNEL, modes[mode] | QUIRE_DMA_TO_MEMORY,
+                      (uint32_t)thing->address, (uint32_t)nbytes);
     quire_dma_dreq(&disk.dma, CHANNEL, true);
     while (!disk.ends && disk.dma.clock < CYCLES_MAX)
         quire_dma_clock(&disk.dma);

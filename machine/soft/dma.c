@@ -81,6 +81,20 @@ void quire_dma_out(struct quire_dma *dma, unsigned port, uint8_t value) {
         clear(dma);
 }
 
+void quire_dma_program(struct quire_dma *dma, unsigned channel, unsigned mode, uint32_t address,
+                       uint32_t nbytes) {
+    uint32_t count = nbytes - 1; /* the chip ends when it goes below 0 */
+    quire_dma_out(dma, QUIRE_DMA_MASK, (uint8_t)(SET_BIT | channel));
+    quire_dma_out(dma, QUIRE_DMA_FLIP_FLOP, 0);
+    quire_dma_out(dma, QUIRE_DMA_MODE, (uint8_t)(mode | channel));
+    quire_dma_out(dma, 2 * channel, (uint8_t)address);
+    quire_dma_out(dma, 2 * channel, (uint8_t)(address >> 8));
+    quire_dma_out(dma, QUIRE_DMA_PAGE + channel, (uint8_t)(address >> 16));
+    quire_dma_out(dma, 2 * channel + 1, (uint8_t)count);
+    quire_dma_out(dma, 2 * channel + 1, (uint8_t)(count >> 8));
+    quire_dma_out(dma, QUIRE_DMA_MASK, (uint8_t)channel);
+}
+
 static uint8_t read_status(struct quire_dma *dma) {
     uint8_t value = dma->status;
     for (unsigned i = 0; i < QUIRE_DMA_CHANNELS; i++)

@@ -95,6 +95,11 @@ void quire_dma_init(struct quire_dma *dma, uint8_t *memory, uint64_t memory_byte
 void quire_dma_out(struct quire_dma *dma, unsigned port, uint8_t value);
 uint8_t quire_dma_in(struct quire_dma *dma, unsigned port);
 
+/* What a driver writes for one transfer: the channel masked, mode (which names no channel), address
+ * and count set, the channel unmasked. nbytes: 1 to 65536; address: of the first, below 16 MiB. */
+void quire_dma_program(struct quire_dma *dma, unsigned channel, unsigned mode, uint32_t address,
+                       uint32_t nbytes);
+
 /* The device's line. */
 void quire_dma_dreq(struct quire_dma *dma, unsigned channel, bool high);
 

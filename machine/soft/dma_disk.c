@@ -63,17 +63,8 @@ static void program(struct quire_machine *machine, uint64_t address, unsigned di
     static const unsigned kinds[] = {[QUIRE_SOFT_DMA_SINGLE] = QUIRE_DMA_SINGLE,
                                      [QUIRE_SOFT_DMA_BLOCK] = QUIRE_DMA_BLOCK,
                                      [QUIRE_SOFT_DMA_DEMAND] = QUIRE_DMA_DEMAND};
-    struct quire_dma *dma = &machine->dma.controller;
-    unsigned count = (unsigned)QUIRE_PAGE_SIZE - 1;
-    quire_dma_out(dma, QUIRE_DMA_MASK, 4 | CHANNEL);
-    quire_dma_out(dma, QUIRE_DMA_FLIP_FLOP, 0);
-    quire_dma_out(dma, QUIRE_DMA_MODE, (uint8_t)(kinds[machine->config.dma] | direction | CHANNEL));
-    quire_dma_out(dma, 2 * CHANNEL, (uint8_t)address);
-    quire_dma_out(dma, 2 * CHANNEL, (uint8_t)(address >> 8));
-    quire_dma_out(dma, QUIRE_DMA_PAGE + CHANNEL, (uint8_t)(address >> 16));
-    quire_dma_out(dma, 2 * CHANNEL + 1, (uint8_t)count);
-    quire_dma_out(dma, 2 * CHANNEL + 1, (uint8_t)(count >> 8));
-    quire_dma_out(dma, QUIRE_DMA_MASK, CHANNEL);
+    quire_dma_program(&machine->dma.controller, CHANNEL, kinds[machine->config.dma] | direction,
+                      (uint32_t)address, QUIRE_PAGE_SIZE);
 }
 
 /* The device has a page to move: until its interrupt. */

@@ -74,15 +74,7 @@ static struct rig *start(void) {
 }
 
 static void program(struct rig *rig, unsigned mode, uint32_t address, unsigned nbytes) {
-    struct quire_dma *dma = &rig->dma;
-    quire_dma_out(dma, QUIRE_DMA_FLIP_FLOP, 0);
-    quire_dma_out(dma, QUIRE_DMA_MODE, (uint8_t)(mode | 1));
-    quire_dma_out(dma, 2, (uint8_t)address);
-    quire_dma_out(dma, 2, (uint8_t)(address >> 8));
-    quire_dma_out(dma, QUIRE_DMA_PAGE + 1, (uint8_t)(address >> 16));
-    quire_dma_out(dma, 3, (uint8_t)(nbytes - 1));
-    quire_dma_out(dma, 3, (uint8_t)((nbytes - 1) >> 8));
-    quire_dma_out(dma, QUIRE_DMA_MASK, 1);
+    quire_dma_program(&rig->dma, 1, mode, address, nbytes);
 }
 
 static void run(struct rig *rig, unsigned ncycles) {
