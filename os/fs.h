@@ -50,6 +50,9 @@ void os_text_bytes(struct os_text *text, const void *bytes, size_t nbytes);
 /* Room for nbytes more: where they go, or NULL. The caller adds to length. */
 char *os_text_room(struct os_text *text, size_t nbytes);
 void os_text_free(struct os_text *text);
+/* The end of whoever makes a text for another: 0 and the bytes, which the caller frees; or `error`,
+ * which is not 0 or becomes ENOMEM, and nothing is left. */
+int os_text_hand_over(struct os_text *text, int error, char **bytes, size_t *nbytes);
 
 /* A directory's listing: names with what they are, sorted before use. */
 struct os_listing {

@@ -14,6 +14,7 @@
  */
 #include "os/fs.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,18 @@ void os_text_printf(struct os_text *text, const char *format, ...) {
 void os_text_free(struct os_text *text) {
     free(text->bytes);
     *text = (struct os_text){0};
+}
+
+int os_text_hand_over(struct os_text *text, int error, char **bytes, size_t *nbytes) {
+    if (error == 0 && (text->failed || !os_text_room(text, 0)))
+        error = ENOMEM;
+    if (error) {
+        os_text_free(text);
+        return error;
+    }
+    *bytes = text->bytes;
+    *nbytes = text->length;
+    return 0;
 }
 
 /* ---- listings -------------------------------------------------------------------------------- */

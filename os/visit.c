@@ -136,13 +136,5 @@ static int walk(struct os *os, struct os_node at, const char *path, unsigned nli
 int os_proc_read(struct os *os, const char *path, char **bytes, size_t *nbytes) {
     struct os_text text = {0};
     int error = walk(os, (struct os_node){&os_proc_root, 0, 0}, path, LINKS_MAX, &text);
-    if (error == 0 && (text.failed || !os_text_room(&text, 0)))
-        error = ENOMEM;
-    if (error) {
-        os_text_free(&text);
-        return error;
-    }
-    *bytes = text.bytes;
-    *nbytes = text.length;
-    return 0;
+    return os_text_hand_over(&text, error, bytes, nbytes);
 }

@@ -85,13 +85,5 @@ int os_picture_read(struct os *os, const char *path, char **bytes, size_t *nbyte
     } else if (path[length] == '/' && os_proc_number(first, &pid)) {
         error = put_process(os, &text, pid, path + length + 1);
     }
-    if (error == 0 && (text.failed || !os_text_room(&text, 0)))
-        error = ENOMEM;
-    if (error) {
-        os_text_free(&text);
-        return error;
-    }
-    *bytes = text.bytes;
-    *nbytes = text.length;
-    return 0;
+    return os_text_hand_over(&text, error, bytes, nbytes);
 }
