@@ -8,6 +8,11 @@
  *     |start                  end=limit|   |start       limit|######end|
  *      ------------- free -------------     ----- free ------  taken
  *
+ * What is set aside for a driver begins at a multiple of its alignment, so there may be room above
+ * it, up to 4 MiB. That is the spare piece: taken from first, and what is left of it handed over.
+ *
+ *     |start          limit|== aside ==| spare |###|end
+ *
  * From the top of the highest range, because low memory is what weak DMA controllers reach: it
  * should go to the zones, not to tables that live for ever. General free lists with merging (as
  * Linux's memblock) were rejected: boot takes a handful of things and gives none back.
@@ -18,7 +23,8 @@
  *
  * Invariants:
  *   I1  ranges ascend, do not touch, consist of whole pages, and end below frame 2^32 - 1
- *   I2  start <= limit <= end; what is taken lies in [limit, end) of its range
+ *   I2  start <= limit <= end; what is taken lies in [limit, end) of its range, and not in the
+ *       spare piece, which does, and begins with a page
  *   I3  nothing taken crosses a range: windows are linear only within one
  *
  * What may fail: init on a map that breaks I1; take and reserve, when no range has room. Called by
@@ -36,6 +42,7 @@ enum quire_status quire_memblock_init(struct quire_memblock *memblock,
 
     memblock->machine = machine;
     memblock->nranges = 0;
+    memblock->spare.start = memblock->spare.limit = 0;
     for (unsigned i = 0; quire_mach_ram_range(machine, i, &range); i++) {
         uint64_t start = range.start.value, length = range.length_bytes;
         if (i == QUIRE_MEMBLOCK_RANGES || length == 0 || ((start | length) & QUIRE_PAGE_MASK) ||
@@ -51,26 +58,41 @@ enum quire_status quire_memblock_init(struct quire_memblock *memblock,
     return memblock->nranges > 0 ? QUIRE_OK : QUIRE_INVAL;
 }
 
-/* Where nbytes fit, from the top of the highest range with room; they are taken. */
+/* Where nbytes fit below *limit, from its top; they are taken. */
+static bool fits(uint64_t start, uint64_t *limit, uint64_t nbytes, uint64_t align) {
+    uint64_t place = (*limit - nbytes) & ~(align - 1);
+    if (nbytes > *limit - start || place < start) { /* rounding down left the piece: I2 */
+        return false;
+    }
+    *limit = place;
+    return true;
+}
+
+/* The same in the highest range with room, in its spare piece first; *was: the limit before. */
 static bool find_place(struct quire_memblock *memblock, uint64_t nbytes, uint64_t align,
-                       uint64_t *place) {
-    for (unsigned i = memblock->nranges; i-- > 0;) {
-        uint64_t start = memblock->ranges[i].start, limit = memblock->ranges[i].limit;
-        if (nbytes > limit - start) {
-            continue;
+                       uint64_t *place, uint64_t *was) {
+    uint64_t spare = memblock->spare.start, *limit = NULL;
+    bool found = false;
+    for (unsigned i = memblock->nranges; !found && i-- > 0;) {
+        if (spare < memblock->spare.limit && spare >= memblock->ranges[i].start &&
+            spare < memblock->ranges[i].end) {
+            limit = &memblock->spare.limit;
+            *was = *limit;
+            found = fits(spare, limit, nbytes, align);
         }
-        *place = (limit - nbytes) & ~(align - 1);
-        if (*place >= start) { /* else rounding down left the range: I2 */
-            memblock->ranges[i].limit = *place;
-            return true;
+        if (!found) {
+            limit = &memblock->ranges[i].limit;
+            *was = *limit;
+            found = fits(memblock->ranges[i].start, limit, nbytes, align);
         }
     }
-    return false;
+    *place = found ? *limit : 0;
+    return found;
 }
 
 void *quire_memblock_take(struct quire_memblock *memblock, uint64_t nbytes, uint64_t align) {
-    uint64_t place;
-    if (!find_place(memblock, nbytes, align, &place)) {
+    uint64_t place, was;
+    if (!find_place(memblock, nbytes, align, &place, &was)) {
         return NULL;
     }
     char *window = quire_mach_window(memblock->machine, quire_frame_at((quire_paddr){place}));
@@ -81,10 +103,15 @@ void *quire_memblock_take(struct quire_memblock *memblock, uint64_t nbytes, uint
 
 enum quire_status quire_memblock_reserve(struct quire_memblock *memblock, uint64_t nbytes,
                                          uint64_t align, quire_paddr *start) {
-    uint64_t rounded = quire_round_up(nbytes);
+    uint64_t rounded = quire_round_up(nbytes), was;
     align = align > QUIRE_PAGE_SIZE ? align : QUIRE_PAGE_SIZE;
-    if (rounded < nbytes || !find_place(memblock, rounded, align, &start->value)) {
+    if (rounded < nbytes || !find_place(memblock, rounded, align, &start->value, &was)) {
         return QUIRE_NOMEM;
+    }
+    uint64_t end = start->value + rounded;
+    if (was - end > memblock->spare.limit - memblock->spare.start) { /* the larger one is kept */
+        memblock->spare.start = end;
+        memblock->spare.limit = was;
     }
     return QUIRE_OK;
 }
@@ -116,5 +143,5 @@ uint64_t quire_memblock_taken(const struct quire_memblock *memblock) {
     for (unsigned i = 0; i < memblock->nranges; i++) {
         sum += memblock->ranges[i].end - (memblock->ranges[i].limit & ~QUIRE_PAGE_MASK);
     }
-    return sum;
+    return sum - ((memblock->spare.limit & ~QUIRE_PAGE_MASK) - memblock->spare.start);
 }

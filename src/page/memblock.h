@@ -16,8 +16,11 @@ struct quire_memblock {
     unsigned nranges;
     struct {
         uint64_t start, end; /* bytes, physical, whole pages, as the machine says */
-        uint64_t limit;      /* start <= limit <= end: [limit, end) is taken */
+        uint64_t limit;      /* start <= limit <= end: [limit, end) is taken, but for: */
     } ranges[QUIRE_MEMBLOCK_RANGES];
+    struct {
+        uint64_t start, limit; /* free above what was reserved, start a whole page; equal: none */
+    } spare;
 };
 
 /* Read the machine's ranges. QUIRE_INVAL: none, too many, unaligned or not ascending. */

@@ -6,6 +6,9 @@
  *     |                        |   table all the    |           |  RESERVED           |
  *     |                        |   same)            |           |                     |
  *
+ * With reserve_bytes what is set aside lies below those, RESERVED too, and what its alignment left
+ * above it, memblock's spare piece, goes to the zones.
+ *
  * One table from the lowest to the highest frame makes a page from a frame number by one shift and
  * one addition. The price is table for the holes (65 bytes a frame); a table for each range would
  * cost a search on every step of every merge.
@@ -74,6 +77,8 @@ static void count_zones(struct quire_phys *phys, const struct quire_memblock *me
             end = (uint32_t)(memblock->ranges[j].limit >> QUIRE_PAGE_SHIFT);
             zone->managed += overlap(zone, first, end);
         }
+        zone->managed += overlap(zone, (uint32_t)(memblock->spare.start >> QUIRE_PAGE_SHIFT),
+                                 (uint32_t)(memblock->spare.limit >> QUIRE_PAGE_SHIFT));
     }
 }
 
@@ -159,6 +164,8 @@ enum quire_status quire_phys_boot(struct quire *q, struct quire_memblock *memblo
         donate(phys, phys->ranges[i].first,
                (uint32_t)(memblock->ranges[i].limit >> QUIRE_PAGE_SHIFT));
     }
+    donate(phys, (uint32_t)(memblock->spare.start >> QUIRE_PAGE_SHIFT),
+           (uint32_t)(memblock->spare.limit >> QUIRE_PAGE_SHIFT));
     for (unsigned i = 0; i < QUIRE_NZONES; i++) {
         CHECK(q, phys->zones[i].nfree == phys->zones[i].managed);
         managed += phys->zones[i].managed;

@@ -62,6 +62,25 @@ static void aligned(void **state) {
     double_release(machine);
 }
 
+/* However much RAM and whatever is set aside: what is not a table is managed, the rest reserved. */
+static void each_place_of_a_reservation(void) {
+    for (uint64_t npages = 2300; npages < 4500; npages += 37) {
+        struct quire_machine *machine = double_plain(npages * 4096);
+        const struct quire_phys_config config = {.reserve_bytes = (4u << 20) + 4096 * (npages % 9)};
+        struct quire *q = double_boot_with(machine, &config);
+        quire_paddr start;
+        uint64_t length;
+        assert_non_null(q);
+        assert_true(quire_reserved(q, &start, &length));
+        assert_in_range(quire_page_count(q, QUIRE_USE_RESERVED), length >> 12,
+                        (length >> 12) + npages / 40);
+        assert_int_equal(start.value % (4u << 20), 0);
+        quire_phys_audit(q);
+        quire_phys_shutdown(q);
+        double_release(machine);
+    }
+}
+
 /* RAM that is left alone, and a piece larger than any block set aside; the rest is managed. */
 static void limit_and_reserve(void **state) {
     (void)state;
@@ -89,13 +108,20 @@ static void limit_and_reserve(void **state) {
         assert_int_equal(quire_page_at(q, (quire_frame){i})->use, QUIRE_USE_RESERVED);
     }
     assert_int_equal(quire_page_total(q), 40 << 8);
+    /* What lies above it up to the frame table is managed as well: the alignment costs nothing. */
+    assert_in_range(quire_page_count(q, QUIRE_USE_RESERVED), end - first, end - first + 400);
+    uint64_t above = 0;
     struct quire_page *page;
     while ((page = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_RECLAIM)) != NULL) {
         uint32_t frame = quire_page_frame(q, page).number;
         assert_true(frame < first || frame >= end);
+        above += frame >= end;
     }
+    uint64_t gap = 3 * 1024 - (end - first); /* below 40 MiB, the frame table is taken from it */
+    assert_in_range(above, gap - 200, gap);
     quire_phys_audit(q);
     double_release(machine);
+    each_place_of_a_reservation();
 
     machine = double_plain((uint64_t)8 << 20);
     const struct quire_phys_config none = {.reserve_bytes = 5}, most = {.reserve_bytes = 9 << 20};
