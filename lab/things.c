@@ -10,12 +10,9 @@
 uint64_t lab_kernel_address(struct lab_world *world, const void *pointer) {
     if (!pointer)
         return 0;
-    uint64_t va = world->config.kernel_map ? quire_soft_kernel_va(world->machine, pointer) : 0;
+    uint64_t va = quire_soft_kernel_va(world->machine, pointer);
     if (va)
         return va;
-    quire_frame frame;
-    if (quire_vmalloc_frame(world->q, pointer, &frame))
-        return quire_frame_address(frame).value;
     const uint8_t *ram = quire_mach_window(world->machine, (quire_frame){0});
     uint64_t physical = (uint64_t)((const uint8_t *)pointer - ram);
     return physical < world->config.ram_bytes ? physical : 0;

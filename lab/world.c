@@ -66,7 +66,9 @@ static bool create_machine(struct lab_world *world, char *error) {
 
 static bool create_manager(struct lab_world *world, char *error) {
     const struct lab_machine *config = &world->config;
+    quire_soft_layout(world->machine, &world->layout);
     struct quire_config manager = {.machine = world->machine,
+                                   .kernel_area_va = world->layout.area_base,
                                    .swappiness = config->swappiness,
                                    .page_cluster = config->page_cluster,
                                    .overcommit = (enum quire_overcommit_mode)config->overcommit,
@@ -116,7 +118,6 @@ bool lab_world_up(struct lab_world *world, const struct lab_machine *config,
         lab_world_down(world);
         return false;
     }
-    quire_soft_layout(world->machine, &world->layout);
     quire_soft_dma_probe(world->machine, on_dma_cycle, world);
     swap_on(world);
     world->next_pid = 2;

@@ -205,7 +205,10 @@ static enum quire_status make_machine(struct os *os) {
     enum quire_status status = quire_soft_create(&soft, &os->machine);
     if (status != QUIRE_OK)
         return status;
+    struct quire_soft_layout layout;
+    quire_soft_layout(os->machine, &layout);
     struct quire_config config = {.machine = os->machine,
+                                  .kernel_area_va = layout.area_base,
                                   .swappiness = OS_SWAPPINESS,
                                   .page_cluster = OS_PAGE_CLUSTER,
                                   .ncpus = os->nharts,

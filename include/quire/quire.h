@@ -60,6 +60,10 @@ struct quire_config {
     /* Pages that must be there before 2 MiB of them are copied into one block, 1 to 512; 0: one, as
      * Linux's khugepaged/max_ptes_none of 511. */
     unsigned thp_min_present;
+    /* The address that views write for the first byte of the machine's kernel area, where the
+     * kernel's own pointers are not the machine's addresses (a machine in software, whose kernel is
+     * a process of the host). 0: as they are. */
+    uint64_t kernel_area_va;
 };
 
 /* Take over the machine's RAM and bring everything up. Fails with QUIRE_INVAL (a field out of

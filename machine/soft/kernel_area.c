@@ -48,7 +48,7 @@ static bool ready(struct quire_machine *machine) {
         return true;
     uint64_t nbytes = machine->config.ram_bytes * AREA_SHARE;
     nbytes = nbytes < AREA_MIN_BYTES ? AREA_MIN_BYTES : nbytes;
-    if (machine->tables.on) /* as many as there are kernel addresses for */
+    if (machine->tables.area_npages) /* as many as there are kernel addresses for */
         nbytes = machine->tables.area_npages << QUIRE_PAGE_SHIFT;
     if (nbytes > SIZE_MAX / 2)
         return false;

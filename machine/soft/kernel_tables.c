@@ -38,6 +38,10 @@
 #define ADDRESS_END_32 ((uint64_t)1 << 32)
 #define AREA_PAGES     ((ADDRESS_END_32 - AREA_BASE_32) >> QUIRE_PAGE_SHIFT)
 
+/* Without tables vmalloc is said to begin an eighth into the kernel's half, close to where Linux
+ * has it on riscv (0xffff8f8000000000 of Sv48). */
+#define AREA_SHARE_64 8
+
 static bool is_32_bit(const struct quire_radix_format *format) {
     return format->entry_shift == 2;
 }
@@ -46,18 +50,24 @@ void quire_kernel_tables_shape(struct quire_machine *machine) {
     const struct quire_radix_format *format = machine->shape.format;
     struct soft_kernel_tables *kernel = &machine->tables;
     uint64_t ram = machine->config.ram_bytes;
+    uint64_t half = machine->shape.user_limit;
     kernel->on = machine->config.kernel_map;
     kernel->direct_bytes = ram;
+    kernel->area_npages = AREA_PAGES;
+    if (is_32_bit(format)) {
+        kernel->area_base = AREA_BASE_32;
+    } else if (kernel->on) {
+        kernel->area_base = 0 - (AREA_PAGES << QUIRE_PAGE_SHIFT);
+    } else { /* in no table, and as large as the host allows */
+        kernel->area_base = 0 - half + half / AREA_SHARE_64;
+        kernel->area_npages = 0;
+    }
     if (!kernel->on)
         return;
-    kernel->area_npages = AREA_PAGES;
+    kernel->direct_base = 0 - half;
     if (is_32_bit(format)) {
         kernel->direct_base = machine->shape.user_limit = KERNEL_BASE_32;
         kernel->direct_bytes = ram < DIRECT_MAX_32 ? ram : DIRECT_MAX_32;
-        kernel->area_base = AREA_BASE_32;
-    } else {
-        kernel->direct_base = 0 - machine->shape.user_limit;
-        kernel->area_base = 0 - (AREA_PAGES << QUIRE_PAGE_SHIFT);
     }
 }
 
@@ -190,11 +200,9 @@ uint64_t quire_soft_kernel_va(const struct quire_machine *machine, const void *p
     uintptr_t at = (uintptr_t)pointer;
     uint64_t window = at - (uintptr_t)machine->ram;
     uint64_t area = at - (uintptr_t)machine->kernel.base;
-    if (!kernel->on)
-        return 0;
-    if (window < kernel->direct_bytes)
+    if (kernel->on && window < kernel->direct_bytes)
         return kernel->direct_base + window;
-    if (machine->kernel.base && area < kernel->area_npages << QUIRE_PAGE_SHIFT)
+    if (machine->kernel.base && area < machine->kernel.npages << QUIRE_PAGE_SHIFT)
         return kernel->area_base + area;
     return 0;
 }
@@ -206,10 +214,10 @@ void quire_soft_layout(const struct quire_machine *machine, struct quire_soft_la
         .direct_bytes = kernel->direct_bytes,
         .registers = {is_32_bit(machine->shape.format) ? SOFT_REGISTERS_AT_32 : SOFT_REGISTERS_AT},
     };
+    out->area_base = kernel->area_base;
     if (!kernel->on)
         return;
     out->direct_base = kernel->direct_base;
-    out->area_base = kernel->area_base;
     out->area_bytes = kernel->area_npages << QUIRE_PAGE_SHIFT;
 }
 

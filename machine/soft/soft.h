@@ -178,13 +178,14 @@ void quire_soft_dma_probe(struct quire_machine *machine,
 
 /* ---- layout of addresses --------------------------------------------------------------------- */
 
-/* Where things lie in every space. Without kernel_map only user_end and direct_bytes (all of RAM)
- * say something. */
+/* Where things lie in every space. Without kernel_map only user_end, direct_bytes (all of RAM) and
+ * area_base say something. */
 struct quire_soft_layout {
     uint64_t user_end;                  /* user addresses lie below */
     uint64_t direct_base, direct_bytes; /* the kernel's window on RAM, from physical 0 on */
     quire_frame registers;              /* the bank below: always */
-    uint64_t area_base, area_bytes;     /* vmalloc, kmap, fixmap, a hole of a page */
+    uint64_t area_base, area_bytes;     /* vmalloc, kmap, fixmap, a hole of a page; without
+                                         * kernel_map where views say that it begins */
 };
 void quire_soft_layout(const struct quire_machine *machine, struct quire_soft_layout *out);
 
@@ -193,7 +194,7 @@ void quire_soft_layout(const struct quire_machine *machine, struct quire_soft_la
 size_t quire_soft_layout_text(const struct quire_machine *machine, char *text, size_t capacity);
 
 /* The address at which a kernel on this machine would have what the host has at pointer, a window
- * or in the kernel area; 0: none. => kernel_map */
+ * or in the kernel area; 0: none. Without kernel_map only the area has addresses. */
 uint64_t quire_soft_kernel_va(const struct quire_machine *machine, const void *pointer);
 /* ---- watching -------------------------------------------------------------------------------- */
 

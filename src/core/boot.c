@@ -16,6 +16,7 @@
  * page on.
  */
 #include "base/check.h"
+#include "kmem/area.h"
 #include "kmem/slab.h"
 #include "reclaim/reclaim.h"
 #include "swap/swap.h"
@@ -37,6 +38,7 @@ static enum quire_status bring_up(struct quire *q, struct quire_memblock *memblo
     if ((status = quire_kmem_boot(q, config->check_objects)) != QUIRE_OK) {
         goto undo_phys;
     }
+    quire_area_show_at(q, config->kernel_area_va);
     if ((status = quire_swap_boot(q)) != QUIRE_OK) {
         goto undo_kmem;
     }

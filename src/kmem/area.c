@@ -40,6 +40,15 @@ char *quire_area_address(const struct quire *q, const struct area *area) {
     return q->kmem->area->base + (area->first << QUIRE_PAGE_SHIFT);
 }
 
+uint64_t quire_area_shown(const struct quire *q, const struct area *area) {
+    return q->kmem->area->shown_base + (area->first << QUIRE_PAGE_SHIFT);
+}
+
+void quire_area_show_at(struct quire *q, uint64_t va) {
+    struct quire_kernel_area *kernel = q->kmem->area;
+    kernel->shown_base = va ? va : (uintptr_t)kernel->base;
+}
+
 /* The first area that ends behind page, guard included; NULL. */
 static struct area *first_behind(const struct quire_kernel_area *kernel, uint64_t page) {
     struct area *best = NULL;
@@ -131,6 +140,7 @@ enum quire_status quire_area_boot(struct quire *q) {
         kernel->npages = npages;
         kernel->limit = npages - top;
     }
+    quire_area_show_at(q, 0);
     quire_rbtree_init(&kernel->areas, NULL);
     for (unsigned i = 0; i < QUIRE_KMAP_SLOTS; i++) {
         kernel->kmaps[i].frame = QUIRE_FRAME_NONE;

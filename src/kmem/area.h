@@ -43,6 +43,7 @@ struct quire_region_of_bus {
 struct quire_kernel_area {
     char *base;             /* NULL: the machine has none */
     uint64_t npages, limit; /* limit: end of the areas */
+    uint64_t shown_base;    /* the address that views write for base */
     struct quire_rbtree areas;
     uint64_t nareas, nmapped,
         hint; /* nmapped: pages of areas; hint: where the next search starts */
@@ -60,6 +61,10 @@ void quire_area_give(struct quire *q, struct area *area);
 struct area *quire_area_at(const struct quire *q, uint64_t page);
 struct area *quire_area_under(const struct quire *q, const void *pointer);
 char *quire_area_address(const struct quire *q, const struct area *area);
+/* What views write for it: a pointer of the host would be another one in each run. */
+uint64_t quire_area_shown(const struct quire *q, const struct area *area);
+/* The base is shown as va from now on; 0: as what it is. */
+void quire_area_show_at(struct quire *q, uint64_t va);
 struct area *quire_area_first(const struct quire *q);
 struct area *quire_area_next(const struct area *area);
 

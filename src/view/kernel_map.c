@@ -15,7 +15,7 @@
 
 static void area_line(struct quire_text *text, const struct quire *q, const struct area *area) {
     static const char *const kinds[] = {" vmalloc", " vmap", " ioremap"};
-    uint64_t at = (uintptr_t)quire_area_address(q, area);
+    uint64_t at = quire_area_shown(q, area);
     uint64_t nbytes = (area->npages << QUIRE_PAGE_SHIFT) + GUARD_BYTES;
     quire_text_string(text, "0x");
     quire_text_hex(text, at, POINTER_DIGITS);

@@ -1,6 +1,7 @@
 /* session.c: a session goes back and forth exactly; looking changes nothing; what is wrong, what is
  * refused and what ends a program are three things.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,6 +98,33 @@ static void there_and_back(void **state) {
 }
 
 /* Every command that is no change: by its own word, and by the hash. */
+/* /proc/vmallocinfo has the machine's addresses, those that vmalloc and walk say: none of the host,
+ * which are others in each run. On machines whose tables have a kernel's part, and on others. */
+static void vmallocinfo_has_the_machine_s_addresses(void **state) {
+    (void)state;
+    static const struct {
+        const char *machine;
+        uint64_t base;
+    } rows[] = {{"machine --ram 16M", 0xfffffffff8800000},
+                {"machine --ram 16M --format 10/10/12", 0xf8800000},
+                {"machine --ram 64M --format 20/12", 0xf8800000}};
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct lab *lab = start(NULL);
+        char want[400];
+        run(lab, rows[i].machine);
+        struct lab_result one = run(lab, "v = vmalloc 9000");
+        assert_true(one.ok && one.value == (int64_t)rows[i].base);
+        assert_true(run(lab, "w = vmalloc 100").ok);
+        snprintf(want, sizeof want,
+                 "0x%016" PRIx64 "-0x%016" PRIx64 "   16384 pages=3 vmalloc\n"
+                 "0x%016" PRIx64 "-0x%016" PRIx64 "    8192 pages=1 vmalloc\n",
+                 rows[i].base, rows[i].base + 16384, rows[i].base + 16384, rows[i].base + 24576);
+        assert_string_equal(run(lab, "vmallocinfo").text, want);
+        assert_true(run(lab, "vfree v").ok && run(lab, "vfree w").ok);
+        lab_destroy(lab);
+    }
+}
+
 static void looking_changes_nothing(void **state) {
     (void)state;
     static const char *const looks[] = {"help",
@@ -223,6 +251,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_and_back),
         cmocka_unit_test(looking_changes_nothing),
+        cmocka_unit_test(vmallocinfo_has_the_machine_s_addresses),
         cmocka_unit_test(three_kinds_of_no),
         cmocka_unit_test(numbers),
     };

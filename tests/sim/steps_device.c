@@ -31,7 +31,8 @@ static quire_paddr address_of(const struct sim *sim, unsigned region) {
 
 /* The kernel's tables, if there are any, say the same as the host's. */
 static void check_tables(struct sim *sim, const void *pointer, quire_frame frame) {
-    uint64_t va = quire_soft_kernel_va(sim->machine, pointer);
+    bool has_tables = sim->plan.field[SIM_KERNEL] != 0;
+    uint64_t va = has_tables ? quire_soft_kernel_va(sim->machine, pointer) : 0;
     struct quire_walk walk;
     for (unsigned s = 0; va && s < MODEL_SPACES; s++) {
         if (!sim->spaces[s])
