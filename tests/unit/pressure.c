@@ -238,6 +238,33 @@ static void file_thrashing(void **state) {
     rig_down(&rig);
 }
 
+/* Pages read again after each of `npages` was read twice and then all of the file once, from what
+ * has that protection: how many of those reads went to the file. */
+static uint64_t read_again(unsigned prot, uint64_t npages) {
+    struct rig rig;
+    uint64_t stream;
+    rig_up(&rig, RAM, 0);
+    rig_space(&rig, 0);
+    struct quire_object *object = map_file(&rig, &stream);
+    quire_vaddr at = quire_va(0);
+    assert_int_equal(quire_map(rig.spaces[0], &at, npages * RIG_PAGE, prot, 0, object, 0),
+                     QUIRE_OK);
+    read_pages(&rig, at.value, 0, npages);
+    read_pages(&rig, stream, npages, FILE_PAGES);
+    reads = 0;
+    read_pages(&rig, at.value, 0, npages);
+    quire_object_unref(object);
+    rig_down(&rig);
+    return reads;
+}
+
+/* What runs is kept where what was read as often is not. */
+static void text_waits_longest(void **state) {
+    (void)state;
+    assert_true(read_again(QUIRE_PROT_READ, 300) > 200);
+    assert_true(read_again(QUIRE_PROT_READ | QUIRE_PROT_EXEC, 300) < 100);
+}
+
 static void drop_caches(void **state) {
     (void)state;
     struct rig rig;
@@ -262,6 +289,7 @@ static void drop_caches(void **state) {
     assert_in_range(rig_usage(&rig).file, 1, 10);
     assert_true(rig_usage(&rig).free >= free + npages - 10);
     const struct quire_counters *counters = quire_counters(rig.q);
+    assert_int_equal(counters->fault_file, npages + 10); /* read, and written to when read before */
     assert_int_equal(counters->drop_pagecache, 2);
     assert_int_equal(counters->drop_slab, 2);
     /* Dropped is not evicted: coming back is no refault. */
@@ -367,13 +395,10 @@ static void copies_are_given_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(averages),
-        cmocka_unit_test(text),
-        cmocka_unit_test(waits_are_charged),
-        cmocka_unit_test(file_thrashing),
-        cmocka_unit_test(drop_caches),
-        cmocka_unit_test(slabs_are_reaped),
-        cmocka_unit_test(copies_are_given_up),
+        cmocka_unit_test(averages),           cmocka_unit_test(text),
+        cmocka_unit_test(waits_are_charged),  cmocka_unit_test(file_thrashing),
+        cmocka_unit_test(text_waits_longest), cmocka_unit_test(drop_caches),
+        cmocka_unit_test(slabs_are_reaped),   cmocka_unit_test(copies_are_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -584,6 +584,37 @@ static void depots_shrink(void **state) {
     kmem_down(machine, q);
 }
 
+static uint64_t give_nothing(void *context, uint64_t nobjects) {
+    (void)context, (void)nobjects;
+    return 0;
+}
+
+/* Objects that can be had again lie in page blocks of their own: when they go, whole blocks go. */
+static void copies_lie_together(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_plain(4 * RAM);
+    struct quire *q = kmem_up(machine);
+    for (unsigned flags = 0; flags <= QUIRE_CACHE_RECLAIMABLE; flags += QUIRE_CACHE_RECLAIMABLE) {
+        const struct quire_cache_options options = {.name = "copies",
+                                                    .object_bytes = 500,
+                                                    .flags = flags,
+                                                    .reclaim = flags ? give_nothing : NULL};
+        struct quire_cache *cache;
+        void *objects[100];
+        assert_int_equal(quire_cache_create_with(q, &options, &cache), QUIRE_OK);
+        for (unsigned i = 0; i < 100; i++) {
+            assert_non_null(objects[i] = quire_cache_alloc(cache));
+            quire_frame frame = quire_page_frame(q, quire_page_under(q, objects[i]));
+            assert_int_equal(quire_zone_type(q->phys, frame.number),
+                             flags ? QUIRE_MIGRATE_RECLAIMABLE : QUIRE_MIGRATE_UNMOVABLE);
+        }
+        for (unsigned i = 0; i < 100; i++)
+            quire_cache_free(cache, objects[i]);
+        assert_int_equal(quire_cache_destroy(cache), QUIRE_OK);
+    }
+    kmem_down(machine, q);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_lifetimes),
@@ -599,6 +630,7 @@ int main(void) {
         cmocka_unit_test(one_magazine_only),
         cmocka_unit_test(home_in_any_order),
         cmocka_unit_test(bulk),
+        cmocka_unit_test(copies_lie_together),
         cmocka_unit_test(misuse),
         cmocka_unit_test(info),
     };

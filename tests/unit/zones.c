@@ -71,6 +71,28 @@ static void smallest_zone(void **state) {
     assert_string_equal(info.name, "Normal");
     assert_int_equal(info.present, 1);
     assert_false(quire_page_zone(q, 2, &info));
+    assert_int_equal(q->phys->zones[QUIRE_ZONE_DMA32].watermark[QUIRE_WMARK_HIGH], 0); /* empty */
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
+/* A device's frame comes from below; what others get next does not. */
+static void devices_change_nothing(void **state) {
+    (void)state;
+    struct quire_machine *machine = double_machine();
+    double_add_range(machine, 0, 64 * MIB);
+    struct quire *q = boot_zones(machine, 16, 32, 64, 1);
+    quire_frame low;
+    for (unsigned n = 0; n < 3 * QUIRE_PCP_BATCH; n++) {
+        assert_int_equal(quire_frames_alloc_zone(q, 0, QUIRE_ZONE_DMA, &low), QUIRE_OK);
+        assert_true(low.number < PAGES(16 * MIB));
+        pages[n] = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
+        assert_ptr_equal(zone_of(q, pages[n]), &q->phys->zones[QUIRE_ZONE_NORMAL]);
+        quire_frames_free(q, low, 0);
+    }
+    for (unsigned n = 0; n < 3 * QUIRE_PCP_BATCH; n++)
+        quire_page_free(q, pages[n]);
     quire_phys_audit(q);
     quire_phys_shutdown(q);
     double_release(machine);
@@ -560,6 +582,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts),
         cmocka_unit_test(smallest_zone),
+        cmocka_unit_test(devices_change_nothing),
         cmocka_unit_test(fallback),
         cmocka_unit_test(highmem),
         cmocka_unit_test(stacks),
