@@ -128,15 +128,20 @@ static int list(void) {
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where) {
+    char record[PATH_MAX];
     (void)status;
-    (void)where;
+    if (where->level == 1 && strcmp(path + where->base, RECORD_NAME) == 0) {
+        return 0; /* the last of all: until then it is a tree, which can be removed again */
+    }
+    if (where->level == 0 && (!record_path(record, path) || unlink(record) != 0)) {
+        return -1;
+    }
     return type == FTW_DP ? rmdir(path) : unlink(path);
 }
 
 #define OPEN_DIRECTORIES 64
 
-/* Only what quire made, without following links and without leaving the file system. The record
- * goes with the rest: a tree that could not be removed whole is still one. */
+/* Only what quire made, without following links and without leaving the file system. */
 static int remove_tree(const char *dir) {
     char real[PATH_MAX];
 

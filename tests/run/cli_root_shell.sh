@@ -96,6 +96,24 @@ mkdir outside && echo mine >outside/file && ln -s ../outside "two words/link"
 [ "$(cat outside/file)" = mine ] || fail "root remove went through a link"
 list
 [ ! -s out ] || fail "a removed tree is listed: $(cat out)"
+# What could not be removed whole is still a tree, and can be removed again.
+cp "$QUIRE" quire # where anybody can reach it
+as_user=
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then # root may write anywhere
+    chmod 755 "$scratch"
+    as_user='setpriv --reuid 65534 --regid 65534 --clear-groups'
+fi
+n=0 # a directory that is come to after the record of the tree
+until [ -n "${behind:=$(ls -AU moved | sed '1,/^\.quire-root$/d' | grep -m 1 '^behind')}" ]; do
+    n=$((n + 1)) && mkdir moved/behind$n && touch moved/behind$n/file
+done
+chmod 555 "moved/$behind"
+[ -z "$as_user" ] || chown -R 65534:65534 moved
+if [ -n "$as_user" ] || [ "$(id -u)" -ne 0 ]; then
+    $as_user ./quire root remove moved 2>log && fail "removed from a directory without permission"
+    grep -q '^quire: root remove: moved: Permission denied' log || fail "$(cat log)"
+fi
+chmod 755 "moved/$behind"
 "$QUIRE" root remove moved 2>log && [ ! -e moved ] || fail "root remove of a moved tree: $(cat log)"
 
 wrong 125 'takes no words' root list everything
