@@ -35,5 +35,6 @@ for program in "$build"/tests/unit_* "$build"/tests/port/port_*; do
 done
 check "$build/tests/sim/sim" --steps "$steps" --audit-every 64
 check "$build/tests/sim/sim_blocks" --steps "$steps" --audit-every 64
+check "$build/tests/sim/sim_segments" --steps "$steps" --audit-every 64
 echo "valgrind: $total programs, $failed with reports"
 [ $failed -eq 0 ]

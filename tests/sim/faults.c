@@ -1,8 +1,8 @@
-/* faults.c: eleven classic faults of memory managers, each as a switch of a build of its own.
+/* faults.c: sixteen classic faults of memory managers, each as a switch of a build of its own.
  *
  * src/ knows nothing of them: the linker puts the functions below between the rooms of the core,
- * and into the machine for the one that is a processor's (another hart's TLB does not hear of a
- * change)
+ * and into the machine for those that are hardware's (another hart's TLB does not hear of a change;
+ * faults_machine.c has more)
  * (--wrap=NAME: who calls NAME gets __wrap_NAME, and __real_NAME is the true one), and
  * QUIRE_SIM_FAULT in the environment chooses one. Each strikes one in so many times, as such faults
  * do, and leaves all counts right where it can: an audit alone should not be what finds it.
@@ -12,25 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "faults.h"
 #include "machine/soft/mmu.h"
 #include "vm/object.h"
 #include "vm/vm.h"
-
-enum fault {
-    NO_FAULT,
-    LOST_PAGE,       /* a page is cleaned for eviction, and zeros are stored in its place */
-    STALE_PAGE,      /* the page that is cached does not hear of a write to its file */
-    BIT_FLIP,        /* reclaim looks at a page, and one bit of it changes */
-    SHARED_COPY,     /* after a fork the parent keeps write permission to pages that are shared */
-    DIRTY_FRESH,     /* a fresh page is not zeroed */
-    RIGHTS_IGNORED,  /* the machine is not told that a right was taken away */
-    UNMAP_IGNORED,   /* the machine is not told of an unmap */
-    DISCARD_IGNORED, /* ADVISE_DONTNEED says OK and does nothing */
-    REMAP_DROPS,     /* a page does not come along when a mapping moves */
-    SHARED_PRIVATE,  /* a shared mapping becomes a private one */
-    NO_SHOOTDOWN,    /* the other harts are not told that a mapping changed */
-    NFAULTS
-};
 
 static const struct {
     const char *name;
@@ -47,6 +32,11 @@ static const struct {
     [REMAP_DROPS] = {"mremap-drops-page", 20},
     [SHARED_PRIVATE] = {"shared-made-private", 20},
     [NO_SHOOTDOWN] = {"shootdown-ignored", 20},
+    [FIT_IGNORED] = {"fit-ignored", 20},
+    [SEGMENT_STALE] = {"segment-stale", 20},
+    [KERNEL_OPEN] = {"kernel-open", 1},
+    [KERNEL_UNMAPPED] = {"kernel-unmapped", 20},
+    [DMA_WRONG_PAGE] = {"dma-wrong-page", 100},
 };
 
 static enum fault chosen;
@@ -68,11 +58,9 @@ __attribute__((constructor)) static void choose(void) {
     }
 }
 
-static bool strikes(enum fault fault) {
+bool strikes(enum fault fault) {
     return chosen == fault && ++chances % faults[fault].one_in == 0;
 }
-
-#define WRAPPED(function) __typeof__(function) __real_##function, __wrap_##function
 
 WRAPPED(quire_vm_clean);
 WRAPPED(quire_vm_harvest);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# faults.sh SIM: each of the eleven faults that faults.c can switch on must be found within 10^6
+# faults.sh SIM: each of the sixteen faults that faults.c can switch on must be found within 10^6
 # steps, and without any nothing must be found. Prints a line for each. The script
 # that is left when such a world is cut down: QUIRE_SIM_FAULT=NAME sim_faulty --seed S --shrink
 set -u
@@ -15,7 +15,8 @@ trap 'rm -rf "$scratch"' EXIT
     exit 1
 }
 for fault in lost-page stale-page bit-flip copy-on-write-shared fresh-not-zero protection-ignored \
-    munmap-ignored discard-ignored mremap-drops-page shared-made-private shootdown-ignored; do
+    munmap-ignored discard-ignored mremap-drops-page shared-made-private shootdown-ignored \
+    fit-ignored segment-stale kernel-open kernel-unmapped dma-wrong-page; do
     if QUIRE_SIM_FAULT=$fault "$sim" --brief --steps $most --audit-every 0 \
         >"$scratch/$fault" 2>"$scratch/$fault.errors"; then
         echo "$fault: NOT FOUND in $most steps"

@@ -25,6 +25,10 @@
 #ifndef DEFAULT_FORMAT
 #define DEFAULT_FORMAT NULL
 #endif
+/* Worlds in a hundred that have memory in segments and its units beside; sim_segments: all. */
+#ifndef SEGMENT_WORLDS
+#define SEGMENT_WORLDS 10
+#endif
 /* RAM: what the manager itself needs, and not enough for what the programs want. */
 #define RAM_PAGES_MIN   256
 #define RAM_PAGES_MORE  (128 + EXTRA_PAGES)
@@ -35,11 +39,15 @@
 #define HIGH_PAGES_MORE 60
 #define MIN_FREE_MAX    24
 /* What the ballast leaves for programs. They would like four times 160 pages and the objects. */
-#define FREE_PAGES_MIN  50
-#define FREE_PAGES_MORE (130 + EXTRA_PAGES)
-#define TALL_FREE_MORE  400
-#define KERNEL_PAGES    128 /* for the tables of the kernel's part */
-#define SWAPPINESS_MAX  200
+#define FREE_PAGES_MIN     50
+#define FREE_PAGES_MORE    (130 + EXTRA_PAGES)
+#define TALL_FREE_MORE     400
+#define KERNEL_PAGES       128 /* for the tables of the kernel's part */
+#define SWAPPINESS_MAX     200
+#define SEGMENT_PAGES_MIN  8
+#define SEGMENT_PAGES_MORE 12
+/* A device for all segments whatever holes it has: three pages each, and holes of two between. */
+#define SEGMENT_SWAP_AMPLE 160
 /* How seldom things go wrong in worlds where they do: one in so many. */
 #define PAGER_FAILS 150
 #define DISK_MIN    20
@@ -75,6 +83,8 @@ const char *const sim_plan_names[SIM_PLAN_FIELDS] = {
     [SIM_FORMAT] = "format",
     [SIM_KERNEL] = "kernel",
     [SIM_DMA] = "dma",
+    [SIM_SEGMENTS] = "segments",
+    [SIM_SEGMENT_SWAP] = "segment_swap",
     [SIM_INJECT + QUIRE_SOFT_READ_ERROR] = "read_error",
     [SIM_INJECT + QUIRE_SOFT_WRITE_ERROR] = "write_error",
     [SIM_INJECT + QUIRE_SOFT_BIT_FLIP] = "bit_flip",
@@ -92,6 +102,14 @@ const struct quire_radix_format *sim_format = DEFAULT_FORMAT;
 
 /* Leaf tables of fewer entries are thousands for the kernel's part: more than these worlds have. */
 #define KERNEL_LEAF_BITS 9
+
+static void give_kernel_tables(struct sim_plan *plan) {
+    uint64_t *f = plan->field;
+    f[SIM_KERNEL] = 1;
+    f[SIM_RAM] += KERNEL_PAGES;
+    if (f[SIM_HIGH]) /* above what the kernel can use: as much must be left below */
+        f[SIM_FREE] += KERNEL_PAGES;
+}
 
 /* Programs want Sv48; two worlds in five have another one. A single level takes 4 MiB a space. */
 static void draw_format(struct sim *dice, struct sim_plan *plan) {
@@ -112,11 +130,24 @@ static void draw_format(struct sim *dice, struct sim_plan *plan) {
     f[SIM_FORMAT] = drawn;
     const struct quire_radix_format *format = quire_radix_format_at(drawn);
     bool full = format->bits[format->levels - 1] >= KERNEL_LEAF_BITS;
-    if (root == 1 && full && sim_chance(dice, 25)) {
-        f[SIM_KERNEL] = 1;
-        f[SIM_RAM] += KERNEL_PAGES;
-        if (f[SIM_HIGH]) /* above what the kernel can use: as much must be left below */
-            f[SIM_FREE] += KERNEL_PAGES;
+    if (root == 1 && full && sim_chance(dice, 25))
+        give_kernel_tables(plan);
+}
+
+/* RAM for them above the rest; one in four has the unit in front of paging: 32 bits, and the kernel
+ * in the tables. */
+static void draw_segments(struct sim *dice, struct sim_plan *plan) {
+    uint64_t *f = plan->field;
+    f[SIM_SEGMENTS] = SEGMENT_PAGES_MIN + sim_pick(dice, SEGMENT_PAGES_MORE);
+    f[SIM_SEGMENT_SWAP] = sim_chance(dice, 70) ? SEGMENT_SWAP_AMPLE : 1 + sim_pick(dice, 20);
+    f[SIM_RAM] += f[SIM_SEGMENTS] + SIM_TABLES_PAGES + 1;
+    const struct quire_radix_format *format = quire_radix_format_at((unsigned)f[SIM_FORMAT]);
+    unsigned sv32 = 0;
+    while (quire_radix_format_at(sv32) != &quire_radix_sv32)
+        sv32++;
+    if (!sim_format && radix_root_order(format) == 0 && !f[SIM_KERNEL] && sim_chance(dice, 25)) {
+        f[SIM_FORMAT] = sv32;
+        give_kernel_tables(plan);
     }
 }
 
@@ -178,6 +209,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed) {
     draw_format(&dice, plan);
     if (sim_chance(&dice, 5))
         f[SIM_DMA] = 1 + sim_pick(&dice, QUIRE_SOFT_DMA_DEMAND);
+    if (sim_chance(&dice, SEGMENT_WORLDS))
+        draw_segments(&dice, plan);
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */

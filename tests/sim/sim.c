@@ -41,6 +41,10 @@ struct figures {
     uint64_t hash, steps, worlds, accesses, nomem, bus, kills;
     uint64_t faults, major, copied, swapped_in, swapped_out, clean, file_in, file_out, stalls,
         errors, moved, blocks, locked, lazy;
+    /* Worlds of this kind, and what was done on the parts beside paging. */
+    uint64_t with_high, with_kernel, with_32_bits, with_dma, with_segments;
+    uint64_t dma_pages, bounced, segments, used, shifted, segments_out, segments_in, units,
+        refusals, paged, channel_bytes;
 };
 
 /* What a job tells the others: shared memory. */
@@ -82,6 +86,27 @@ static void run_world(const struct options *options, uint64_t seed, uint64_t nst
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
+static void add_parts(struct figures *sum) {
+    const uint64_t *f = world.plan.field;
+    const struct sim_segments *s = &world.segments;
+    sum->with_high += f[SIM_HIGH] != 0;
+    sum->with_kernel += f[SIM_KERNEL] != 0;
+    sum->with_32_bits += quire_radix_format_at((unsigned)f[SIM_FORMAT])->entry_shift == 2;
+    sum->with_dma += f[SIM_DMA] != 0;
+    sum->with_segments += f[SIM_SEGMENTS] != 0;
+    sum->dma_pages += world.disk.dma_interrupts;
+    sum->bounced += world.disk.dma_bounced;
+    sum->segments += s->made;
+    sum->used += s->used;
+    sum->shifted += s->before.moved;
+    sum->segments_out += s->before.swapped_out;
+    sum->segments_in += s->before.swapped_in;
+    sum->units += s->unit_steps;
+    sum->refusals += s->unit_refused;
+    sum->paged += s->paged;
+    sum->channel_bytes += s->moved_by_dma;
+}
+
 /* The hash does not depend on the order of worlds: they may run side by side. */
 static void add_world(struct figures *sum, uint64_t nsteps) {
     const struct quire_counters *c = &world.counters;
@@ -106,6 +131,7 @@ static void add_world(struct figures *sum, uint64_t nsteps) {
     sum->blocks += c->thp_fault_alloc + c->thp_collapse_alloc;
     sum->locked += c->unevictable_pgs_mlocked;
     sum->lazy += c->pglazyfreed;
+    add_parts(sum);
 }
 
 static struct figures add_shares(const struct share *shares, uint64_t jobs) {
@@ -121,6 +147,21 @@ static struct figures add_shares(const struct share *shares, uint64_t jobs) {
 
 #define ULL(value) ((unsigned long long)(value))
 
+static void print_parts(const struct figures *f) {
+    printf(
+        "sim: worlds with high memory %llu, the kernel in their tables %llu, 32-bit tables %llu, "
+        "swap by DMA %llu (%llu pages, %llu bounced), segments %llu\n",
+        ULL(f->with_high), ULL(f->with_kernel), ULL(f->with_32_bits), ULL(f->with_dma),
+        ULL(f->dma_pages), ULL(f->bounced), ULL(f->with_segments));
+    if (f->with_segments)
+        printf("sim: %llu segments made, %llu used, %llu moved, %llu out, %llu in; %llu calls of "
+               "segmentation units, %llu refused; %llu accesses by segmented paging; %llu bytes "
+               "over a DMA channel\n",
+               ULL(f->segments), ULL(f->used), ULL(f->shifted), ULL(f->segments_out),
+               ULL(f->segments_in), ULL(f->units), ULL(f->refusals), ULL(f->paged),
+               ULL(f->channel_bytes));
+}
+
 static void print_figures(const struct figures *f, double seconds) {
     printf("sim: %llu accesses, %llu faults (%llu major, %llu copied), %llu pages out to swap, "
            "%llu in, %llu evicted clean, files %llu in %llu out\n",
@@ -133,6 +174,7 @@ static void print_figures(const struct figures *f, double seconds) {
         "sim: %llu pages moved to make room, %llu large pages made, %llu pages locked, %llu freed "
         "lazily\n",
         ULL(f->moved), ULL(f->blocks), ULL(f->locked), ULL(f->lazy));
+    print_parts(f);
     printf("sim: %.0f steps/s\n", (double)f->steps / seconds);
     printf("sim: %llu steps in %llu worlds, 0 differences, hash %016llx\n", ULL(f->steps),
            ULL(f->worlds), ULL(f->hash));

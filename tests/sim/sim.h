@@ -16,6 +16,7 @@
 #include "machine/radix/radix.h"
 #include "machine/soft/mmu.h"
 #include "model/model.h"
+#include "segments.h"
 
 #define FILE_BYTES_MAX (MODEL_OBJECT_PAGES * QUIRE_PAGE_SIZE)
 #define SIM_DEVICES    2
@@ -40,14 +41,16 @@ enum sim_plan_field {
     SIM_CLUSTER, /* of read-ahead from swap */
     SIM_ZSWAP,   /* percent of RAM for compressed pages, 0: none; odd: LZ4, even: zstd */
     SIM_MIN_FREE,
-    SIM_FREE,    /* pages that the ballast leaves */
-    SIM_SWAPON,  /* 1: the first device is in use from the start */
-    SIM_FAILING, /* 1: steps may switch failing allocations on; 2: somebody else does (sites.c) */
-    SIM_PAGER,   /* one in so many operations of a file's pager fails; 0: none */
-    SIM_FORMAT,  /* of page tables: quire_radix_format_at */
-    SIM_KERNEL,  /* 1: tables have the kernel's part: kernel_map */
-    SIM_DMA,     /* enum quire_soft_dma */
-    SIM_INJECT,  /* from here on one field for each enum quire_soft_injection */
+    SIM_FREE,     /* pages that the ballast leaves */
+    SIM_SWAPON,   /* 1: the first device is in use from the start */
+    SIM_FAILING,  /* 1: steps may switch failing allocations on; 2: somebody else does (sites.c) */
+    SIM_PAGER,    /* one in so many operations of a file's pager fails; 0: none */
+    SIM_FORMAT,   /* of page tables: quire_radix_format_at */
+    SIM_KERNEL,   /* 1: tables have the kernel's part: kernel_map */
+    SIM_DMA,      /* enum quire_soft_dma */
+    SIM_SEGMENTS, /* pages that are divided into segments; 0: there are none, nor their units */
+    SIM_SEGMENT_SWAP, /* pages of their device */
+    SIM_INJECT,       /* from here on one field for each enum quire_soft_injection */
     SIM_AUDIT = SIM_INJECT + QUIRE_SOFT_INJECTIONS, /* audit every so many steps */
     SIM_PLAN_FIELDS
 };
@@ -160,6 +163,7 @@ struct sim {
     uint8_t *pooled[SIM_POOLED];
     void *kmapped[SIM_KMAPS];
     struct sim_region regions[SIM_REGIONS];
+    struct sim_segments segments;
     uint8_t fixmap[QUIRE_FIXMAP_SLOTS]; /* 1 + the region that is shown; 0: nothing */
     /* ---- limits, and how things stood after the last step: limits.c ---- */
     struct quire_overcommit overcommit;
@@ -178,6 +182,7 @@ struct sim {
     /* ---- figures ---- */
     uint64_t hash, refused_nomem, lost_bus, oom_kills, accesses;
     struct quire_counters counters; /* the manager's last ones */
+    struct quire_soft_counters disk;
     bool verbose;
     char *why;            /* shrink.c: where to note what went wrong; NULL: nowhere */
     uint64_t audit_every; /* overrides the plan's; 0: the plan's */
@@ -199,6 +204,18 @@ void sim_object_drop(struct sim *sim, int object);
 /* steps_kernel.c: caches and pools are given back; steps_device.c: addresses and registers. */
 void sim_kernel_end(struct sim *sim);
 void sim_device_end(struct sim *sim);
+
+/* steps_segment.c, steps_unit.c, steps_units.c: => the world has SIM_SEGMENTS */
+void sim_segments_begin(struct sim *sim);
+void sim_segments_end(struct sim *sim);
+void sim_unit_begin(struct sim *sim);
+void sim_unit_stale(struct sim *sim); /* segments moved: the LDT and the registers follow */
+void sim_unit_end(struct sim *sim);
+void sim_units_begin(struct sim *sim);
+void sim_units_end(struct sim *sim);
+/* The physical address of page i of what was set aside, and where the host has it. */
+quire_paddr sim_aside(const struct sim *sim, unsigned i);
+uint8_t *sim_aside_at(const struct sim *sim, quire_paddr address);
 
 /* limits.c. The world has limits at all. */
 static inline bool sim_is_limited(const struct sim *sim) {

@@ -30,6 +30,7 @@
 #define FREE_PAGES     45
 #define BOOT_PAGES     1024
 #define SWAP_PAGES     20
+#define SEGMENT_PAGES  4
 #define AUDIT_STEPS    100
 
 /* ---- who asked, and who was refused ---------------------------------------------------------- */
@@ -258,6 +259,11 @@ static void record(struct sim_script *script, uint64_t seed, uint64_t nsteps) {
         script->plan.field[SIM_SWAP0] = SWAP_PAGES;
         script->plan.field[SIM_SWAP_STEP] = SWAP_PAGES / 4;
         script->plan.field[SIM_SWAP_MOST] = 20 * SWAP_PAGES;
+    }
+    if (seed % 4 == 1) { /* memory in segments, with a small device */
+        script->plan.field[SIM_SEGMENTS] = SEGMENT_PAGES;
+        script->plan.field[SIM_SEGMENT_SWAP] = 10 * SEGMENT_PAGES;
+        script->plan.field[SIM_RAM] += SEGMENT_PAGES + SIM_TABLES_PAGES + 1;
     }
     script->ops = malloc(nsteps * sizeof script->ops[0]);
     script->nops = 0;

@@ -276,6 +276,19 @@ SIM_STEP(overcommit);
 SIM_STEP(device);
 SIM_STEP(fixmap);
 SIM_STEP(kmap);
+SIM_STEP(segments);
+SIM_STEP(segment_new);
+SIM_STEP(segment_use);
+SIM_STEP(segment_size);
+SIM_STEP(segment_out);
+SIM_STEP(segment_end);
+SIM_STEP(describe);
+SIM_STEP(load_register);
+SIM_STEP(gate);
+SIM_STEP(reach);
+SIM_STEP(segpage_enter);
+SIM_STEP(segpage_touch);
+SIM_STEP(channel);
 
 #define ROW(name, nargs, weight) \
     { #name, nargs, weight, sim_draw_##name, sim_act_##name }
@@ -331,24 +344,48 @@ const struct sim_step sim_steps[] = {
     {"swapoff", 1, 2, draw_swapon, act_swapoff},
     {"zswap", 2, 1, draw_zswap, act_zswap},
     {"fail", 3, 3, draw_fail, act_fail},
+    /* Drawn in worlds with segments only: the last SEGMENT_ROWS. */
+    ROW(segments, 3, 4),
+    ROW(segment_new, 2, 300),
+    ROW(segment_use, 4, 600),
+    ROW(segment_size, 2, 80),
+    ROW(segment_out, 1, 40),
+    ROW(segment_end, 1, 60),
+    ROW(describe, 8, 60),
+    ROW(load_register, 2, 200),
+    ROW(gate, 3, 60),
+    ROW(reach, 5, 500),
+    ROW(segpage_enter, 4, 80),
+    ROW(segpage_touch, 4, 300),
+    ROW(channel, 5, 20),
 };
+#define SEGMENT_ROWS 13
 const unsigned sim_nsteps = sizeof sim_steps / sizeof sim_steps[0];
 
-static unsigned sum_of_weights(void) {
+/* Of a hundred steps of a world with segments, so many are theirs; sim_segments has more. */
+#ifndef SEGMENT_STEPS
+#define SEGMENT_STEPS 30
+#endif
+
+static unsigned sum_of_weights(unsigned first, unsigned end) {
     unsigned total = 0;
-    for (unsigned i = 0; i < sim_nsteps; i++)
+    for (unsigned i = first; i < end; i++)
         total += sim_steps[i].weight;
     return total;
 }
 
 void sim_draw(struct sim *sim, uint64_t step, struct sim_op *op) {
-    static unsigned total;
-    if (total == 0)
-        total = sum_of_weights();
+    static unsigned totals[2];
+    const unsigned common = sim_nsteps - SEGMENT_ROWS;
+    if (totals[0] == 0) {
+        totals[0] = sum_of_weights(0, common);
+        totals[1] = sum_of_weights(common, sim_nsteps);
+    }
     *op = (struct sim_op){0};
     sim->step = step;
     sim->random = (sim->plan.field[SIM_SEED] * 0xD1342543DE82EF95u + step) * 0xBF58476D1CE4E5B9u;
-    unsigned choice = sim_pick(sim, total), i = 0;
+    bool theirs = sim->plan.field[SIM_SEGMENTS] && sim_chance(sim, SEGMENT_STEPS);
+    unsigned choice = sim_pick(sim, totals[theirs]), i = theirs ? common : 0;
     while (choice >= sim_steps[i].weight)
         choice -= sim_steps[i++].weight;
     op->kind = (int)i;
@@ -380,4 +417,6 @@ void sim_take(struct sim *sim, uint64_t step, const struct sim_op *op) {
         sim_judge_limits(sim);
     if (every && step % every == 0)
         quire_audit(sim->q);
+    if (every && step % every == 0 && sim->segments.memory)
+        quire_segments_audit(sim->segments.memory);
 }

@@ -347,7 +347,8 @@ static void start_machine(struct sim *sim) {
     const uint64_t *plan = sim->plan.field;
     struct quire_soft_config soft = {
         .ram_bytes = plan[SIM_RAM] * QUIRE_PAGE_SIZE,
-        .swap_bytes = {plan[SIM_SWAP0] * QUIRE_PAGE_SIZE, plan[SIM_SWAP1] * QUIRE_PAGE_SIZE},
+        .swap_bytes = {plan[SIM_SWAP0] * QUIRE_PAGE_SIZE, plan[SIM_SWAP1] * QUIRE_PAGE_SIZE,
+                       plan[SIM_SEGMENT_SWAP] * QUIRE_PAGE_SIZE},
         .swap_step_bytes = {plan[SIM_SWAP_STEP] * QUIRE_PAGE_SIZE},
         .swap_max_bytes = {plan[SIM_SWAP_MOST] * QUIRE_PAGE_SIZE},
         .seed = plan[SIM_SEED],
@@ -376,6 +377,8 @@ static void start_machine(struct sim *sim) {
         .swappiness = (unsigned)plan[SIM_SWAPPINESS],
         .min_free_pages = plan[SIM_MIN_FREE],
         .page_cluster = (unsigned)plan[SIM_CLUSTER],
+        .reserve_bytes =
+            plan[SIM_SEGMENTS] ? (plan[SIM_SEGMENTS] + SIM_TABLES_PAGES) * QUIRE_PAGE_SIZE : 0,
     };
     enum quire_status status = quire_create(&config, &sim->q);
     if (status != QUIRE_OK)
@@ -402,6 +405,8 @@ void sim_world_create(struct sim *sim, const struct sim_plan *plan, bool verbose
     for (int object = 0; object < MODEL_OBJECTS; object++)
         sim_object_create(sim, object);
     take_ballast(sim);
+    if (plan->field[SIM_SEGMENTS])
+        sim_segments_begin(sim);
     sim_limits_begin(sim);
     if (plan->field[SIM_SWAPON])
         (void)quire_swapon(sim->q, 0, 1);
@@ -528,12 +533,15 @@ void sim_world_destroy(struct sim *sim) {
     }
     sim_kernel_end(sim);
     sim_device_end(sim);
+    if (sim->plan.field[SIM_SEGMENTS])
+        sim_segments_end(sim);
     quire_audit(sim->q);
     verify_empty(sim);
     for (unsigned device = 0; device < SIM_DEVICES; device++)
         (void)quire_swapoff(sim->q, device);
     sim->hash ^= quire_trace_hash(sim->q);
     sim->counters = *quire_counters(sim->q);
+    quire_soft_counters(sim->machine, &sim->disk);
     quire_destroy(sim->q);
     quire_soft_destroy(sim->machine);
 }
