@@ -7,6 +7,7 @@
 # a state directory of its own in the user's cache, in which nothing is installed and the only
 # architecture is riscv64. Where to download from is the machine's own configuration: whatever
 # mirror or proxy it uses is used. Packages are unpacked, not installed: their scripts never run.
+# What they would ask of update-alternatives is done, else there were no vi, no cc and no libblas.
 #
 #     ~/.cache/quire/apt/     conf, sources, state/lists       what apt knows
 #                        archives/NAME_VERSION_riscv64.deb     what was downloaded
@@ -28,9 +29,9 @@ umask 022
 say() { printf 'quire: %s\n' "$*" >&2; }
 wrong() { say "$*"; exit 125; }
 
-# Part of every tree: /bin/sh is what system(3) and scripts start; the descriptions of terminals are
-# essential in Debian, so that no package that needs them says so.
-base_packages='dash ncurses-base'
+# Part of every tree: /bin/sh is what system(3) and scripts start; the C.UTF-8 locale and the
+# descriptions of terminals are essential in Debian, so that no package that needs them says so.
+base_packages='dash libc-bin ncurses-base'
 
 dir=$1
 shift
@@ -39,7 +40,7 @@ for package in "$@"; do
     '' | -* | *[!a-z0-9+.-]*) wrong "root create: '$package' is not the name of a package" ;;
     esac
 done
-for tool in apt-get dpkg-deb tar flock; do
+for tool in apt-get dpkg-deb tar flock bash; do
     command -v "$tool" >/dev/null 2>&1 ||
         wrong "root create needs $tool, which Debian and its relatives have; it is not here"
 done
@@ -215,26 +216,61 @@ END
     [ -e "$1/etc/hosts" ] || printf '127.0.0.1 localhost\n' >"$1/etc/hosts"
     [ -e "$1/etc/nsswitch.conf" ] ||
         printf 'passwd: files\ngroup: files\nhosts: files dns\n' >"$1/etc/nsswitch.conf"
-    # Names that Debian leaves to update-alternatives: the first that is there.
-    while read -r name choices; do
-        for choice in $choices; do
-            if [ -e "$1/usr/bin/$choice" ] && [ ! -e "$1/usr/bin/$name" ]; then
-                ln -s "$choice" "$1/usr/bin/$name"
-            fi
-        done
-    done <<'END'
-sh dash
-awk gawk mawk original-awk
-nawk gawk mawk original-awk
-which which.debianutils
-cc gcc
-c99 c99-gcc
-c++ g++
-pager less more
-vi vim.basic vim.tiny nvi
-editor nano vim.basic vim.tiny
-nc nc.openbsd nc.traditional
+    [ -e "$1/usr/bin/sh" ] || ln -s dash "$1/usr/bin/sh"
+}
+
+# Print what the packages' scripts ask of update-alternatives, a request a line. A bash reads them,
+# in which no file can be executed or written (restricted, its PATH empty) and every command that is
+# not built in does nothing and is content.
+wanted_alternatives() {
+    for deb in $(sed -n 's/^deb //p' "$set_file"); do
+        dpkg-deb --ctrl-tarfile "$cache/archives/$deb" 2>>"$log" |
+            tar -xO ./postinst 2>/dev/null >"$cache/postinst"
+        grep -q update-alternatives "$cache/postinst" && head -n 1 "$cache/postinst" |
+            grep -q '^#! */bin/\(ba\|da\|\)sh' || continue
+        {
+            cat <<'END'
+            command_not_found_handle() { :; }
+            kill() { :; }
+            history() { :; }
+            update-alternatives() { echo "update-alternatives $*"; }
 END
+            sed -e 's/^[[:space:]]*set -e.*//' -e 's#[0-9&]*>>* */dev/null##g' "$cache/postinst"
+        } >"$cache/reading"
+        env -i PATH=/nonexistent "$(command -v timeout)" 10 "$(command -v bash)" --restricted \
+            "$cache/reading" configure </dev/null 2>>"$log" | sed -n 's/^update-alternatives //p'
+    done
+}
+
+# TREE LINK NAME PATH: LINK -> /etc/alternatives/NAME -> PATH, as Debian has it.
+link_alternative() {
+    [ -e "$1$4" ] || [ -L "$1$4" ] || return 1 # only in a package that is not in the tree
+    [ -e "$1$2" ] && [ ! -L "$1$2" ] && return 1
+    mkdir -p "$1${2%/*}" && ln -sfn "$4" "$1/etc/alternatives/$3" &&
+        ln -sfn "/etc/alternatives/$3" "$1$2"
+}
+
+# Of each name the path with the highest priority that is there, and what goes with it (its manual
+# page, say).
+make_alternatives() {
+    tree=$1 taken=
+    mkdir -p "$tree/etc/alternatives"
+    wanted_alternatives | awk '{
+        for (i = 1; i <= NF && $i != "--install"; i++) ;
+        line = $(i + 4) " " $(i + 1) " " $(i + 2) " " $(i + 3)
+        for (k = i + 5; k + 3 <= NF; k++)
+            if ($k == "--slave") line = line " " $(k + 1) " " $(k + 2) " " $(k + 3)
+        if (i + 4 <= NF) print line
+    }' | sort -s -rn -k 1,1 | while read -r _ link name path others; do
+        case $taken in *" $name "*) continue ;; esac
+        link_alternative "$tree" "$link" "$name" "$path" || continue
+        taken="$taken $name "
+        set -- $others
+        while [ $# -ge 3 ]; do
+            link_alternative "$tree" "$1" "$2" "$3"
+            shift 3
+        done
+    done
 }
 
 unpack() {
@@ -253,6 +289,7 @@ unpack() {
             { say "root create: $deb cannot be unpacked: $(tail -n 1 "$log")"; return 1; }
     done
     furnish "$1"
+    make_alternatives "$1"
     cp "$set_file" "$1/.quire-root.new" && mv "$1/.quire-root.new" "$1/.quire-root"
 }
 

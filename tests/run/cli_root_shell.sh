@@ -86,6 +86,10 @@ for tree in one 'two words'; do
     echo "$line" | grep -q ' ([0-9]* packages)$' || fail "how many packages: $line"
 done
 [ "$(wc -l <out)" = 2 ] || fail "two trees: $(cat out)"
+# What Debian leaves to update-alternatives: the packages' own wishes.
+[ "$(readlink one/usr/bin/lzma)" = /etc/alternatives/lzma ] &&
+    "$QUIRE" run --quiet --root one -- lzma --version >out 2>&1 && grep -q '^xz (XZ Utils)' out ||
+    fail "lzma is xz by another name: $(readlink one/usr/bin/lzma) $(cat out)"
 "$QUIRE" root add one coreutils 2>log && grep -q already log || fail "add what is there: $(cat log)"
 mv one moved # a tree that is gone is not listed
 list
