@@ -83,10 +83,13 @@ static void devices_change_nothing(void **state) {
     struct quire_machine *machine = double_machine();
     double_add_range(machine, 0, 64 * MIB);
     struct quire *q = boot_zones(machine, 16, 32, 64, 1);
-    quire_frame low;
+    quire_frame low, high;
     for (unsigned n = 0; n < 3 * QUIRE_PCP_BATCH; n++) {
         assert_int_equal(quire_frames_alloc_zone(q, 0, QUIRE_ZONE_DMA, &low), QUIRE_OK);
         assert_true(low.number < PAGES(16 * MIB));
+        assert_int_equal(quire_frames_alloc(q, 0, &high), QUIRE_OK);
+        assert_true(high.number >= PAGES(32 * MIB));
+        quire_frames_free(q, high, 0);
         pages[n] = quire_page_alloc(q, 0, QUIRE_USE_ANON, QUIRE_ALLOC_USER);
         assert_ptr_equal(zone_of(q, pages[n]), &q->phys->zones[QUIRE_ZONE_NORMAL]);
         quire_frames_free(q, low, 0);
