@@ -29,9 +29,11 @@ umask 022
 say() { printf 'quire: %s\n' "$*" >&2; }
 wrong() { say "$*"; exit 125; }
 
-# Part of every tree: /bin/sh is what system(3) and scripts start; the C.UTF-8 locale and the
-# descriptions of terminals are essential in Debian, so that no package that needs them says so.
-base_packages='dash libc-bin ncurses-base'
+# Part of every tree: what is essential in Debian, so that no package that needs it says so (a
+# shell, grep, the C.UTF-8 locale, descriptions of terminals), but for what manages packages,
+# services and accounts.
+base_packages='bash coreutils dash debianutils diffutils findutils grep gzip hostname libc-bin
+ncurses-base ncurses-bin perl-base sed tar util-linux'
 
 dir=$1
 shift

@@ -24,7 +24,7 @@ mkdir here && echo text >here/file && cd here || exit 1
 sh_run 0 "$root" -c 'pwd; cat file; echo new >made; echo $0'
 said "$scratch/here
 text
-/bin/sh"
+/bin/bash"
 [ "$(cat made)" = new ] || fail "what the shell made is not here"
 sh_run 7 "$root" -c 'exit 7' </dev/null
 said ''
