@@ -2,7 +2,8 @@
  *
  * A handler in cpu.c comes here when one comparison failed. Which of these it was is found out now:
  *
- *     misaligned, page in the TLB ----------------------> bytes, done
+ *     misaligned, page in the TLB's front way ----------> bytes, done
+ *     page in another way ------------------------------> it comes to the front, bytes, done
  *     within one page ------ quire_mmu_access ----------> bytes, or a trap
  *     across two pages ----- both pages translated, then all bytes, or a trap and none of them
  *
@@ -123,9 +124,9 @@ static NOINLINE void tell_access(const struct op *o, struct run *r, uint64_t va,
 static bool translate(struct op *o, struct run *r, uint64_t va, enum quire_access access,
                       uint8_t **host) {
     quire_cpu_tell(r, o->cost);
+    if (quire_tlb_hit(r->pmap, va, access, host))
+        return true;
     if (soft_watched(r->machine)) {
-        if (quire_window_parked(r->pmap, va, access, host))
-            return true;
         r->machine->watched_pc = quire_cpu_pc(o);
         r->machine->watched_x = r->x;
     }

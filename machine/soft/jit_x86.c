@@ -349,10 +349,10 @@ static bool alu_op(struct translation *t, unsigned kind) {
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-_Static_assert(sizeof(struct tlb_entry) == 32 && TLB_ENTRIES == 256, "the shift and mask below");
+_Static_assert(sizeof(struct tlb_entry) == 32 && TLB_SETS == 256, "the shift and mask below");
 _Static_assert(offsetof(struct tlb, entries) == 0, "the TLB's address is that of its entries");
 #define ENTRY_SHIFT (QUIRE_PAGE_SHIFT - 5)
-#define ENTRY_MASK  ((TLB_ENTRIES - 1) << 5)
+#define ENTRY_MASK  ((TLB_SETS - 1) << 5)
 
 /* op reg, [rdx + rcx + offset]: a field of the TLB's entry. */
 static void tlb_field(struct translation *t, unsigned op, unsigned reg, size_t offset) {

@@ -89,6 +89,7 @@ struct soft_window {
     bool on;
     struct tlb *banks[SOFT_WINDOW_BANKS]; /* the one at work first */
     unsigned nbanks, most;
+    unsigned held;      /* pages, in all banks */
     int64_t left;       /* instructions left of the slice, at the last quire_cpu_tell */
     uint64_t next_trim; /* instructions */
 };
@@ -269,14 +270,13 @@ static inline void *quire_pmap_entry(struct quire_pmap *pmap, uint64_t va, unsig
 }
 
 /* window.c. select: this bank is at work from now on. enter: the page at va was just used through
- * its entry. settle: stamps become times; called when the slice's count is about to change. cut:
- * the same, and what too long nobody touched leaves. drop_banks: they end. => window.on, but for
- * drop_banks */
+ * its entry. shift: the ways of the page's set are about to move, the front one behind, down to
+ * older[goes], which falls off or is the page's. settle: stamps become times; called when the
+ * slice's count is about to change. cut: the same, and what too long nobody touched leaves.
+ * drop_banks: they end. => window.on, but for drop_banks */
 void quire_window_select(struct quire_machine *machine, struct tlb *bank);
 void quire_window_enter(struct quire_pmap *pmap, uint64_t va);
-/* A parked entry lets this access pass: it is a hit, but one to be told. => access is no EXEC */
-bool quire_window_parked(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
-                         uint8_t **host);
+void quire_window_shift(struct quire_pmap *pmap, uint64_t page, unsigned goes);
 void quire_window_settle(struct quire_machine *machine);
 void quire_window_trim_idle(struct quire_machine *machine);
 void quire_window_drop_banks(struct quire_pmap *pmap);

@@ -1,6 +1,8 @@
 /* mmu.c: the memory unit's slow path: what happens when the TLB has no answer.
  *
  *     quire_mmu_access(va, access)
+ *        another way of its set -- yes: bring it to the front, done (no miss)
+ *            | no
  *        a large TLB entry ------- yes: fill the small one, done (no miss)
  *            | no
  *        walk the tables ---- entry allows it? ---- yes: set A (and D), fill the TLB, done
@@ -41,7 +43,7 @@ static uint64_t needed_bits(enum quire_access access) {
 /* I1: a store may pass only where D is set; the walk of a later store sets it and comes here again.
  */
 static void fill_tlb(struct quire_pmap *pmap, uint64_t page, uint64_t entry, const uint8_t *host) {
-    struct tlb_entry *slot = tlb_slot(pmap->tlb, page);
+    struct tlb_entry *slot = quire_tlb_front(pmap, page);
     bool stores = (entry & RADIX_WRITE) && (entry & RADIX_DIRTY);
     slot->read_tag = entry & RADIX_READ ? page : TLB_NO_TAG;
     slot->write_tag = stores ? page : TLB_NO_TAG;
@@ -65,10 +67,9 @@ static bool large_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access ac
     const struct tlb_large *large = tlb_large_slot(pmap->tlb, va);
     uint64_t page = va & ~QUIRE_PAGE_MASK;
     if (large->tag != tlb_block(pmap->tlb, va) ||
-        !(access == QUIRE_ACCESS_WRITE ? large->stores
-                                       : large->loads && access == QUIRE_ACCESS_READ))
+        !(access == QUIRE_ACCESS_WRITE ? large->stores : large->loads))
         return false;
-    struct tlb_entry *slot = tlb_slot(pmap->tlb, va);
+    struct tlb_entry *slot = quire_tlb_front(pmap, page);
     slot->read_tag = large->loads ? page : TLB_NO_TAG;
     slot->write_tag = large->stores ? page : TLB_NO_TAG;
     slot->addend = large->addend;
@@ -152,9 +153,13 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
     void *entry;
     unsigned order, attempts = 0;
     bool ticked = false;
-    if (large_hit(pmap, va, access, host)) {
-        tell_window(pmap, va, access);
-        return QUIRE_OK;
+    if (access != QUIRE_ACCESS_EXEC) { /* fetches have the cache of decoded blocks: code.c */
+        if (quire_tlb_hit(pmap, va, access, host))
+            return QUIRE_OK;
+        if (large_hit(pmap, va, access, host)) {
+            tell_window(pmap, va, access);
+            return QUIRE_OK;
+        }
     }
     machine->counters.tlb_misses++;
     struct quire_soft_access seen = {pmap->space, va, access, machine->watched_pc,

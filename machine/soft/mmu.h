@@ -17,18 +17,18 @@ struct quire_pmap {
     uint32_t number; /* of the space, from 1 on: never used again */
     quire_frame root;
     struct tlb *tlb;   /* the bank of the hart that works here, or did last: quire_tlb_select */
-    struct tlb first;  /* head of the list of banks: the first hart's */
     struct code *code; /* made by the processor at first use, freed by code_destroy */
     /* pmap.c: the last leaf table used, which covers va >> its span; NULL: none. */
     void *leaf;
     uint64_t leaf_key;
+    struct tlb first; /* head of the list of banks: the first hart's. Last: see tlb.older */
 };
 
 /* Translate va, on the hart at work, for one access that stays within its page: walk the tables,
  * set accessed (and dirty for a write), fill the TLB; where the tables have no answer, call
  * quire_fault and walk again. QUIRE_OK: *host is where the byte lies, valid until the next call
  * that may fault. Otherwise QUIRE_FAULT, QUIRE_DENIED, QUIRE_BUS or QUIRE_KILLED. Counts a TLB
- * miss, unless a large TLB entry has the answer. An EXEC access fills no data entry.
+ * miss, unless the TLB has the answer. An EXEC access fills no data entry.
  * => pmap->tlb is the bank of the hart at work */
 enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                                    uint8_t **host);

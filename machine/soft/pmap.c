@@ -10,7 +10,7 @@
  * a fault on a fresh page pays for nothing. The last leaf table is remembered: neighbouring pages,
  * and the walk right after an enter, find their entry without descending (leaf tables live until
  * destroy or until a block of 2 MiB takes their place, which forgets it). Rejected: dropping whole
- * TLB banks for long ranges, since a direct-mapped bank answers for each page in O(1) anyway.
+ * TLB banks for long ranges, since a bank answers for each page in O(1) anyway.
  *
  * Blocks of 2 MiB are entries of the level above. One that has to change in part is forgotten
  * whole, as the law allows, because making a table of it takes a frame, which only enter has; there
@@ -153,9 +153,10 @@ unsigned quire_mach_pmap_root_order(struct quire_machine *machine) {
 
 struct quire_pmap *quire_mach_pmap_create(struct quire_machine *machine, struct quire_space *space,
                                           quire_frame root) {
-    struct quire_pmap *pmap = calloc(1, sizeof *pmap);
+    struct quire_pmap *pmap = malloc(sizeof *pmap);
     if (!pmap)
         return NULL;
+    memset(pmap, 0, offsetof(struct quire_pmap, first)); /* that is quire_tlb_init's */
     pmap->machine = machine;
     pmap->space = space;
     pmap->number = ++machine->npmaps;

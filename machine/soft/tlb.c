@@ -15,21 +15,83 @@
  * Rejected: a generation for each space, looked at when a hart takes its turn, and the bank emptied
  * if it is old. It is lazier, but one unmapped page would cost every hart all it remembers.
  *
+ * A set in order of use, and what happens to it when page x comes (quire_tlb_front):
+ *
+ *     front | older[0] older[1] older[2]        x was older[1]:  x | front older[0] older[2]
+ *                                               x is new:        x | front older[0] older[1]
+ *
+ * An entry that was forgotten on the way leaves a gap, which is the first to be filled.
+ *
  * Invariants:
  *   I1  No two banks of a pmap belong to the same hart.
  *   I2  A bank has entries only of a space that ran on its hart: others need not be told.
+ *   I3  A page has at most one entry in its set.
  *
  * What may fail: making a bank, when the host has no memory. Called by pmap.c (changes), cpu.c (the
  * space runs) and tests in its place. Audited by tests/port and, with shootdowns left out on
  * purpose, by tests/sim.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "machine.h"
 
+/* ---- sets ------------------------------------------------------------------------------------ */
+
+struct tlb_entry *quire_tlb_front(struct quire_pmap *pmap, uint64_t page) {
+    struct tlb *tlb = pmap->tlb;
+    struct tlb_entry *front = tlb_slot(tlb, page), *older = tlb->older[tlb_set(page)];
+    uint8_t *nolder = &tlb->nolder[tlb_set(page)];
+    unsigned goes = *nolder;
+    bool known = false;
+    if (tlb_page(front) == page) /* I3 */
+        return front;
+    for (unsigned i = *nolder; i-- > 0 && !known;) {
+        uint64_t has = tlb_page(&older[i]);
+        known = has == page;
+        if (known || has == TLB_NO_TAG)
+            goes = i;
+    }
+    if (!known && tlb_page(front) == TLB_NO_TAG)
+        return front;
+    if (goes == TLB_WAYS - 1)
+        goes--;
+    else if (goes == *nolder)
+        ++*nolder;
+    if (__builtin_expect(pmap->machine->window.on, 0))
+        quire_window_shift(pmap, page, goes);
+    memmove(older + 1, older, goes * sizeof *older);
+    older[0] = *front;
+    return front;
+}
+
+bool quire_tlb_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access access, uint8_t **host) {
+    struct tlb *tlb = pmap->tlb;
+    uint64_t page = va & ~QUIRE_PAGE_MASK;
+    struct tlb_entry *front = tlb_slot(tlb, va);
+    if (!tlb_allows(front, page, access)) {
+        const struct tlb_entry *older = tlb->older[tlb_set(va)];
+        unsigned i = 0, nolder = tlb->nolder[tlb_set(va)];
+        while (i < nolder && !tlb_allows(&older[i], page, access))
+            i++;
+        if (i == nolder)
+            return false;
+        struct tlb_entry entry = older[i];
+        *quire_tlb_front(pmap, page) = entry;
+    }
+    tlb_unpark(front);
+    if (__builtin_expect(pmap->machine->window.on, 0))
+        quire_window_enter(pmap, va);
+    *host = (uint8_t *)(uintptr_t)(va + front->addend);
+    return true;
+}
+
+/* ---- banks ----------------------------------------------------------------------------------- */
+
 static void clear(const struct quire_machine *machine, struct tlb *tlb, unsigned hart) {
-    for (unsigned i = 0; i < TLB_ENTRIES; i++)
+    for (unsigned i = 0; i < TLB_SETS; i++)
         tlb->entries[i] = (struct tlb_entry){TLB_NO_TAG, TLB_NO_TAG, 0, 0};
+    memset(tlb->nolder, 0, sizeof tlb->nolder);
     for (unsigned i = 0; i < TLB_LARGE_ENTRIES; i++)
         tlb->large[i] = (struct tlb_large){.tag = TLB_NO_TAG};
     tlb->large_shift = machine->shape.leaf_span;

@@ -3,7 +3,13 @@
  * Each hart has a TLB of its own, and in it a bank of entries for each address space that ran
  * there, so entries of different spaces can't be confused: a bank is what an ASID tag is in
  * hardware. It lies with its pmap, which knows by its list of banks which harts may remember
- * something of it (as Linux's mm_cpumask). Direct-mapped by page number.
+ * something of it (as Linux's mm_cpumask).
+ *
+ * A bank has sets of four ways, found by page number; the ways of a set are kept in order of use,
+ * so the one that goes is the least recently used. The fast path, in host code and in the
+ * interpreter, knows the front way only, which was used last and serves nearly always (caches call
+ * this way prediction: Powell et al., MICRO 2001); what another way has is brought to the front by
+ * the slow path, and is a hit: no walk.
  *
  * When a mapping changes, the hart at work forgets it in its own bank, and tells the others to
  * forget it in theirs: a shootdown (quire_tlb_shoot). Harts take turns, so a remote bank is emptied
@@ -25,9 +31,13 @@
 
 struct quire_machine;
 
-#define TLB_ENTRIES 256
+/* Reaches 4 MiB, as the second-level TLB of Intel's cores since Haswell (Optimization Reference
+ * Manual, 2.1: 1024 entries). */
+#define TLB_SETS    256
+#define TLB_WAYS    4
+#define TLB_ENTRIES (TLB_SETS * TLB_WAYS)
 /* Entries for blocks of 2 MiB: as many as the first-level data TLB of Intel's cores since Haswell
- * has (Optimization Reference Manual, 2.1). 32 of them reach 64 MiB, the others together 1 MiB. */
+ * has. 32 of them reach 64 MiB. */
 #define TLB_LARGE_ENTRIES 32
 #define TLB_NO_TAG        UINT64_MAX /* not page-aligned, so it matches no access */
 /* In a tag, instead of TLB_NO_TAG: the translation is good, but its next use is to be told first
@@ -40,7 +50,7 @@ struct tlb_entry {
     _Alignas(16) uint64_t read_tag;
     uint64_t write_tag; /* page address if stores may pass: writable and already marked dirty */
     uintptr_t addend;   /* host address = va + addend */
-    uint64_t stamp;     /* of the last access, where there is a window */
+    uint64_t stamp;     /* of the last access, where there is a window; behind the front a time */
 };
 
 struct tlb_large {
@@ -52,16 +62,52 @@ struct tlb_large {
 #define TLB_NO_HART UINT32_MAX
 
 struct tlb {
-    struct tlb_entry entries[TLB_ENTRIES]; /* first: host code looks for them there */
+    struct tlb_entry entries[TLB_SETS]; /* front ways; first: host code looks for them there */
     struct tlb_large large[TLB_LARGE_ENTRIES];
+    uint8_t nolder[TLB_SETS];  /* how many of the other ways were ever used */
     unsigned large_shift;      /* log2 of a block's bytes */
     unsigned hart;             /* whose; TLB_NO_HART: the space has not run yet */
     struct tlb *next;          /* of the same space, on another hart */
     struct tlb_window *window; /* whose last touches the stamps are; NULL: nobody asks */
+    /* By their last use, youngest first. Last, and nolder says how many there are: what is not used
+     * is never touched, which a fork would pay for. */
+    struct tlb_entry older[TLB_SETS][TLB_WAYS - 1];
 };
 
+static inline unsigned tlb_set(uint64_t va) {
+    return (unsigned)(va >> QUIRE_PAGE_SHIFT) % TLB_SETS;
+}
+
+/* The front way of va's set. */
 static inline struct tlb_entry *tlb_slot(struct tlb *tlb, uint64_t va) {
-    return &tlb->entries[(va >> QUIRE_PAGE_SHIFT) % TLB_ENTRIES];
+    return &tlb->entries[tlb_set(va)];
+}
+
+/* Whose entry it is; TLB_NO_TAG: nobody's. */
+static inline uint64_t tlb_page(const struct tlb_entry *entry) {
+    uint64_t tag = entry->read_tag != TLB_NO_TAG ? entry->read_tag : entry->write_tag;
+    return tag == TLB_NO_TAG ? tag : tag & ~TLB_PARKED;
+}
+
+static inline void tlb_park(struct tlb_entry *entry) {
+    if (entry->read_tag != TLB_NO_TAG)
+        entry->read_tag |= TLB_PARKED;
+    if (entry->write_tag != TLB_NO_TAG)
+        entry->write_tag |= TLB_PARKED;
+}
+
+static inline void tlb_unpark(struct tlb_entry *entry) {
+    if (entry->read_tag != TLB_NO_TAG)
+        entry->read_tag &= ~TLB_PARKED;
+    if (entry->write_tag != TLB_NO_TAG)
+        entry->write_tag &= ~TLB_PARKED;
+}
+
+/* Parked or not. */
+static inline bool tlb_allows(const struct tlb_entry *entry, uint64_t page,
+                              enum quire_access access) {
+    uint64_t tag = access == QUIRE_ACCESS_WRITE ? entry->write_tag : entry->read_tag;
+    return (tag & ~TLB_PARKED) == page;
 }
 
 /* The address of va's block. */
@@ -82,10 +128,15 @@ enum tlb_reach {
 };
 
 static inline bool tlb_forget_page(struct tlb *tlb, uint64_t va) {
-    struct tlb_entry *slot = tlb_slot(tlb, va);
-    if ((slot->read_tag & ~TLB_PARKED) != va && (slot->write_tag & ~TLB_PARKED) != va)
-        return false;
-    slot->read_tag = slot->write_tag = TLB_NO_TAG;
+    struct tlb_entry *entry = tlb_slot(tlb, va), *older = tlb->older[tlb_set(va)];
+    const struct tlb_entry *end = older + tlb->nolder[tlb_set(va)];
+    if (tlb_page(entry) != va) {
+        for (entry = older; entry < end && tlb_page(entry) != va; entry++)
+            continue;
+        if (entry == end)
+            return false;
+    }
+    entry->read_tag = entry->write_tag = TLB_NO_TAG;
     return true;
 }
 
@@ -97,13 +148,18 @@ static inline bool tlb_forget_large(struct tlb *tlb, uint64_t va) {
     return true;
 }
 
+static inline void tlb_forget_between(struct tlb_entry *entry, uint64_t first, uint64_t last) {
+    uint64_t page = tlb_page(entry);
+    if (page >= first && page <= last)
+        entry->read_tag = entry->write_tag = TLB_NO_TAG;
+}
+
 static inline bool tlb_forget_block(struct tlb *tlb, uint64_t va) {
     uint64_t first = tlb_block(tlb, va), last = first + (((uint64_t)1 << tlb->large_shift) - 1);
-    for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-        struct tlb_entry *slot = &tlb->entries[i];
-        uint64_t tag = slot->read_tag != TLB_NO_TAG ? slot->read_tag : slot->write_tag;
-        if (tag >= first && tag <= last)
-            slot->read_tag = slot->write_tag = TLB_NO_TAG;
+    for (unsigned set = 0; set < TLB_SETS; set++) {
+        tlb_forget_between(&tlb->entries[set], first, last);
+        for (unsigned i = 0; i < tlb->nolder[set]; i++)
+            tlb_forget_between(&tlb->older[set][i], first, last);
     }
     return tlb_forget_large(tlb, va);
 }
@@ -118,6 +174,13 @@ static inline bool tlb_forget(struct tlb *tlb, uint64_t va, enum tlb_reach reach
 /* ---- banks: tlb.c ---------------------------------------------------------------------------- */
 
 struct quire_pmap;
+
+/* The front way of the page's set, for its entry: the others make room. It is the page's already,
+ * or to be filled at once. => page is page-aligned; pmap->tlb is the bank of the hart at work. */
+struct tlb_entry *quire_tlb_front(struct quire_pmap *pmap, uint64_t page);
+/* What the front way did not let pass: does another way? Or the front one, parked? Then it is at
+ * the front now, a hit, and who listens is told. => access is no EXEC */
+bool quire_tlb_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access access, uint8_t **host);
 
 /* The pmap's first bank, empty and nobody's. */
 void quire_tlb_init(struct quire_pmap *pmap);

@@ -169,7 +169,7 @@ static void shootdowns_are_gathered(void **state) {
     assert_int_equal(counters.tlb_shootdowns, 1);
     assert_int_equal(counters.tlb_shootdowns_received, 1);
     assert_int_equal(quire_soft_hart_ns(machine, 0), SHOOTDOWN_NS);
-    for (unsigned i = 0; i < TLB_ENTRIES; i++)
+    for (unsigned i = 0; i < TLB_SETS; i++)
         assert_true(pmap->tlb->entries[i].read_tag == TLB_NO_TAG);
     quire_mach_pmap_destroy(pmap, release, NULL);
     quire_soft_destroy(machine);

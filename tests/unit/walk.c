@@ -282,7 +282,50 @@ static void the_walk_agrees_with_the_unit(void **state) {
     }
 }
 
-/* V6: what locality is worth. A table of 2 MiB, more than the TLB reaches, read along its rows, a
+/* V6: one set of the TLB beside a list in order of use. Eight pages of the same set are read and
+ * written at random, some forgotten; what misses is what the list of four does not have. */
+static void sets_forget_the_least_recent(void **state) {
+    (void)state;
+    enum { PAGES = 2 * TLB_WAYS, STEPS = 20000 };
+    struct system system = start(&quire_radix_sv48, 16 * MIB, false, QUIRE_THP_NEVER);
+    struct quire_soft_counters counters;
+    unsigned list[PAGES], length = 0, random = 1, hits_behind = 0;
+    uint64_t base = 64 * MIB, stride = TLB_SETS * QUIRE_PAGE_SIZE;
+    map(system.space, base, PAGES * stride, RW);
+    for (unsigned i = 0; i < PAGES; i++) { /* there and dirty: a miss is a walk, nothing else */
+        reach(system.pmap, base + i * stride, QUIRE_ACCESS_WRITE);
+        tlb_forget_page(system.pmap->tlb, base + i * stride);
+    }
+    quire_soft_counters(system.machine, &counters);
+    for (unsigned step = 0; step < STEPS; step++) {
+        random = random * 1103515245 + 12345;
+        unsigned page = random >> 16 & (PAGES - 1), at = 0;
+        uint64_t va = base + page * stride, misses = counters.tlb_misses;
+        while (at < length && list[at] != page)
+            at++;
+        bool known = at < length;
+        if (random >> 20 & 15) {
+            if (tlb_page(tlb_slot(system.pmap->tlb, va)) != va)
+                reach(system.pmap, va, random >> 24 & 1 ? QUIRE_ACCESS_WRITE : QUIRE_ACCESS_READ);
+            length += !known && length < TLB_WAYS;
+            at = at < length ? at : length - 1;
+            memmove(list + 1, list, at * sizeof *list);
+            list[0] = page;
+            hits_behind += known && at > 0;
+        } else { /* a change of its mapping */
+            assert_int_equal(tlb_forget_page(system.pmap->tlb, va), known);
+            memmove(list + at, list + at + 1, known ? (length - at - 1) * sizeof *list : 0);
+            length -= known;
+            known = true;
+        }
+        quire_soft_counters(system.machine, &counters);
+        assert_int_equal(counters.tlb_misses - misses, !known);
+    }
+    assert_true(hits_behind > STEPS / 10);
+    stop(&system);
+}
+
+/* V6: what locality is worth. A table of 8 MiB, more than the TLB reaches, read along its rows, a
  * page each, and down its columns: the same bytes, one walk a page or one a byte. */
 static void locality_is_worth_walks(void **state) {
     (void)state;
@@ -376,10 +419,15 @@ static void tables_are_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(levels_are_accesses),     cmocka_unit_test(blocks_save_a_level),
-        cmocka_unit_test(entries_have_bits),       cmocka_unit_test(spaces_are_isolated),
-        cmocka_unit_test(the_direct_map_is_exact), cmocka_unit_test(the_walk_agrees_with_the_unit),
-        cmocka_unit_test(locality_is_worth_walks), cmocka_unit_test(it_is_told_in_words),
+        cmocka_unit_test(levels_are_accesses),
+        cmocka_unit_test(blocks_save_a_level),
+        cmocka_unit_test(entries_have_bits),
+        cmocka_unit_test(spaces_are_isolated),
+        cmocka_unit_test(the_direct_map_is_exact),
+        cmocka_unit_test(the_walk_agrees_with_the_unit),
+        cmocka_unit_test(sets_forget_the_least_recent),
+        cmocka_unit_test(locality_is_worth_walks),
+        cmocka_unit_test(it_is_told_in_words),
         cmocka_unit_test(tables_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
