@@ -135,6 +135,7 @@ static NOINLINE HANDLER(end_slice) {
     uint64_t slice = left < SLICE_INSNS ? left : SLICE_INSNS;
     r->budget = left - slice;
     r->count = r->told = (slice - 1) * COUNT_STEP;
+    quire_cpu_tell(r, 0); /* for the window: stamps are of this slice now */
     GO(o);
 }
 

@@ -146,6 +146,8 @@ static NOINLINE bool locate_two(struct op *o, struct run *r, uint64_t va, enum q
         *second = tlb_find(r, next, access);
         if (*first && *second)
             return true;
+        if (*first && UNLIKELY(r->machine->window.on)) /* before the second page, for who listens */
+            tlb_slot(r->pmap->tlb, va)->stamp = r->count + o->cost;
         if (!translate(o, r, *first ? next : va, access, &host))
             return false;
     }

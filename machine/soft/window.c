@@ -32,6 +32,9 @@
  *   I2  At most window.most banks hold pages, and they are those used last; together they hold at
  *       most HELD_OF_A_BANK for each, and window.held says how many.
  *   I3  With a window or without one the machine does and counts the same.
+ *   I4  No two pages that are held were last used at the same time. So what has the time of others
+ *       is told at once and not held: all that a system call copies, and the fetch of an
+ *       instruction that uses a page.
  *
  * What may fail: memory of the host for a bank's window; its pages are then told each time they
  * miss, as by one without slots. Called by tlb.c, mmu.c, cpu*.c; audited by tests/watch/exact.c,
@@ -251,16 +254,9 @@ void quire_soft_window_forget(struct quire_pmap *pmap, uint64_t first, uint64_t 
 
 void quire_soft_window_touch(struct quire_pmap *pmap, uint64_t va) {
     struct quire_machine *machine = pmap->machine;
-    struct tlb *bank = pmap->tlb;
     uint64_t key = soft_page_key(pmap, va), now = quire_soft_window_now(machine);
-    unsigned set = tlb_set(va);
-    for (unsigned way = 0; machine->window.on && bank->window && way <= bank->nolder[set]; way++) {
-        const struct slot *slot = &bank->window->slots[set][way];
-        if (slot->number != NO_PAGE && slot->key == key) {
-            entry_of(bank, set, way)->stamp = now;
-            return;
-        }
-    }
+    if (machine->window.on) /* I4 */
+        quire_soft_window_forget(pmap, va >> QUIRE_PAGE_SHIFT, 1);
     if (machine->watch.page_touched)
         machine->watch.page_touched(machine->watch.context, key, now);
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # curves.sh: the curves that a report has of a run are those of runs in which every access is told:
-# LRU's misses at ten sizes, and the working set, to the last one; on one hart and on several.
+# LRU's misses at a hundred sizes, and the working set, to the last one; on one hart and on several.
 . "$(dirname "$0")/lib.sh"
 cross=riscv64-linux-gnu-gcc
 command -v $cross >/dev/null || skip "no $cross"

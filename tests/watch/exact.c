@@ -1,6 +1,6 @@
 /* exact.c: exact RAM_MIB HARTS GUEST [ARGUMENT...]: the curves that a watch makes of a
  * run from the machine's window, beside runs in which every access is told and kept in a plain LRU
- * list of each of ten sizes, and every interval between two uses of a page is added up.
+ * list of each of a hundred sizes, and every interval between two uses of a page is added up.
  *
  * Prints the sizes and misses; fails when one differs by a single miss. Used by
  * tests/run/curves.sh.
@@ -12,7 +12,7 @@
 
 #include "watch/account.h"
 
-#define SIZES 10
+#define SIZES 100
 #define NONE  UINT32_MAX
 #define SLOTS (1u << 17) /* of the hash */
 #define NODES (1u << 16) /* pages that the guest may use */
