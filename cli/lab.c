@@ -364,7 +364,7 @@ static int shell(struct session *session) {
 
 static int web(struct session *session) {
     struct lab *lab = start(session);
-    int status = lab != NULL ? lab_web(lab, session->port) : CLI_EXIT_OURS;
+    int status = lab != NULL ? lab_web(lab, session->port, session->language) : CLI_EXIT_OURS;
     lab_destroy(lab);
     return status;
 }

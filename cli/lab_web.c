@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/lab_tour.h"
 #include "cli/lab_web.h"
 #include "web/web.h"
 
@@ -19,6 +20,7 @@
 
 struct lab_web {
     struct lab *lab;
+    struct lab_tour *tour;
     char *paths[FILES_MAX], *texts[FILES_MAX];
     size_t nfiles;
 };
@@ -108,19 +110,32 @@ static bool run_lab(void *context, const char *line, const char **text, const ch
     return ok;
 }
 
-int lab_web(struct lab *lab, unsigned port) {
+static char *list_labs(void *context) {
+    (void)context;
+    return lab_builtins_json();
+}
+
+static char *do_lab(void *context, const struct web_lab *wanted, char message[WEB_MESSAGE_BYTES]) {
+    struct lab_web *seen = context;
+    return lab_tour_do(seen->tour, wanted, message);
+}
+
+int lab_web(struct lab *lab, unsigned port, enum lab_language language) {
     const struct sigaction action = {.sa_handler = stop};
-    struct lab_web seen = {.lab = lab};
+    struct lab_web seen = {.lab = lab, .tour = lab_tour_new(lab, language)};
     const struct web_source source = {.context = &seen,
                                       .kind = "lab",
                                       .read = read_lab,
                                       .nth = nth_lab,
                                       .step = step_lab,
-                                      .run = run_lab};
-    char message[WEB_MESSAGE_BYTES];
-    struct web *web = web_open(&source, port, message);
+                                      .run = run_lab,
+                                      .labs = list_labs,
+                                      .lab = do_lab};
+    char message[WEB_MESSAGE_BYTES] = "no memory";
+    struct web *web = seen.tour != NULL ? web_open(&source, port, message) : NULL;
 
     if (web == NULL) {
+        lab_tour_free(seen.tour);
         return cli_wrong("%s", message);
     }
     sigaction(SIGINT, &action, NULL);
@@ -136,6 +151,7 @@ int lab_web(struct lab *lab, unsigned port) {
         web_work(web);
     }
     web_close(web);
+    lab_tour_free(seen.tour);
     forget(&seen);
     return status;
 }

@@ -4,7 +4,7 @@
 
 #include "lab/lab.h"
 
-/* Serve it until Ctrl-C; port 0: a free one. Returns an exit code. */
-int lab_web(struct lab *lab, unsigned port);
+/* Serve it until Ctrl-C; port 0: a free one. language: of its labs. Returns an exit code. */
+int lab_web(struct lab *lab, unsigned port, enum lab_language language);
 
 #endif

@@ -1,12 +1,14 @@
-# Put a page's parts into its frame, web/FRAME.html: what FRAME_draw.js has, if it is there, comes first.
+# Put a page's parts into its frame, web/FRAME.html: FRAME_draw.js and FRAME_lab.js, if they are there, come first.
 #   cmake -DWEB=DIR -DFRAME=page -DUPLOT=DIR -DOUTPUT=FILE -P page.cmake
 file(READ ${WEB}/${FRAME}.html page)
 file(READ ${WEB}/${FRAME}.css PAGE_CSS)
 file(READ ${WEB}/${FRAME}.js PAGE_JS)
-if(EXISTS ${WEB}/${FRAME}_draw.js)
-  file(READ ${WEB}/${FRAME}_draw.js PAGE_DRAW_JS)
-  string(PREPEND PAGE_JS "${PAGE_DRAW_JS}")
-endif()
+foreach(part lab draw)
+  if(EXISTS ${WEB}/${FRAME}_${part}.js)
+    file(READ ${WEB}/${FRAME}_${part}.js PAGE_PART_JS)
+    string(PREPEND PAGE_JS "${PAGE_PART_JS}")
+  endif()
+endforeach()
 file(READ ${UPLOT}/uPlot.min.css UPLOT_CSS)
 file(READ ${UPLOT}/uPlot.iife.min.js UPLOT_JS)
 foreach(part UPLOT_CSS UPLOT_JS PAGE_CSS PAGE_JS)

@@ -132,6 +132,12 @@ void lab_event_json(FILE *to, const struct lab_event *event) {
     if (event->name)
         put_text(&out, object, "name", event->name);
     put_text(&out, object, "text", event->text);
+    if (event->nchoices > 0) {
+        json_t *choices = json_array();
+        for (unsigned i = 0; i < event->nchoices; i++)
+            append(&out, choices, json_string(event->choices[i]));
+        put(&out, object, "choices", choices);
+    }
     if (event->graded) {
         put_number(&out, object, "value", (uint64_t)event->value);
         put(&out, object, "answered", json_boolean(event->answered));
@@ -293,4 +299,26 @@ char *lab_state_json(struct lab *lab) {
     put(&out, object, "views", views_json(&out));
     put(&out, object, "walk", walk_json(&out, &lab->world.walk));
     return finish(&out, object);
+}
+
+char *lab_builtins_json(void) {
+    struct out out = {.failed = false};
+    json_t *labs = json_array();
+    char error[LAB_ERROR_BYTES];
+    for (const struct lab_builtin *b = lab_builtins; b->name; b++) {
+        struct lab_script *script = lab_script_parse(b->name, b->text, error);
+        json_t *one = json_object();
+        if (!script) {
+            json_decref(one);
+            out.failed = true;
+            break;
+        }
+        put_text(&out, one, "name", b->name);
+        put_text(&out, one, "rows", lab_script_rows(script));
+        put_text(&out, one, "en", lab_script_title(script, LAB_EN));
+        put_text(&out, one, "zh", lab_script_title(script, LAB_ZH));
+        append(&out, labs, one);
+        lab_script_free(script);
+    }
+    return finish(&out, labs);
 }

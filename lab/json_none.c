@@ -16,6 +16,10 @@ char *lab_state_json(struct lab *lab) {
     return NULL;
 }
 
+char *lab_builtins_json(void) {
+    return NULL;
+}
+
 void lab_event_json(FILE *to, const struct lab_event *event) {
     (void)to;
     (void)event;

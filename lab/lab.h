@@ -97,6 +97,8 @@ int lab_pid(const struct lab *lab, size_t index);
 bool lab_has_json(void);
 char *lab_result_json(struct lab *lab, const struct lab_result *result);
 char *lab_state_json(struct lab *lab);
+/* The labs of this build, an array: name, rows, and a title in each language. */
+char *lab_builtins_json(void);
 
 /* ---- labs -------------------------------------------------------------------------------------
  */
@@ -147,5 +149,21 @@ struct lab_play {
 /* Play a script on a session, which should be new. */
 void lab_play(struct lab *lab, const struct lab_script *script, const struct lab_play *play,
               struct lab_grade *grade);
+
+/* The same step by step: each says, asks, does or answers one thing. play is copied; the others
+ * must stay until the player ends. play->check and student.pause mean nothing here. NULL: the host
+ * has no memory. */
+struct lab_player;
+struct lab_player *lab_player_start(struct lab *lab, const struct lab_script *script,
+                                    const struct lab_play *play, struct lab_grade *grade);
+/* False: there was none left. */
+bool lab_player_step(struct lab_player *player);
+/* Steps taken, and steps that there are. */
+size_t lab_player_place(const struct lab_player *player);
+size_t lab_player_length(const struct lab_player *player);
+/* A prediction for a question that was asked already, instead of an earlier one. False: it was not
+ * asked or is answered already, or the text is neither a number nor a choice, as asked. */
+bool lab_player_predict(struct lab_player *player, const char *question, const char *text);
+void lab_player_end(struct lab_player *player); /* NULL is nothing */
 
 #endif

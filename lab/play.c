@@ -8,6 +8,9 @@
  *
  * Texts may have {EXPRESSION}, or {EXPRESSION:x} in hexadecimal, {EXPRESSION:size} as "4 KiB",
  * {EXPRESSION:milli} as thousandths, {EXPRESSION:mib} as MiB with three decimals.
+ *
+ * A player goes through a script in steps, each of which says, asks, does or answers one thing:
+ * lab_play takes them all, a page takes one at a time (cli/lab_tour.c).
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -22,7 +25,7 @@
 
 struct given {
     const struct lab_item *ask;
-    bool answered;
+    bool answered, graded; /* graded: it is too late for another prediction */
     int64_t value;
 };
 
@@ -175,7 +178,11 @@ static void ask(struct playing *playing, const struct lab_item *item) {
         say(playing, "? ", words);
         show_choices(playing, item);
     }
-    event(playing, &(struct lab_event){.kind = "question", .name = item->name, .text = words});
+    event(playing, &(struct lab_event){.kind = "question",
+                                       .name = item->name,
+                                       .text = words,
+                                       .choices = (const char *const *)item->choices,
+                                       .nchoices = item->nchoices});
     for (unsigned i = 0; i < TRIES_MAX && !given->answered && student->answer; i++) {
         const char *line = student->answer(student->context, item->name, i > 0);
         if (!line || !*line)
@@ -224,8 +231,8 @@ static void value_text(const struct lab_item *ask, int64_t value, char text[100]
         snprintf(text, 100, "%" PRId64, value);
 }
 
-static void grade_one(struct playing *playing, const struct given *given,
-                      const struct lab_item *answer, int64_t right) {
+static void grade_one(struct playing *playing, struct given *given, const struct lab_item *answer,
+                      int64_t right) {
     static const char *const unanswered[] = {"no prediction; it is", "没有预测；答案是"};
     static const char *const good[] = {"right:", "正确："};
     enum lab_language language = playing->play->language;
@@ -233,6 +240,7 @@ static void grade_one(struct playing *playing, const struct given *given,
     char said[100], is[100], verdict[200];
     value_text(given->ask, given->value, said);
     value_text(given->ask, right, is);
+    given->graded = true;
     playing->grade->right += agrees;
     playing->grade->wrong += given->answered && !agrees;
     playing->grade->unanswered += !given->answered;
@@ -319,6 +327,8 @@ static void command(struct playing *playing, const struct lab_item *item) {
         return;
     if (show)
         fprintf(playing->play->to, "> %s\n", item->expression);
+    if (!item->quiet)
+        event(playing, &(struct lab_event){.kind = "line", .text = item->expression});
     bool good = lab_run(playing->lab, item->expression, &result);
     if (show)
         fputs(result.text, playing->play->to);
@@ -349,43 +359,127 @@ static void check_questions(struct playing *playing) {
         complain(playing, &script->items[0], "a lab asks something");
 }
 
+static void play_title(struct playing *playing, const struct lab_item *item) {
+    const char *words = words_of(playing, item);
+    if (plain(playing))
+        fprintf(playing->play->to, "== %s: %s  [%s]\n", playing->script->name, words,
+                lab_script_rows(playing->script));
+    event(playing,
+          &(struct lab_event){.kind = "lab", .name = playing->script->name, .text = words});
+}
+
+static void play_words(struct playing *playing, const struct lab_item *item) {
+    const char *words = words_of(playing, item);
+    if (plain(playing)) {
+        fprintf(playing->play->to, "\n");
+        say(playing, "", words);
+    }
+    event(playing, &(struct lab_event){.kind = "say", .text = words});
+}
+
+static void play_item(struct playing *playing, const struct lab_item *item) {
+    switch (item->kind) {
+    case LAB_TITLE:
+        play_title(playing, item);
+        break;
+    case LAB_SAY:
+        play_words(playing, item);
+        break;
+    case LAB_COMMAND:
+        command(playing, item);
+        break;
+    case LAB_ASK:
+        ask(playing, item);
+        break;
+    case LAB_ANSWER:
+        answer(playing, item);
+        break;
+    default:
+        break; /* WRONG: looked up when somebody is; ROWS: in the title */
+    }
+}
+
+/* ---- step by step -----------------------------------------------------------------------------
+ */
+
+struct lab_player {
+    struct playing playing;
+    struct lab_play play;
+    size_t next, place; /* the next item; steps taken */
+};
+
+/* What a step is made for. Facts that are asserted belong to the step before them, what is done
+ * without being shown to the one behind it. */
+static bool is_step(const struct lab_item *item) {
+    bool fact = item->kind == LAB_COMMAND && (strncmp(item->expression, "expect ", 7) == 0 ||
+                                              strncmp(item->expression, "let ", 4) == 0);
+    return item->kind != LAB_WRONG && item->kind != LAB_ROWS && !item->quiet && !fact;
+}
+
+static bool belongs(const struct lab_item *item) {
+    return !is_step(item) && !item->quiet;
+}
+
+struct lab_player *lab_player_start(struct lab *lab, const struct lab_script *script,
+                                    const struct lab_play *play, struct lab_grade *grade) {
+    struct lab_player *player = calloc(1, sizeof *player);
+    *grade = (struct lab_grade){0};
+    if (!player)
+        return NULL;
+    player->play = *play;
+    player->playing =
+        (struct playing){.lab = lab, .script = script, .play = &player->play, .grade = grade};
+    return player;
+}
+
+bool lab_player_step(struct lab_player *player) {
+    const struct lab_script *script = player->playing.script;
+    bool stepped = false;
+    while (player->next < script->nitems && !stepped) {
+        const struct lab_item *item = &script->items[player->next++];
+        stepped = is_step(item);
+        play_item(&player->playing, item);
+    }
+    while (player->next < script->nitems && belongs(&script->items[player->next]))
+        play_item(&player->playing, &script->items[player->next++]);
+    player->place += stepped;
+    return stepped;
+}
+
+size_t lab_player_place(const struct lab_player *player) {
+    return player->place;
+}
+
+size_t lab_player_length(const struct lab_player *player) {
+    const struct lab_script *script = player->playing.script;
+    size_t n = 0;
+    for (size_t i = 0; i < script->nitems; i++)
+        n += is_step(&script->items[i]);
+    return n;
+}
+
+bool lab_player_predict(struct lab_player *player, const char *question, const char *text) {
+    struct given *given = given_to(&player->playing, question);
+    int64_t value;
+    if (!given || given->graded || !understand(given->ask, text, &value))
+        return false;
+    given->answered = true;
+    given->value = value;
+    return true;
+}
+
+void lab_player_end(struct lab_player *player) {
+    if (player)
+        free(player->playing.text.bytes);
+    free(player);
+}
+
 void lab_play(struct lab *lab, const struct lab_script *script, const struct lab_play *play,
               struct lab_grade *grade) {
     struct playing playing = {.lab = lab, .script = script, .play = play, .grade = grade};
     *grade = (struct lab_grade){0};
-    for (size_t i = 0; i < script->nitems; i++) {
-        const struct lab_item *item = &script->items[i];
-        const char *words;
-        switch (item->kind) {
-        case LAB_TITLE:
-            words = words_of(&playing, item);
-            if (plain(&playing))
-                fprintf(play->to, "== %s: %s  [%s]\n", script->name, words,
-                        lab_script_rows(script));
-            event(&playing,
-                  &(struct lab_event){.kind = "lab", .name = script->name, .text = words});
-            break;
-        case LAB_SAY:
-            words = words_of(&playing, item);
-            if (plain(&playing)) {
-                fprintf(play->to, "\n");
-                say(&playing, "", words);
-            }
-            event(&playing, &(struct lab_event){.kind = "say", .text = words});
-            break;
-        case LAB_COMMAND:
-            command(&playing, item);
-            break;
-        case LAB_ASK:
-            ask(&playing, item);
-            break;
-        case LAB_ANSWER:
-            answer(&playing, item);
-            break;
-        default:
-            break; /* WRONG: looked up when somebody is; ROWS: in the title */
-        }
-    }
+    for (size_t i = 0; i < script->nitems; i++)
+        play_item(&playing, &script->items[i]);
     if (play->check && script->nitems)
         check_questions(&playing);
     free(playing.text.bytes);

@@ -118,6 +118,7 @@ function drawSession(m) {
   const here = $("history").querySelector(".here");
   if (here) $("history").scrollTop = here.offsetTop - $("history").offsetTop - 90;
 }
+const course = labsOnPage(change);
 $("line-form").onsubmit = async event => {
   event.preventDefault();
   const line = $("line").value.trim();
@@ -260,7 +261,7 @@ for (const button of document.querySelectorAll("button.text"))
       box(path + ", now", await answer.text());
     } catch (error) { failed(error); }
   };
-const keys = () => box("Keys", "←  →     a moment back, on" + (steps() ? " (a step)" : "") + "\nspace    hold, go on\n/        an address to walk\n" + (steps() ? ":        a line of the shell\n" : "") +
+const keys = () => box("Keys", "←  →     a moment back, on" + (steps() ? " (a step)" : "") + "\nspace    hold, go on\n/        an address to walk\n" + (steps() ? ":        a line of the shell\nn, b     a lab's next step, its last one\n" : "") +
   "p        the next process\nt        dark, light\n?        this\nTab      from part to part; arrow keys move in the map of frames");
 const dark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 const theme = () => { document.documentElement.dataset.theme = dark() ? "light" : "dark"; redraw(); };
@@ -271,7 +272,7 @@ addEventListener("keydown", e => {
   if (e.ctrlKey || e.altKey || e.metaKey || $("box").open || /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName) && e.target.type !== "range") return;
   const other = () => { const all = now().processes.map(p => p.pid); choose(all[(all.indexOf(pid) + 1) % all.length]); };
   const does = {ArrowLeft: () => go(-1), ArrowRight: () => go(1), " ": () => e.target.tagName === "BUTTON" || steps() ? null : hold(!holding),
-                "/": () => $("address").focus(), ":": () => $("line").focus(), p: () => now() && other(), t: theme, "?": keys}[e.key];
+                "/": () => $("address").focus(), ":": () => $("line").focus(), n: course.next, b: course.back, p: () => now() && other(), t: theme, "?": keys}[e.key];
   if (!does || e.target.type === "range") return;
   if (e.key !== " " || e.target.tagName !== "BUTTON") e.preventDefault();
   does();
@@ -281,6 +282,6 @@ let later;
 addEventListener("resize", () => { clearTimeout(later); later = setTimeout(redraw, 120); });
 learnColours();
 sized();
-look().then(() => document.documentElement.dataset.ready = "yes");
+look().then(() => steps() ? course.open() : null).then(() => document.documentElement.dataset.ready = "yes");
 globalThis.quireMachine = {look, go, change, hold, walk, choose, now, seen}; /* for tests */
 })();

@@ -7,6 +7,8 @@
  *     GET  /WORD/text?path=meminfo      a text as it is, for who wants to compare
  *     POST /WORD/step?n=-1              labs only
  *     POST /WORD/run?line=malloc%20100  labs only
+ *     GET /WORD/labs                    labs only
+ *     POST /WORD/lab?name=fork&n=1      labs only
  *
  * A page on loopback is within reach of every program of this host and, through the browser, of
  * every site that is open in it. So:
@@ -218,6 +220,35 @@ static enum MHD_Result do_run(struct web *web, struct MHD_Connection *to) {
                         : refuse(web, to, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory");
 }
 
+static enum MHD_Result give_labs(struct web *web, struct MHD_Connection *to) {
+    if (web->source.labs == NULL) {
+        return refuse(web, to, MHD_HTTP_NOT_FOUND, "there are no labs here");
+    }
+    char *json = web->source.labs(web->source.context);
+    return json != NULL ? answer(web, to, MHD_HTTP_OK, "application/json", json, true)
+                        : refuse(web, to, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory");
+}
+
+static enum MHD_Result do_lab(struct web *web, struct MHD_Connection *to) {
+    char message[WEB_MESSAGE_BYTES] = "", *end;
+    const char *steps = value_of(web, to, "n");
+    const struct web_lab wanted = {.name = value_of(web, to, "name"),
+                                   .language = value_of(web, to, "lang"),
+                                   .question = value_of(web, to, "question"),
+                                   .value = value_of(web, to, "value"),
+                                   .steps = strtol(steps, &end, 10)};
+
+    if (*end != '\0' || labs(wanted.steps) > STEPS_MAX) {
+        return refuse(web, to, MHD_HTTP_BAD_REQUEST, "n: how many steps, as in n=1 or n=-1");
+    }
+    if (web->source.lab == NULL) {
+        return refuse(web, to, MHD_HTTP_NOT_FOUND, "there are no labs here");
+    }
+    char *json = web->source.lab(web->source.context, &wanted, message);
+    return json != NULL ? answer(web, to, MHD_HTTP_OK, "application/json", json, true)
+                        : refuse(web, to, MHD_HTTP_CONFLICT, message);
+}
+
 /* ---- who asks ---------------------------------------------------------------------------------
  */
 
@@ -272,11 +303,10 @@ static enum MHD_Result give(struct web *web, struct MHD_Connection *to, const ch
         const char *name;
         bool post;
         enum MHD_Result (*give)(struct web *, struct MHD_Connection *);
-    } answers[] = {{"moment", false, give_moment},
-                   {"walk", false, give_walk},
-                   {"text", false, give_text},
-                   {"step", true, do_step},
-                   {"run", true, do_run}};
+    } answers[] = {{"moment", false, give_moment}, {"walk", false, give_walk},
+                   {"text", false, give_text},     {"step", true, do_step},
+                   {"run", true, do_run},          {"labs", false, give_labs},
+                   {"lab", true, do_lab}};
 
     if (name[0] == '\0' && !post) {
         return answer(web, to, MHD_HTTP_OK, "text/html; charset=utf-8", (char *)web_page, false);

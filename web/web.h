@@ -17,6 +17,14 @@
 #define WEB_MESSAGE_BYTES 512
 #define WEB_URL_BYTES     96
 
+/* What a page wants of a lab. Texts that are not wanted are "", never NULL. */
+struct web_lab {
+    const char *name;             /* this one, from its beginning; else the one that is open */
+    const char *language;         /* "en", "zh" */
+    const char *question, *value; /* a prediction */
+    int64_t steps;                /* to go, after that */
+};
+
 /* A machine as texts. context goes to each call. */
 struct web_source {
     void *context;
@@ -33,6 +41,10 @@ struct web_source {
     /* Do a line of the machine's shell; what it says, and why not, until the next call. NULL: there
      * is no shell. With one, there is a text quire/history: "place N", then all lines. */
     bool (*run)(void *context, const char *line, const char **text, const char **error);
+    /* Both as JSON for free(): the labs that there are (NULL: no memory); and one of them, gone
+     * through: all that was said so far. NULL: message says why not. NULL functions: no labs. */
+    char *(*labs)(void *context);
+    char *(*lab)(void *context, const struct web_lab *wanted, char message[WEB_MESSAGE_BYTES]);
 };
 
 struct web;

@@ -277,6 +277,27 @@ static char *mutate(const char *text, uint64_t *random) {
     return out;
 }
 
+/* Step by step, with any prediction to anything asked or not, and back to the start in between. */
+static void play_by_steps(struct lab *lab, const struct lab_script *script,
+                          const struct lab_play *play, struct lab_grade *grade, uint64_t *random) {
+    static const char *const questions[] = {"where", "heap", "cost", "", "frames", "%s", "lost"};
+    for (unsigned again = 0; again < 2; again++) {
+        struct lab_player *player = lab_player_start(lab, script, play, grade);
+        size_t steps = 0, length, left = again ? SIZE_MAX : (size_t)(next_random(random) % 20);
+        assert_non_null(player);
+        length = lab_player_length(player);
+        while (left-- > 0 && lab_player_step(player)) {
+            assert_int_equal(lab_player_place(player), ++steps);
+            (void)lab_player_predict(
+                player, pick(random, questions, sizeof questions / sizeof questions[0]),
+                any_answer(random, "", false));
+        }
+        assert_true(steps <= length && (!again || steps == length));
+        lab_player_end(player);
+        assert_true(again || lab_goto(lab, 0));
+    }
+}
+
 static void hostile_scripts(void **state) {
     (void)state;
     uint64_t random = seed ^ 0x77, parsed = 0, refused = 0;
@@ -305,7 +326,10 @@ static void hostile_scripts(void **state) {
                                       .student = {&random, any_answer, NULL}};
         struct lab_grade grade;
         assert_non_null(lab);
-        lab_play(lab, script, &play, &grade);
+        if (i % 2)
+            play_by_steps(lab, script, &play, &grade, &random);
+        else
+            lab_play(lab, script, &play, &grade);
         assert_true(grade.right + grade.wrong + grade.unanswered <= grade.questions);
         lab_destroy(lab);
         lab_script_free(script);

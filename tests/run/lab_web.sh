@@ -1,6 +1,8 @@
 #!/bin/sh
 # lab_web.sh: the page of `quire lab --web`: its texts are those of the shell, every moment comes
-# back exactly by stepping, wrong lines are answered; in Chromium, lines are typed and undone.
+# back exactly by stepping, wrong lines are answered; every lab is played as in the shell, in both
+# languages, predictions are explained; in Chromium, lines are typed and undone, and a lab is
+# played. QUIRE_PICTURES=docs makes web-lab.png anew.
 . "$(dirname "$0")/lib.sh"
 here=$(cd "$(dirname "$0")" && pwd)
 command -v python3 >/dev/null || skip "no python3"
