@@ -129,6 +129,7 @@ static void waits_are_charged(void **state) {
     assert_int_equal(usage[0].stall_ns, 0); /* another's trouble */
     assert_true(usage[1].stalls > counters->pswpin / 2);
     assert_int_equal(counters->allocstall, 0); /* the machine's ticks were enough */
+    assert_in_range(counters->fault_swap, 1, counters->pswpin); /* read ahead brought the others */
     assert_int_equal(usage[1].stall_ns, counters->stall_ns);
     for (uint64_t n = 0; n < PAGES; n++) /* without ticks who faults pays for the frames too */
         assert_int_equal(

@@ -210,13 +210,18 @@ static void act_dontneed(struct quire_space *space) {
                      QUIRE_OK);
 }
 
-static void act_remap(struct quire_space *space) {
-    quire_vaddr to = quire_va(AT + 8 * HUGE + PAGE);
-    assert_int_equal(quire_remap(space, quire_va(AT + 10 * PAGE), 5 * PAGE, 5 * PAGE,
-                                 QUIRE_REMAP_MAY_MOVE | QUIRE_REMAP_FIXED, &to),
+static void move(struct quire_space *space, uint64_t from, uint64_t npages, uint64_t to) {
+    quire_vaddr va = quire_va(to);
+    assert_int_equal(quire_remap(space, quire_va(from), npages * PAGE, npages * PAGE,
+                                 QUIRE_REMAP_MAY_MOVE | QUIRE_REMAP_FIXED, &va),
                      QUIRE_OK);
+}
+
+static void act_remap(struct quire_space *space) {
+    uint64_t to = AT + 8 * HUGE + PAGE;
+    move(space, AT + 10 * PAGE, 5, to);
     for (uint64_t i = 10; i < 15; i++) {
-        assert_int_equal(vm_read(space, to.value + (i - 10) * PAGE + 5), i % 253 + 1);
+        assert_int_equal(vm_read(space, to + (i - 10) * PAGE + 5), i % 253 + 1);
     }
 }
 
@@ -459,6 +464,41 @@ static void a_split_block_is_joined_in_place(void **state) {
     vm_close(&f);
 }
 
+static uint32_t frame_at(struct vm_fixture *f, uint64_t va) {
+    return quire_page_frame(f->q, quire_vm_page_at(f->space, quire_va(va))).number;
+}
+
+/* Frames in a row that do not begin where a block may are copied, as scattered ones are: those of
+ * two neighbouring blocks, but for the first and the last, moved to where a block may begin. */
+static void a_row_that_begins_elsewhere(void **state) {
+    (void)state;
+    struct vm_fixture f = open_with(32 * MIB, 0, QUIRE_THP_ALWAYS);
+    quire_vaddr to = quire_va(AT + 8 * HUGE);
+    uint64_t low = 0, high = 0, end = AT + 6 * HUGE;
+    vm_map_at(f.space, AT, 6 * NPAGES, RW, 0);
+    for (uint64_t va = AT; va < end; va += HUGE)
+        vm_write(f.space, va, 1);
+    for (uint64_t va = AT; va < end; va += HUGE) {
+        for (uint64_t other = AT; other < end; other += HUGE) {
+            if (frame_at(&f, va) + NPAGES == frame_at(&f, other) && !(frame_at(&f, va) & NPAGES))
+                low = va, high = other;
+        }
+    }
+    assert_true(low != 0 && high != 0);
+    quire_set_thp(f.q, QUIRE_THP_NEVER);
+    move(f.space, low + PAGE, NPAGES - 1, to.value);
+    move(f.space, high, 1, to.value + HUGE - PAGE);
+    assert_int_equal(frame_at(&f, to.value) + NPAGES - 1, frame_at(&f, to.value + HUGE - PAGE));
+    assert_int_equal(frame_at(&f, to.value) % NPAGES, 1);
+    quire_set_thp(f.q, QUIRE_THP_ALWAYS);
+    vm_write(f.space, to.value, 2); /* in use */
+    ticks(&f, 100);
+    assert_int_equal(blocks(&f), 5); /* the four others, too */
+    assert_int_equal(frame_at(&f, to.value) % NPAGES, 0);
+    assert_int_equal(quire_counters(f.q)->thp_collapse_alloc, 1);
+    vm_close(&f);
+}
+
 static void what_is_not_collapsed(void **state) {
     (void)state;
     struct vm_fixture f = open_with(24 * MIB, 0, QUIRE_THP_ALWAYS);
@@ -647,6 +687,7 @@ int main(void) {
         cmocka_unit_test(pages_of_a_block_age_together),
         cmocka_unit_test(scattered_pages_become_a_block),
         cmocka_unit_test(a_split_block_is_joined_in_place),
+        cmocka_unit_test(a_row_that_begins_elsewhere),
         cmocka_unit_test(what_is_not_collapsed),
         cmocka_unit_test(each_allocation_of_a_collapse_fails),
         cmocka_unit_test(the_scan_goes_round),
