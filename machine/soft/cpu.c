@@ -163,6 +163,17 @@ static NOINLINE HANDLER(go_on_at_pc) {
     GO(o);
 }
 
+/* A run begins at cpu->pc, where the one before often ended: in a system call. => the counters know
+ * all; o is not used */
+static HANDLER(begin) {
+    const struct jump *jump = jump_slot(r->jumps, r->cpu->pc);
+    o = jump->entry;
+    if (UNLIKELY(jump->pc != r->cpu->pc)) {
+        TAIL go_on_at_pc(o, r, tlb);
+    }
+    GO(o);
+}
+
 /* o is done, and did it in a slow path: its page may be stale now (I3). Its memory is there all the
  * same (code.c, I2). own: what o adds to the counts. */
 #define AFTER_MISS(own)                                  \
@@ -553,9 +564,10 @@ uint64_t quire_soft_run(struct quire_machine *machine, struct quire_pmap *pmap,
     uint64_t slice = max_instructions < SLICE_INSNS ? max_instructions : SLICE_INSNS;
     r->budget = max_instructions - slice;
     r->count = r->told = (slice - 1) * COUNT_STEP;
+    machine->window.left = (int64_t)slice - 1; /* as quire_cpu_tell says it */
     quire_cpu_window(r, true);
     uint32_t host = quire_cpu_float_enter(r);
-    quire_jit_run(NULL, r, pmap->tlb, go_on_at_pc);
+    quire_jit_run(NULL, r, pmap->tlb, begin);
     quire_cpu_float_leave(r, host);
     quire_cpu_tell(r, 0); /* what the last block did before it stopped */
     quire_cpu_window(r, false);
