@@ -17,6 +17,11 @@
  * only that it is here, and `seal` is where. When it comes back, its object goes: a compressed copy
  * of what is in RAM would be the one thing in RAM that nobody needs.
  *
+ * What does not shrink seldom comes alone: a program's array of random numbers, a film. After 16
+ * such pages in a row the next ones go past the codec to the device, but for one in 16 that is
+ * tried, and ends this when it shrinks. Where no device has room all are tried: the store is all
+ * there is.
+ *
  * I1. An object has one owner, whose slot is of the store and whose seal is the object's address.
  * I2. What comes back is what was given, bit for bit: the seal of the whole page is kept beside the
  *     compressed bytes, so that neither a codec nor a neighbour that writes too far goes unseen.
@@ -37,6 +42,10 @@
 /* Older pages written back for the sake of one new one: 32, a cluster of reclaim, as blocks of
  * several objects must become empty before a frame is free. */
 #define WRITE_BACK_MAX 32
+
+/* Pages in a row that must not shrink before the next ones are taken for such; of those one in so
+ * many is tried. LZ4 takes a microsecond to refuse a page: so it is a sixteenth of that. */
+#define VAIN_MAX 16
 
 #define STORE_AREA SWAP_AREAS /* the first number that is no area's */
 
@@ -98,6 +107,7 @@ enum quire_status quire_swap_set_store(struct quire *q, enum quire_zswap method,
         return QUIRE_INVAL;
     }
     store->method = method;
+    store->vain = 0;
     store->limit = (uint64_t)((uint32_t)quire_page_total(q) / 100) * percent;
     return QUIRE_OK;
 }
@@ -185,6 +195,21 @@ static struct pool_object *take_object(struct quire *q, unsigned nbytes) {
     return NULL;
 }
 
+/* The page's bytes, compressed into STORE_OUT: how many. 0: it does not shrink, or those
+ * before it did not. */
+static size_t compress(struct quire *q, const struct quire_page *page) {
+    struct store *store = &q->swap->store;
+    struct quire_page *out = store->pages[STORE_OUT];
+    size_t nbytes = 0;
+    if (store->vain < VAIN_MAX || store->vain % VAIN_MAX == 0 || quire_swap_free(q) == 0) {
+        nbytes = quire_mach_compress(q->machine, store->method, quire_page_frame(q, page),
+                                     quire_page_window(q, out), COMPRESSED_MAX);
+    }
+    store->vain = nbytes > 0 ? 0 : store->vain + 1;
+    q->counters.zswap_reject += nbytes == 0;
+    return nbytes;
+}
+
 bool quire_store_out(struct quire *q, struct quire_anon *anon) {
     struct store *store = &q->swap->store;
     const uint64_t *words = quire_page_window(q, anon->page);
@@ -195,10 +220,8 @@ bool quire_store_out(struct quire *q, struct quire_anon *anon) {
     if (!is_filled(words, &word)) {
         method = store->method;
         bytes = quire_page_window(q, store->pages[STORE_OUT]);
-        nbytes = quire_mach_compress(q->machine, method, quire_page_frame(q, anon->page),
-                                     quire_page_window(q, store->pages[STORE_OUT]), COMPRESSED_MAX);
+        nbytes = compress(q, anon->page);
         if (nbytes == 0) {
-            q->counters.zswap_reject++;
             return false;
         }
     }

@@ -59,6 +59,7 @@ struct store {
     enum quire_zswap method;
     uint64_t limit;           /* frames that the pool may have */
     uint32_t serial;          /* numbers the slots, for the trace */
+    uint32_t vain;            /* pages in a row that did not shrink, or were taken for such */
     struct quire_list lru;    /* struct pool_object */
     uint64_t nstored, owners; /* owners: audit only */
     /* To work with, once a method was chosen: compressed bytes on their way out and in, in one

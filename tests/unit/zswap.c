@@ -322,6 +322,48 @@ static void rot_is_not_written_back(void **state) {
     rig_down(&rig);
 }
 
+/* Goes out: is it in the store? It leaves no slot behind. */
+static bool stores(struct rig *rig, struct quire_page *page, uint64_t number) {
+    struct quire_anon anon = {.page = page, .id = 1, .slot = QUIRE_SLOT_NONE, .refs = 1};
+    uint64_t expected[512];
+    make(expected, number, 0);
+    memcpy(quire_page_window(rig->q, page), expected, RIG_PAGE);
+    if (quire_swap_out(rig->q, &anon) != QUIRE_OK)
+        return false;
+    bool stored = quire_swap_is_stored(anon.slot);
+    assert_int_equal(quire_swap_in(rig->q, &anon, page), QUIRE_OK);
+    assert_memory_equal(quire_page_window(rig->q, page), expected, RIG_PAGE);
+    quire_swap_release(rig->q, &anon);
+    return stored;
+}
+
+/* After sixteen pages in a row that do not shrink one in sixteen is tried, until one shrinks; a
+ * page of one word needs no trying. Where there is no disk, all are tried. */
+static void past_the_codec(void **state) {
+    (void)state;
+    for (unsigned disk = 0; disk < 2; disk++) {
+        struct rig rig;
+        if (up(&rig, disk * RAM, QUIRE_ZSWAP_LZ4, 50)) {
+            struct quire_page *page =
+                quire_page_alloc(rig.q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+            assert_non_null(page);
+            for (unsigned i = 0; i < 15; i++)
+                assert_false(stores(&rig, page, 3 + 8 * i));
+            assert_true(stores(&rig, page, 4)); /* fifteen are not enough */
+            for (unsigned i = 0; i < 33; i++)
+                assert_false(stores(&rig, page, 3 + 8 * i));
+            assert_true(stores(&rig, page, 2)); /* of one word */
+            for (unsigned i = 33; disk && i < 48; i++)
+                assert_false(stores(&rig, page, 4 + 8 * i));
+            for (unsigned i = 48; i < 80; i++)
+                assert_true(stores(&rig, page, 4 + 8 * i));
+            assert_int_equal(quire_counters(rig.q)->zswap_reject, 15 + 33 + disk * 15);
+            quire_page_free(rig.q, page);
+        }
+        rig_down(&rig);
+    }
+}
+
 /* With every frame taken but a few, also those of the reserve: a block that does not come leaves no
  * trace. */
 static void to_the_last_frame(void **state) {
@@ -366,6 +408,7 @@ int main(void) {
         cmocka_unit_test(when_things_fail),      cmocka_unit_test(rot_is_caught),
         cmocka_unit_test(to_the_last_frame),     cmocka_unit_test(rot_is_not_written_back),
         cmocka_unit_test(one_word_each),         cmocka_unit_test(five_in_four_frames),
+        cmocka_unit_test(past_the_codec),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
