@@ -10,7 +10,7 @@
 
 #define DEFAULT_RAM (16 * (uint64_t)(1 << 20))
 #define RAM_LEAST   (2 * (uint64_t)(1 << 20))
-#define RAM_MOST    ((uint64_t)16 << 30)
+#define RAM_MOST    ((uint64_t)64 << 30)
 #define SWAP_MOST   ((uint64_t)1 << 40)
 
 void lab_machine_defaults(struct lab_machine *machine) {
@@ -51,7 +51,7 @@ static bool size(struct reading *reading, uint64_t least, uint64_t most, uint64_
     *bytes = (uint64_t)value;
     if (*bytes < least || *bytes > most || *bytes % PAGE)
         return wrong(reading, "whole pages, not fewer and not more than such a machine can have "
-                              "(RAM: 2M to 16G)");
+                              "(RAM: 2M to 64G)");
     return true;
 }
 

@@ -23,6 +23,10 @@ _quire_formats() {
     "$1" help export 2>/dev/null | sed -n '/^Formats:/,/^$/s/^  \([a-z.]*\) .*/\1/p'
 }
 
+_quire_labs() {
+    "$1" lab --list 2>/dev/null | sed 's/ .*//'
+}
+
 _quire_runs() {
     "$1" list 2>/dev/null | sed -n 's/^ *\([0-9][0-9]*\) .*/\1/p'
 }
@@ -54,7 +58,7 @@ _quire() {
     --run) COMPREPLY=($(compgen -W "$(_quire_runs "$quire")" -- "$word")) ;;
     --root) compopt -o filenames && COMPREPLY=($(compgen -d -- "$word")) ;;
     --bind) compopt -o filenames -o nospace && COMPREPLY=($(compgen -d -- "$word")) ;;
-    --thp | --clock | --sort | --overcommit | --oom)
+    --thp | --clock | --sort | --overcommit | --oom | --lang)
         COMPREPLY=($(compgen -W "$(_quire_words "$quire" "$command" "$before")" -- "$word"))
         ;;
     *)
@@ -67,6 +71,10 @@ _quire() {
             else
                 COMPREPLY=($(compgen -W "$(_quire_formats "$quire")" -- "$word"))
             fi
+            ;;
+        lab:*)
+            compopt -o filenames
+            COMPREPLY=($(compgen -W "$(_quire_labs "$quire")" -- "$word") $(compgen -f -- "$word"))
             ;;
         proc:*) COMPREPLY=($(compgen -W "quire $("$quire" proc . 2>/dev/null)" -- "$word")) ;;
         maps:*)

@@ -33,7 +33,7 @@ function __quire_values
             quire help export | string replace -rf '^  ([a-z.]+) {2,}(\S.*)' '$1:\t$2'
         case --run
             quire list 2>/dev/null | string replace -rf '^ *(\d+) +(.*)' '$1\t$2'
-        case --thp --clock --sort --overcommit --oom
+        case --thp --clock --sort --overcommit --oom --lang
             quire help (__quire_command) |
                 string replace -rf "^ .*$words[-1] ([a-z0-9]*\|[a-z0-9|]*).*" '$1' | string split '|'
     end
@@ -51,3 +51,5 @@ complete -c quire -n '__quire_is root' -a 'create add list remove'
 complete -c quire -n '__quire_is export' -a "(quire help export 2>/dev/null |
     string replace -rf '^  ([a-z.]+) {2,}(\S.*)' '\$1\t\$2')"
 complete -c quire -n '__quire_is proc' -f -a 'quire (quire proc . 2>/dev/null)'
+complete -c quire -n '__quire_is lab' -a "(quire lab --list 2>/dev/null |
+    string replace -r '^(\S+) +(?:[A-Z][0-9]* )* *' '\$1\t')"

@@ -21,6 +21,13 @@ _quire_formats() {
     $1 help export 2>/dev/null | sed -n '/^Formats:/,/^$/s/^  \([a-z.]*\) .*/\1/p'
 }
 
+# By name, with their titles; else files: scripts.
+_quire_labs() {
+    local -a labs
+    labs=(${(f)"$($1 lab --list 2>/dev/null | sed 's/^\([^ ]*\) *\([A-Z][0-9]* \)* */\1:/')"})
+    _describe lab labs || _files
+}
+
 _quire_words() {
     local -a words_of
     words_of=(${(f)"$($1 help $2 2>/dev/null | sed -n "s/^ .*$3 \([a-z0-9]*|[a-z0-9|]*\).*/\1/p" |
@@ -48,12 +55,13 @@ _quire() {
     --export) compadd -S : -- $(_quire_formats $quire) ;;
     --run) compadd -- ${(f)"$($quire list 2>/dev/null | sed -n 's/^ *\([0-9][0-9]*\) .*/\1/p')"} ;;
     --root | --bind) _path_files -/ ;;
-    --thp | --clock | --sort | --overcommit | --oom) _quire_words $quire $command $before ;;
+    --thp | --clock | --sort | --overcommit | --oom | --lang) _quire_words $quire $command $before ;;
     *)
         case $command:$words[CURRENT] in
         help:*) _quire_commands $quire ;;
         *:-*) _quire_options $quire $command ;;
         export:*) if ((CURRENT == 3)); then _files; else compadd -- $(_quire_formats $quire); fi ;;
+        lab:*) _quire_labs $quire ;;
         proc:*) compadd -- quire ${(f)"$($quire proc . 2>/dev/null)"} ;;
         root:*) if ((CURRENT == 3)); then compadd create add list remove; else _path_files -/; fi ;;
         *) _files ;;

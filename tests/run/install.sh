@@ -114,6 +114,9 @@ try rss pid quire ps --sort r
 try list quire quire root l
 try collapsed.major: x quire run --export coll
 try pprof x quire export run.json p
+try 20-fork 24-boot quire lab 20
+try 55-how-little x quire lab --check 5
+try zh x quire lab --lang ''
 for command in $(_quire_commands quire); do # all that a command can do
     for option in $(quire help "$command" | sed -n 's/^  \(-., \|    \)\?\(--[a-z-]*\).*/\2/p'); do
         try "$option" x quire "$command" --
@@ -145,6 +148,7 @@ try madvise quire run --thp ''
 try remove quire root l
 try 'collapsed.major' quire run --export coll
 try pprof quire export run.json p
+try '20-fork:' quire lab 20
 for command in ${(f)"$(quire help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')"}; do
     for option in ${(f)"$(quire help $command |
         sed -n 's/^  \(-., \|    \)\{0,1\}\(--[a-z-]*\).*/\2/p')"}; do
@@ -172,6 +176,7 @@ if command -v fish >/dev/null; then
     try '^top' 'quire help t'
     try '^collapsed.major:.*by major' 'quire run --export coll'
     try '^pprof.*go tool' 'quire export run.json p'
+    try '^20-fork.*[a-z]' 'quire lab 20'
     for command in $commands; do
         fish --no-config -c "source '$prefix/share/fish/vendor_completions.d/quire.fish'
             complete -C 'quire $command --'" >fish.out 2>&1

@@ -56,6 +56,10 @@ done
 for row in $(sed 's/^[^ ]* *\(\([A-Z][0-9]* \)*\).*/\1/' list | tr ' ' '\n' | sort -u); do
     grep -q "^| $row |" "$system" || fail "a lab shows $row: no such row"
 done
+for row in $(sed -n 's/^| \([VLFPRMT][0-9]*\) |.*/\1/p' "$system" | sort -u); do
+    [ "$row" = T4 ] || # files for other programs: nothing that a machine does
+        grep -q "^[^ ]* .*\b$row\b" list || fail "no lab shows $row"
+done
 
 # Guesses.
 echo 'mallco 1' | "$QUIRE" lab | grep -q "did you mean 'malloc'" || fail "no guess at a command"
