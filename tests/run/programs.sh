@@ -28,7 +28,7 @@ print([i * i for i in range(3)], sum(int(x) for x in l[::2]) )'
 
 all_packages='coreutils xz-utils zstd python3 sqlite3 perl lua5.4 git gcc libc6-dev make
     binutils busybox vim-tiny bc gawk openssl procps curl util-linux bsdutils bash grep sed
-    findutils diffutils tar gzip psmisc'
+    findutils diffutils tar gzip psmisc ruby nodejs redis-server redis-tools'
 
 interpreters() {
     expect lua 500500 lua5.4 -e 'local s = 0 for i = 1, 1000 do s = s + i end print(s)'
@@ -69,6 +69,14 @@ while todo:
         seen.add(n.i)
         todo += n.next
 print(len(seen), max(seen))'
+    expect ruby '[1, 4, 9] {"a":1} 2' ruby -e 'require "json"
+t = Thread.new { 1 + 1 }
+GC.stress = true; a = (1..3).map { |i| i * i }; GC.stress = false
+puts "#{a} #{JSON.generate({a: 1})} #{t.value}"'
+    expect 'node and its compiler' '1999000 riscv64 later' env -u NODE_EXTRA_CA_CERTS node -e '
+let f = x => { let s = 0; for (let i = 0; i < x; i++) s += i; return s }, n;
+for (let i = 0; i < 500; i++) n = f(2000);
+setTimeout(() => console.log(n, process.arch, "later"), 5)'
     expect multiprocessing '[0, 1, 4, 9, 16]' python3 -c '
 import multiprocessing
 def f(x): return x * x
@@ -130,6 +138,10 @@ asyncio.run(main())'
     expect 'another web server' served sh -c 'echo served >/w/page
     busybox httpd -p 127.0.0.1:80 -h /w
     busybox wget -q -O - http://127.0.0.1/page'
+    expect redis 'OK 6 3' sh -c 'redis-server --port 7777 --save "" >/dev/null & server=$!
+    until redis-cli -p 7777 ping >/dev/null 2>&1; do sleep 0.1; done
+    ask() { redis-cli -p 7777 "$@"; }
+    echo $(ask set a 5) $(ask incr a) $(ask lpush l 1 2 3); ask shutdown nosave; wait $server'
     network=0
 }
 
