@@ -137,11 +137,12 @@ static void audit_mapping(struct tally *t, struct quire_space *space,
     struct quire_page *page = quire_vm_page_at(space, quire_va(va));
     struct quire_rmap *known = page ? quire_rmap_find(page, space, va) : NULL;
     t->resident += known != NULL;
+    CHECK(q, !known || region->entered); /* region.c I7 */
     quire_mach_pmap_query(space->pmap, quire_va(va), &entry);
     if (!entry.mapped) {
         return;
     }
-    CHECK(q, region->touched);                              /* region.c I7 */
+    CHECK(q, region->entered);                              /* region.c I7 */
     CHECK(q, entry.order == 0 || quire_huge_at(space, va)); /* huge.c I2 */
     unsigned allowed =
         region->prot & QUIRE_PROT_WRITE ? region->prot | QUIRE_PROT_READ : region->prot;

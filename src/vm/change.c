@@ -25,14 +25,19 @@
 
 /* ---- pages out of a region ----------------------------------------------------------------- */
 
-static void drop_anon(void *context, uint64_t index, void *value) {
+static void leave_anon(void *context, uint64_t index, void *value) {
     struct quire_space *space = context;
-    struct quire_anon *anon = value;
+    (void)index;
+    quire_anon_leave(space, value);
+    quire_anon_put(space->q, value);
+}
+
+static void drop_anon(void *context, uint64_t index, void *value) {
+    const struct quire_anon *anon = value;
     if (anon->page) {
-        quire_rmap_remove(anon->page, space, index << QUIRE_PAGE_SHIFT);
+        quire_rmap_remove(anon->page, context, index << QUIRE_PAGE_SHIFT);
     }
-    quire_anon_leave(space, anon);
-    quire_anon_put(space->q, anon);
+    leave_anon(context, index, value);
 }
 
 /* The object's pages are no longer mapped at these addresses. */
@@ -54,14 +59,17 @@ void quire_change_drop(struct quire_space *space, struct quire_region *region, u
     if (!region->touched) {
         return;
     }
-    quire_huge_leave(space, start, end);
-    quire_mach_pmap_remove(space->pmap, quire_va(start), quire_pages(end - start)); /* I1 */
-    if (region->object) {
-        forget_object(space, region, start, end);
+    if (region->entered) {
+        quire_huge_leave(space, start, end);
+        quire_mach_pmap_remove(space->pmap, quire_va(start), quire_pages(end - start)); /* I1 */
+        if (region->object) {
+            forget_object(space, region, start, end);
+        }
     }
     if (!(region->flags & QUIRE_MAP_SHARED) && space->anons.count) {
-        quire_radix_clear(&space->anons, quire_pages(start), quire_pages(end) - 1, drop_anon,
-                          space);
+        /* What a child of fork never looked at is nowhere mapped: no frame's struct is read. */
+        quire_radix_clear(&space->anons, quire_pages(start), quire_pages(end) - 1,
+                          region->entered ? drop_anon : leave_anon, space);
     }
 }
 

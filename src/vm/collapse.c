@@ -99,7 +99,7 @@ static bool is_made(const struct quire_huge_plan *plan, uint64_t i) {
     return plan->made[i / 64] >> (i % 64) & 1;
 }
 
-static void collapse(const struct quire_region *region, uint64_t va, const struct sight *sight) {
+static void collapse(struct quire_region *region, uint64_t va, const struct sight *sight) {
     struct quire_space *space = region->space;
     struct quire *q = space->q;
     struct quire_huge_plan plan;
@@ -120,6 +120,7 @@ static void collapse(const struct quire_region *region, uint64_t va, const struc
             move_page(&plan, i);
         }
     }
+    region->entered = true; /* region.c I7: all that is there may have come by fork */
     quire_huge_finish(&plan, region);
     q->counters.thp_collapse_alloc += !sight->in_row;
 }

@@ -359,7 +359,7 @@ static bool resolve_block(struct fault *f) {
 static enum quire_status resolve(struct fault *f) {
     f->write = f->access == QUIRE_ACCESS_WRITE;
     f->shared = f->region->flags & QUIRE_MAP_SHARED;
-    f->region->touched = true;
+    f->region->touched = f->region->entered = true;
     if (f->shared) {
         return map_shared(f);
     }

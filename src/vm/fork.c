@@ -47,6 +47,7 @@ static enum quire_status copy_region(struct quire_space *parent, struct quire_sp
     struct quire_region *copy = quire_spares_pop(&spares);
     *copy = *region;
     copy->space = child;
+    copy->entered = false;
     copy->flags &= ~(uint32_t)QUIRE_REGION_LOCKS; /* as Linux: locks are not inherited */
     if (copy->object) {
         quire_object_ref(copy->object);
@@ -66,7 +67,7 @@ static enum quire_status copy_region(struct quire_space *parent, struct quire_sp
 static void write_protect(struct quire_space *space) {
     const struct quire_region *region = quire_region_above(space, 0);
     for (; region; region = quire_region_next(region)) {
-        if ((region->prot & QUIRE_PROT_WRITE) && region->touched &&
+        if ((region->prot & QUIRE_PROT_WRITE) && region->entered &&
             !(region->flags & (QUIRE_MAP_SHARED | QUIRE_REGION_DONTFORK))) {
             quire_mach_pmap_protect(space->pmap, quire_va(region->start),
                                     quire_pages(region->end - region->start),

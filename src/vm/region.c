@@ -21,8 +21,9 @@
  *   I4  a region with an object holds one reference and is on the object's list
  *   I5  nregions counts them; last is NULL or one of them; highest is the one with none above
  *   I6  prev and next are the neighbours in order: the way to them through the tree is long
- *   I7  where touched is false no fault ever came to the region: it has no anons, and the machine
- *       maps nothing of it
+ *   I7  where touched is false no fault ever came to the region, nor to that which it was forked
+ *       from: it has no anons. Where entered is false none came to itself: the machine maps nothing
+ *       of it, and no frame has an rmap entry there
  *
  * What may fail: only quire_spares_take. All callers are in vm/. Audited by quire_regions_audit.
  */
@@ -297,7 +298,7 @@ static void split(struct quire_space *space, struct quire_region *region, uint64
                   struct quire_region *upper) {
     quire_huge_cut(space, va);
     *upper = *region;
-    upper->start = va; /* touched, too, if region is: nobody knows where */
+    upper->start = va; /* touched and entered, too, if region is: nobody knows where */
     if (region->object) {
         upper->page_offset += quire_pages(va - region->start);
         quire_object_ref(region->object);
@@ -331,7 +332,8 @@ static bool matches(const struct quire_region *left, const struct quire_region *
 static void absorb(struct quire_space *space, struct quire_region *left,
                    struct quire_region *right) {
     uint64_t end = right->end;
-    left->touched |= right->touched;    /* I7 */
+    left->touched |= right->touched; /* I7 */
+    left->entered |= right->entered;
     quire_region_destroy(space, right); /* left holds a reference of its own: not the last */
     quire_region_resize(space, left, left->start, end);
 }

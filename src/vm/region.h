@@ -27,7 +27,8 @@ struct quire_region {
     uint64_t gap;                     /* free bytes just below start that a mapping may take */
     uint64_t largest_gap;             /* what this node's subtree promises: none is larger */
     uint32_t prot, flags;
-    bool touched; /* a fault came here: there may be pages and mappings. Else there are none */
+    bool touched; /* a fault came here, or to what it was forked from: there may be pages */
+    bool entered; /* a fault came here: the machine may have mappings, and frames know of them */
     struct quire_object *object;   /* NULL: anonymous; else one reference */
     uint64_t page_offset;          /* page of the object at start; 0 if anonymous */
     struct quire_list object_link; /* object's list of regions */
