@@ -107,14 +107,15 @@ void quire_soft_window_trim(struct quire_machine *machine, uint64_t before) {
 /* I2: about a quarter goes. Which time that is, a few of them tell. */
 static __attribute__((noinline)) void make_room(struct quire_machine *machine) {
     enum { SAMPLES = 32 };
-    uint64_t times[SAMPLES], step = machine->window.held / SAMPLES, at = 0;
-    unsigned count = 0;
+    uint64_t times[SAMPLES];
+    unsigned count = 0, step = machine->window.held / SAMPLES, skipped = 0;
     for (unsigned i = 0; i < machine->window.nbanks; i++) {
         struct tlb *bank = machine->window.banks[i];
-        for (unsigned s = 0; s < TLB_SETS * TLB_WAYS; s++) {
+        for (unsigned s = 0; s < TLB_SETS * TLB_WAYS && count < SAMPLES; s++) {
             unsigned set = s / TLB_WAYS, way = s % TLB_WAYS;
-            if (bank->window->slots[set][way].number == NO_PAGE || ++at % step || count == SAMPLES)
+            if (bank->window->slots[set][way].number == NO_PAGE || ++skipped < step)
                 continue;
+            skipped = 0;
             uint64_t time = soft_window_time(machine, entry_of(bank, set, way)->stamp);
             unsigned k = count++;
             for (; k > 0 && times[k - 1] > time; k--)
