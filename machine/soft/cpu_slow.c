@@ -179,15 +179,26 @@ bool quire_cpu_load(struct op *o, struct run *r, uint64_t va, unsigned size) {
     if (!locate(o, r, va, size, QUIRE_ACCESS_READ, &first, &second))
         return false;
     r->loaded = 0;
-    if (LIKELY(size == 8 && !second)) { /* a copy of known size is one load */
-        memcpy(&r->loaded, first, 8);
+    if (UNLIKELY(second)) {
+        size_t head = QUIRE_PAGE_SIZE - (va & QUIRE_PAGE_MASK);
+        memcpy(&r->loaded, first, head);
+        memcpy((uint8_t *)&r->loaded + head, second, size - head);
         return true;
     }
-    size_t head = second ? QUIRE_PAGE_SIZE - (va & QUIRE_PAGE_MASK) : size;
-    memcpy(&r->loaded, first, head);
-    if (second)
-        memcpy((uint8_t *)&r->loaded + head, second, size - head);
-    return true;
+    switch (size) { /* copies of known size are one load */
+    case 8:
+        memcpy(&r->loaded, first, 8);
+        return true;
+    case 4:
+        memcpy(&r->loaded, first, 4);
+        return true;
+    case 2:
+        memcpy(&r->loaded, first, 2);
+        return true;
+    default:
+        r->loaded = *first;
+        return true;
+    }
 }
 
 bool quire_cpu_store(struct op *o, struct run *r, uint64_t va, unsigned size, uint64_t value) {

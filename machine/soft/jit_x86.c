@@ -370,15 +370,17 @@ static void stamp(struct translation *t) {
     tlb_field(t, OP_STORE, RDI, offsetof(struct tlb_entry, stamp));
 }
 
-/* rax: the host's address of what o wants, if the TLB lets it pass. */
+/* rax: the host's address of what o wants, if the TLB lets it pass. The set is that of the first
+ * byte and the page that of the last: where they lie in two pages, no tag of the set is that page.
+ * So odd addresses pass as well, which this host's loads and stores take. */
 static void address(struct translation *t, unsigned size, size_t tag) {
     unsigned base = get(t, t->o->rs1);
     emit_lea(&t->e, RAX, base, (int32_t)t->o->imm);
     emit_rr(&t->e, false, OP_STORE, RAX, RCX);
     emit_shift(&t->e, false, SHIFT_RIGHT, RCX, ENTRY_SHIFT);
     emit_ri(&t->e, false, IMM_AND, RCX, ENTRY_MASK);
-    emit_move(&t->e, RDI, RAX);
-    emit_ri(&t->e, true, IMM_AND, RDI, ~(int32_t)QUIRE_PAGE_MASK | (int32_t)(size - 1));
+    emit_lea(&t->e, RDI, RAX, (int32_t)size - 1);
+    emit_ri(&t->e, true, IMM_AND, RDI, ~(int32_t)QUIRE_PAGE_MASK);
     tlb_field(t, OP_CMP, RDI, tag);
     slow_if(t, IF_NE);
     if (t->stamps)

@@ -17,6 +17,7 @@
  *
  * The check on the fast path is one comparison: (va & ~(PAGE_MASK ^ (size-1))) == tag holds only if
  * the page matches and the access is naturally aligned within it, because a tag is page-aligned.
+ * Host code lets odd addresses within a page pass as well: jit_x86.c.
  *
  * Blocks (2 MiB in Sv48; tlb.large_shift says what they are in the machine's format) have a bank of
  * their own, which the fast path does not know: it stays one comparison. An access that misses the
