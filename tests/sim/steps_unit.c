@@ -301,11 +301,13 @@ void sim_unit_end(struct sim *sim) {
  * taken away or given back. Only entries that nothing depends on. */
 void sim_draw_describe(struct sim *sim, int *a) {
     a[0] = ANY + (int)sim_pick(sim, SIM_DESCRIPTORS - ANY);
-    a[1] = (int)(sim_pick(sim, 1u << 30) * 4u >> sim_pick(sim, 20));
-    a[2] = (int)(sim_pick(sim, 1u << 20) >> sim_pick(sim, 20));
+    uint32_t base = sim_pick(sim, 1u << 30) * 4u, limit = sim_pick(sim, 1u << 20);
+    a[1] = (int)(base >> sim_pick(sim, 20));
+    a[2] = (int)(limit >> sim_pick(sim, 20));
     a[3] = (int)sim_pick(sim, 16);
     a[4] = (int)sim_pick(sim, 4);
-    a[5] = (int)sim_pick(sim, 16) | (sim_chance(sim, 70) ? 1 : 0);
+    a[5] = (int)sim_pick(sim, 16);
+    a[5] |= sim_chance(sim, 70) ? 1 : 0; /* a statement a throw: no compiler may change the order */
     a[6] = sim_chance(sim, 15);
 }
 
@@ -376,8 +378,9 @@ void sim_draw_gate(struct sim *sim, int *a) {
     a[2] = to == 3;
     a[0] = quire_selector(to ? CODE3 : CODE0, false, to);
     a[1] = quire_selector(to ? DATA3 : DATA0, false, to);
+    int other = draw_selector(sim);
     if (sim_chance(sim, 30))
-        a[sim_pick(sim, 2)] = draw_selector(sim);
+        a[sim_pick(sim, 2)] = other;
 }
 
 /* Both registers, at the privilege that cs says. */

@@ -189,12 +189,13 @@ static void probe(void *context, const struct quire_dma_cycle *cycle) {
 void sim_draw_channel(struct sim *sim, int *a) {
     static const unsigned holds[] = {QUIRE_DMA_DEMAND, QUIRE_DMA_SINGLE, QUIRE_DMA_BLOCK};
     a[0] = (int)sim_pick(sim, QUIRE_DMA_CHANNELS);
-    a[1] = (int)(holds[sim_pick(sim, 3)] |
-                 (sim_chance(sim, 50) ? QUIRE_DMA_TO_MEMORY : QUIRE_DMA_FROM_MEMORY) |
-                 (sim_chance(sim, 20) ? QUIRE_DMA_DOWN : 0) |
-                 (sim_chance(sim, 20) ? QUIRE_DMA_AUTO : 0));
-    a[2] = (int)(sim_chance(sim, 30) ? BANK * (1 + sim_pick(sim, 2)) + sim_pick(sim, 64) - 32
-                                     : sim_pick(sim, SIM_BUS_BYTES));
+    unsigned mode = holds[sim_pick(sim, 3)]; /* a statement a throw, in this order */
+    mode |= sim_chance(sim, 50) ? QUIRE_DMA_TO_MEMORY : QUIRE_DMA_FROM_MEMORY;
+    mode |= sim_chance(sim, 20) ? QUIRE_DMA_DOWN : 0;
+    mode |= sim_chance(sim, 20) ? QUIRE_DMA_AUTO : 0;
+    unsigned bank = BANK * (1 + sim_pick(sim, 2)), edge = sim_pick(sim, 64);
+    a[1] = (int)mode;
+    a[2] = (int)(sim_chance(sim, 30) ? bank + edge - 32 : sim_pick(sim, SIM_BUS_BYTES));
     a[3] = 1 + (int)sim_pick(sim, sim_chance(sim, 80) ? 24 : CHANNEL_BYTES);
     a[4] = sim_chance(sim, 50) ? 0 : 1 + (int)sim_pick(sim, (unsigned)a[3]);
 }
