@@ -57,8 +57,9 @@ CORE_SYSTEM_HEADERS = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "limits.
 CORE_BANNED_CALLS = (r"(?<![>.\w])(malloc|calloc|realloc|free|printf|fprintf|snprintf|abort|exit"
                      r"|assert)\s*\(")
 # While a program runs the host's floating-point flags are the program's (machine/soft/cpu_float.c).
-INTEGERS_ONLY = ("src/", "machine/", "os/")
-FLOAT_FILES = re.compile(r"machine/soft/(cpu_float|fp)\.[ch]$")
+# So it is when the machine calls who watches; only what is written afterwards may use fractions.
+INTEGERS_ONLY = ("src/", "machine/", "os/", "watch/")
+FLOAT_FILES = re.compile(r"machine/soft/(cpu_float|fp)\.[ch]$|watch/(advice|json|sizes)\.[ch]$")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|not implemented")
 # Names of packages' hosts and of places on one person's machine don't belong into the project.
 FOREIGN = re.compile(r"/home/[a-z]|\b[a-z]+\.(debian|ubuntu)\.(org|com)\b")

@@ -91,7 +91,8 @@ void watch_series_add(struct watch_series *series, uint64_t now_ns, const uint64
 
 #define WATCH_ROWS      160
 #define WATCH_COLUMNS   160
-#define WATCH_GRID_WAYS 64
+#define WATCH_GRID_SETS 64 /* a power of two */
+#define WATCH_GRID_WAYS 4  /* of a set: a line of the host's cache */
 
 struct watch_row {
     uint32_t space;
@@ -100,23 +101,31 @@ struct watch_row {
 };
 struct watch_grid {
     struct watch_row rows[WATCH_ROWS];
-    unsigned nrows, last;           /* the row found last */
-    uint16_t near[WATCH_GRID_WAYS]; /* by address: where to look next */
-    unsigned shift;                 /* a row covers 2^shift bytes */
+    unsigned nrows;
+    unsigned shift; /* a row covers 2^shift bytes */
     uint64_t column_ns;
+    /* Of the present column, by row: what add touches lies together. In the cells
+     * when the column is over, and from watch_grid_sort on. */
+    uint32_t now[WATCH_ROWS];
+    unsigned column;
+    uint64_t column_begins_ns;
+    struct watch_place { /* the row that a place has, by its hash */
+        uint64_t at;
+        uint32_t space, row; /* row: its number + 1; 0: nothing is remembered here */
+    } places[WATCH_GRID_SETS][WATCH_GRID_WAYS];
 };
 void watch_grid_begin(struct watch_grid *grid);
-/* Something happened at va of a space. O(1) when it is near what happened last. */
+/* Something happened at va of a space. O(1) where it was remembered, O(rows) elsewhere. */
 void watch_grid_add(struct watch_grid *grid, uint32_t space, uint64_t va, uint64_t now_ns,
                     uint32_t weight);
-/* By space, then address. */
+/* Rows by space, then address; all counts in their cells. */
 void watch_grid_sort(struct watch_grid *grid);
 
 /* ---- regions.c: mappings, with what happened in them --------------------------------------- */
 
-#define WATCH_REGIONS     512
-#define WATCH_NAME_MAX    128
-#define WATCH_REGION_WAYS 64
+#define WATCH_REGIONS  512
+#define WATCH_NAME_MAX 128
+#define WATCH_RECENT   16 /* a power of two */
 
 struct watch_region {
     uint32_t space;
@@ -129,10 +138,16 @@ struct watch_region {
 struct watch_regions {
     struct watch_region rows[WATCH_REGIONS]; /* [0]: others */
     unsigned count;
-    uint16_t newest[WATCH_SPACES];    /* row of a space, 0: none */
-    uint16_t near[WATCH_REGION_WAYS]; /* by address: where to look first */
+    uint16_t newest[WATCH_SPACES]; /* row of a space, 0: none */
+    struct watch_range {           /* found last; the oldest is replaced */
+        uint64_t start, end;
+        uint32_t space, row;
+    } recent[WATCH_RECENT];
+    unsigned nrecent; /* ever */
 };
 void watch_regions_begin(struct watch_regions *regions);
+/* Mappings may lie elsewhere now. */
+void watch_regions_forget(struct watch_regions *regions);
 struct watch_region *watch_region_of(struct watch_regions *regions, uint32_t number,
                                      const struct quire_space *space, uint64_t va);
 
@@ -179,13 +194,16 @@ uint32_t watch_image(struct watch_sites *sites, const char *name);
 /* The node of a path, path[0] the innermost. */
 struct watch_node *watch_node_of(struct watch_sites *sites, const struct watch_code *path,
                                  unsigned depth);
-/* An instruction missed the TLB at va. */
-void watch_site_miss(struct watch_sites *sites, struct watch_code code, uint64_t va);
+/* The site of an instruction; sites[0]: there is no room. Sites stay where they are. */
+struct watch_site *watch_site_of(struct watch_sites *sites, struct watch_code code);
+/* It missed the TLB at va. */
+void watch_site_miss(struct watch_sites *sites, struct watch_site *site, uint64_t va);
 
 /* ---- stack.c: from a pc to the calls that led there ---------------------------------------- */
 
 #define WATCH_CODE_WAYS 64
 #define WATCH_TEXTS     8
+#define WATCH_MISSERS   256 /* a power of two */
 
 /* Where the code of a space lies, remembered until a system call may have moved it. */
 struct watch_codes {
@@ -196,7 +214,17 @@ struct watch_codes {
         bool executable;
     } ways[WATCH_CODE_WAYS], texts[WATCH_TEXTS]; /* by address; the executable ones found last */
     unsigned ntexts;
+    struct watch_misser { /* an instruction that missed the TLB, by its hash */
+        const struct quire_space *space;
+        uint64_t pc;
+        struct watch_site *site;
+    } missers[WATCH_MISSERS];
 };
+/* All is forgotten: code may lie elsewhere. */
+void watch_codes_forget(struct watch_codes *codes);
+/* The site of an instruction that missed the TLB. */
+struct watch_site *watch_misser(struct watch_codes *codes, struct watch_sites *sites,
+                                const struct quire_space *space, uint64_t pc);
 /* What code is at pc. False: none. */
 bool watch_code_at(struct watch_codes *codes, struct watch_sites *sites,
                    const struct quire_space *space, uint64_t pc, struct watch_code *code);
@@ -221,12 +249,22 @@ struct watch_symbol watch_symbol_of(struct watch_symbols *symbols, struct watch_
 
 /* ---- curves.c: which pages, in what order: faults by size of RAM, and the working set -------- */
 
-#define WATCH_BREAKS 256 /* spaces whose end of the heap is remembered */
+#define WATCH_BREAKS  256 /* spaces whose end of the heap is remembered */
+#define WATCH_PENDING 64  /* pages that came and went, and are told to distances together */
 
 struct watch_curves {
     struct quire_machine *machine;
     struct watch_distances distances;
     bool finished;
+    struct watch_event {
+        uint64_t page, time;
+        uint32_t ticket; /* NO_TICKET: it came and went */
+        bool leaves;
+    } pending[WATCH_PENDING];
+    unsigned npending;
+    /* What the window has for a page's number until its event is told. */
+    uint32_t *numbers, *free_tickets; /* of distances; a stack */
+    uint32_t ntickets, nfree;
     /* Who keeps a count beside this one (tests) hears of pages that end; NULL: nobody. */
     void (*ended)(void *context, uint64_t page, uint64_t npages);
     void *context;
@@ -251,6 +289,15 @@ void watch_curves_called(struct watch_curves *curves, struct quire_space *space,
 uint64_t watch_curves_time(const struct watch_curves *curves);
 /* The run is over: the curves are whole. */
 void watch_curves_finish(struct watch_curves *curves);
+
+/* ---- watch.c ------------------------------------------------------------------------------- */
+
+#define WATCH_MISSES 64 /* misses of the TLB that are accounted for together */
+
+struct watch_miss {
+    const struct quire_space *space;
+    uint64_t va, pc, now_ns;
+};
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
@@ -284,6 +331,8 @@ struct watch {
             uint64_t at_ns;
         } victims[WATCH_VICTIMS];
     } oom;
+    struct watch_miss misses[WATCH_MISSES];
+    unsigned nmisses;
     struct watch_series series;
     struct watch_grid grid;
     struct watch_regions regions;

@@ -37,7 +37,10 @@ struct watch_advice {
 void watch_advise(const struct watch *watch, const struct watch_functions *functions,
                   struct watch_symbols *symbols, struct watch_advice *advice);
 
-/* sizes.c: the least RAM, whole MiB, with which a run is at most so many times slower for want of
+/* sizes.c: pages touched in a span (number i of distances.h), as a sum over all moments: divide by
+ * the time of the run. => finished */
+double watch_distances_set(const struct watch_distances *d, unsigned i);
+/* The least RAM, whole MiB, with which a run is at most so many times slower for want of
  * memory (1.05: 5 %); 0: not known. => the curves are finished */
 uint64_t watch_ram_for(const struct watch *watch, double slowdown);
 /* Would a policy that resists loops help with the RAM of this run? How many pages LRU brings in

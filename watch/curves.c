@@ -11,15 +11,24 @@
  * A page ends with its space, and by the calls that give it back: munmap, madvise (DONTNEED), brk
  * downwards, mremap, and mmap over something. Its frame would be free then, with any size of RAM.
  *
- * I1  Pages that end are held by no window any more (quire_soft_window_forget comes first).
+ * Who uses so many pages that the window tells of them has also driven out of the host's cache what
+ * distances.c keeps. So events are gathered, and told together: what one of them fetches serves the
+ * next. The window gets a ticket for a page at once, and the page its number when it is told.
+ *
+ * I1  Pages that end are held by no window any more (quire_soft_window_forget comes first), and all
+ *     events before are told.
+ * I2  Events are told in the order in which they happened; near pages are put in order only when
+ *     none waits, for the window is asked about now.
  */
 #include "watch/account.h"
 
 #include <quire/space.h>
 
-#include <string.h>
+#include <stdlib.h>
 
 #define PAGES_OF_A_SPACE ((uint64_t)1 << 36)
+#define NO_TICKET        UINT32_MAX
+#define FIRST_TICKETS    512 /* as many as the window of one hart holds, and its former one */
 
 bool watch_curves_begin(struct watch_curves *curves, struct quire_machine *machine) {
     curves->machine = machine;
@@ -30,33 +39,93 @@ bool watch_curves_begin(struct watch_curves *curves, struct quire_machine *machi
 }
 
 void watch_curves_end(struct watch_curves *curves) {
+    free(curves->numbers);
+    free(curves->free_tickets);
     watch_distances_end(&curves->distances);
 }
 
 /* ---- touches ----------------------------------------------------------------------------------
  */
 
+/* Tell distances what happened, in order. What that takes lies all over the memory of the host, and
+ * is fetched while those before are told. */
+static void tell(struct watch_curves *curves) {
+    enum { SOON = 4 };
+    struct watch_distances *d = &curves->distances;
+    const struct watch_event *event = curves->pending, *end = event + curves->npending;
+    for (unsigned i = 0; i < SOON && i < curves->npending; i++)
+        watch_distances_expect(d, curves->pending[i].page);
+    for (; event < end; event++) {
+        if (end - event > 2 * SOON)
+            watch_distances_expect(d, event[2 * SOON].page);
+        if (end - event > SOON)
+            watch_distances_expect_more(d, event[SOON].page);
+        if (event->ticket == NO_TICKET)
+            watch_distances_touch(d, event->page, event->time);
+        else if (event->leaves)
+            watch_distances_leave(d, curves->numbers[event->ticket], event->time);
+        else
+            curves->numbers[event->ticket] = watch_distances_enter(d, event->page, event->time);
+    }
+    curves->npending = 0;
+}
+
+static void happened(struct watch_curves *curves, struct watch_event event) {
+    curves->pending[curves->npending++] = event;
+    if (curves->npending == WATCH_PENDING)
+        tell(curves);
+}
+
+/* Near pages are put in order if there are many: all is told then, and the window gives up its
+ * old ones. => not while a page leaves, when the window is being changed */
 static void settle_if_full(struct watch_curves *curves) {
     struct watch_distances *d = &curves->distances;
     if (!watch_distances_full(d))
         return;
+    tell(curves);
     uint64_t before = watch_distances_limit(d);
     quire_soft_window_trim(curves->machine, before);
+    tell(curves);
     watch_distances_settle(d, before);
 }
 
-uint32_t watch_curves_enter(struct watch_curves *curves, uint64_t page, uint64_t time) {
-    uint32_t number = watch_distances_enter(&curves->distances, page, time);
-    settle_if_full(curves);
-    return number;
+/* A ticket for a page that is held; NO_TICKET: no memory. */
+static uint32_t take_ticket(struct watch_curves *curves) {
+    if (curves->nfree > 0)
+        return curves->free_tickets[--curves->nfree];
+    uint32_t more = curves->ntickets ? 2 * curves->ntickets : FIRST_TICKETS;
+    uint32_t *numbers = realloc(curves->numbers, more * sizeof *numbers);
+    curves->numbers = numbers ? numbers : curves->numbers;
+    uint32_t *stack = numbers ? realloc(curves->free_tickets, more * sizeof *stack) : NULL;
+    curves->free_tickets = stack ? stack : curves->free_tickets;
+    if (!stack)
+        return NO_TICKET;
+    for (uint32_t ticket = more - 1; ticket > curves->ntickets; ticket--)
+        stack[curves->nfree++] = ticket;
+    more -= curves->ntickets;
+    curves->ntickets += more;
+    return curves->ntickets - more;
 }
 
-void watch_curves_leave(struct watch_curves *curves, uint32_t number, uint64_t last) {
-    watch_distances_leave(&curves->distances, number, last);
+uint32_t watch_curves_enter(struct watch_curves *curves, uint64_t page, uint64_t time) {
+    uint32_t ticket = curves->distances.broken ? NO_TICKET : take_ticket(curves);
+    if (ticket == NO_TICKET)
+        curves->distances.broken = true;
+    else
+        happened(curves, (struct watch_event){page, time, ticket, false});
+    settle_if_full(curves);
+    return ticket;
+}
+
+void watch_curves_leave(struct watch_curves *curves, uint32_t ticket, uint64_t last) {
+    if (ticket == NO_TICKET)
+        return;
+    curves->free_tickets[curves->nfree++] = ticket; /* events are told in order */
+    happened(curves, (struct watch_event){0, last, ticket, true});
 }
 
 void watch_curves_touch(struct watch_curves *curves, uint64_t page, uint64_t time) {
-    watch_distances_touch(&curves->distances, page, time);
+    happened(curves, (struct watch_event){page, time, NO_TICKET, false});
     settle_if_full(curves);
 }
 
@@ -76,6 +145,7 @@ static void pages_end(struct watch_curves *curves, const struct quire_space *spa
     struct quire_pmap *pmap = quire_space_pmap(space);
     uint64_t key = (uint64_t)quire_soft_space_number(pmap) * PAGES_OF_A_SPACE + first;
     quire_soft_window_forget(pmap, first, npages); /* I1 */
+    tell(curves);
     if (curves->ended)
         curves->ended(curves->context, key, npages);
     watch_distances_remove_range(&curves->distances, key, npages,
@@ -148,5 +218,6 @@ void watch_curves_finish(struct watch_curves *curves) {
         return;
     curves->finished = true;
     quire_soft_window_trim(curves->machine, UINT64_MAX);
+    tell(curves);
     watch_distances_finish(&curves->distances, quire_soft_window_now(curves->machine));
 }

@@ -56,26 +56,21 @@
 /* ---- the hash of pages ------------------------------------------------------------------------
  */
 
-/* Fibonacci hashing (Knuth 6.4) */
-static uint32_t *chain_of(const struct watch_distances *d, uint64_t key) {
-    return &d->hash[(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (d->room - 1)];
-}
-
 static uint32_t find(const struct watch_distances *d, uint64_t key) {
-    uint32_t page = *chain_of(d, key);
+    uint32_t page = *watch_distances_chain(d, key);
     while (page != NONE && d->pages[page].key != key)
         page = d->pages[page].next;
     return page;
 }
 
 static void link_page(struct watch_distances *d, uint32_t page) {
-    uint32_t *chain = chain_of(d, d->pages[page].key);
+    uint32_t *chain = watch_distances_chain(d, d->pages[page].key);
     d->pages[page].next = *chain;
     *chain = page;
 }
 
 static void forget(struct watch_distances *d, uint32_t page) {
-    uint32_t *from = chain_of(d, d->pages[page].key);
+    uint32_t *from = watch_distances_chain(d, d->pages[page].key);
     while (*from != page)
         from = &d->pages[*from].next;
     *from = d->pages[page].next;
@@ -87,6 +82,15 @@ static void forget(struct watch_distances *d, uint32_t page) {
 
 /* ---- the order --------------------------------------------------------------------------------
  */
+
+/* How many 1s: sums of 2, 4, 8 bits side by side, then of all bytes (Warren, Hacker's Delight 5-1).
+ * Not every x86-64 has an instruction for it. */
+static uint32_t ones(uint64_t word) {
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
 
 static void add(struct watch_distances *d, uint32_t position, uint32_t change) {
     uint32_t nwords = d->npositions / WORD_BITS;
@@ -100,7 +104,7 @@ static void add(struct watch_distances *d, uint32_t position, uint32_t change) {
 static uint32_t below(const struct watch_distances *d, uint32_t position) {
     uint64_t word = d->bits[position / WORD_BITS];
     uint64_t mask = (UINT64_C(1) << position % WORD_BITS) - 1;
-    uint32_t sum = (uint32_t)__builtin_popcountll(word & mask);
+    uint32_t sum = ones(word & mask);
     for (uint32_t i = position / WORD_BITS; i > 0; i &= i - 1)
         sum += d->sums[i];
     return sum;
@@ -110,7 +114,7 @@ static void sum_all(struct watch_distances *d) {
     uint32_t nwords = d->npositions / WORD_BITS;
     memset(d->sums, 0, (nwords + 1) * sizeof *d->sums);
     for (uint32_t i = 1; i <= nwords; i++) {
-        d->sums[i] += (uint32_t)__builtin_popcountll(d->bits[i - 1]);
+        d->sums[i] += ones(d->bits[i - 1]);
         if (i + (i & -i) <= nwords)
             d->sums[i + (i & -i)] += d->sums[i];
     }
@@ -223,7 +227,7 @@ bool watch_distances_create(struct watch_distances *d) {
         .max_pages = WATCH_PAGES, .near_limit = WATCH_NEAR, .first_span = FIRST_SPAN, .free = NONE};
     d->near_room = FIRST_ROOM;
     d->near = calloc(d->near_room, sizeof *d->near);
-    d->order = calloc(d->near_room, sizeof *d->order);
+    d->order = calloc(2 * (size_t)d->near_room, sizeof *d->order);
     if (!d->near || !d->order || !make_room(d, FIRST_ROOM)) {
         watch_distances_end(d);
         return false;
@@ -267,13 +271,6 @@ static void add_interval(struct watch_distances *d, uint64_t interval) {
     }
     d->span_count[i]++;
     d->span_sum[i] += interval;
-}
-
-double watch_distances_set(const struct watch_distances *d, unsigned i) {
-    double sum = (double)d->short_sum, span = (double)watch_distances_span(d, i);
-    for (unsigned k = 0; k <= WATCH_SPANS; k++)
-        sum += k <= i ? (double)d->span_sum[k] : span * (double)d->span_count[k];
-    return sum;
 }
 
 /* ---- touches ------------------------------------------------------------------------------------
@@ -360,6 +357,8 @@ uint32_t watch_distances_enter(struct watch_distances *d, uint64_t key, uint64_t
 /* Those that came back are no more. */
 static void squeeze_near(struct watch_distances *d) {
     uint32_t to = 0;
+    if (d->nnear == d->nnear_live)
+        return;
     for (uint32_t i = 0; i < d->nnear; i++) {
         if (d->near[i].page == NONE)
             continue;
@@ -383,7 +382,8 @@ void watch_distances_leave(struct watch_distances *d, uint32_t number, uint64_t 
         squeeze_near(d);
     if (d->nnear == d->near_room) {
         if (!grow_to(&d->near, d->near_room, 2 * (size_t)d->near_room, sizeof *d->near) ||
-            !grow_to(&d->order, d->near_room, 2 * (size_t)d->near_room, sizeof *d->order) ||
+            !grow_to(&d->order, 2 * (size_t)d->near_room, 4 * (size_t)d->near_room,
+                     sizeof *d->order) ||
             !grow_to(&d->hits, d->nhits, d->nhits + d->near_room, sizeof *d->hits)) {
             broke(d);
             return;
@@ -446,9 +446,33 @@ void watch_distances_remove_range(struct watch_distances *d, uint64_t key, uint6
  * lie 2^48 apart (a day and a half of instructions); places are as many as all windows may hold. */
 #define PLACE_BITS 16u
 
-static int by_number(const void *a, const void *b) {
-    const uint64_t *one = a, *two = b;
-    return *one < *two ? -1 : *one > *two;
+/* Merges the sorted from[0, half) and from[half, count) to where to points, without a branch that
+ * would be guessed wrong every other time. */
+static void merge(const uint64_t *from, size_t half, size_t count, uint64_t *to) {
+    size_t a = 0, b = half;
+    while (a < half && b < count) {
+        bool second = from[b] < from[a];
+        *to++ = second ? from[b] : from[a];
+        a += !second;
+        b += second;
+    }
+    memcpy(to, from + a, (half - a) * sizeof *to);
+    memcpy(to + (half - a), from + b, (count - b) * sizeof *to);
+}
+
+/* Runs of one, two, four ... become one (Knuth 5.2.4); other has as much room. The sorted ones are
+ * where the result says. */
+static uint64_t *sort(uint64_t *numbers, uint64_t *other, size_t count) {
+    for (size_t run = 1; run < count; run *= 2) {
+        for (size_t i = 0; i < count; i += 2 * run) {
+            size_t left = count - i, half = left < run ? left : run;
+            merge(numbers + i, half, left < 2 * run ? left : 2 * run, other + i);
+        }
+        uint64_t *sorted = other;
+        other = numbers;
+        numbers = sorted;
+    }
+    return numbers;
 }
 
 /* Any moment will do: that of the third quarter of a few is near that of all. */
@@ -504,9 +528,9 @@ void watch_distances_settle(struct watch_distances *d, uint64_t before) {
         broke(d);
         return;
     }
-    qsort(d->order, count, sizeof *d->order, by_number);
+    const uint64_t *order = sort(d->order, d->order + d->near_room, count);
     for (uint32_t i = 0; i < count; i++)
-        append(d, (uint32_t)d->order[i] & ((1u << PLACE_BITS) - 1));
+        append(d, (uint32_t)order[i] & ((1u << PLACE_BITS) - 1));
     squeeze_near(d);
 }
 

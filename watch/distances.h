@@ -15,7 +15,7 @@
  * new; distances below that stay exact. It bounds the memory: about 64 bytes a page. */
 #define WATCH_PAGES (1u << 20)
 /* Pages that left the window and are not in order yet, until somebody must call settle. */
-#define WATCH_NEAR 256
+#define WATCH_NEAR 192
 /* Spans of the working-set curve: four to a doubling. */
 #define WATCH_SPANS 112
 
@@ -51,7 +51,7 @@ struct watch_distances {
     uint32_t nholes;
 
     struct watch_near *near; /* since the last settle, oldest departure first */
-    uint64_t *order;         /* room for as many: what settle sorts */
+    uint64_t *order;         /* room for twice as many: what settle sorts */
     uint32_t nnear, near_room, nnear_live, near_holes, held;
 
     /* What came of it. hits[d]: touches at stack depth d; those at depths up to reach, and of pages
@@ -83,6 +83,20 @@ void watch_distances_remove(struct watch_distances *d, uint64_t key, uint64_t ti
 void watch_distances_remove_range(struct watch_distances *d, uint64_t key, uint64_t count,
                                   uint64_t time);
 
+/* The chain of the hash that a page would be in: Fibonacci hashing (Knuth 6.4). */
+static inline uint32_t *watch_distances_chain(const struct watch_distances *d, uint64_t key) {
+    return &d->hash[(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (d->room - 1)];
+}
+/* It will enter: fetch what it is found by; later, when that is there, what is known of it. A
+ * program that misses the TLB has mostly driven both out of the host's cache. */
+static inline void watch_distances_expect(const struct watch_distances *d, uint64_t key) {
+    __builtin_prefetch(watch_distances_chain(d, key));
+}
+static inline void watch_distances_expect_more(const struct watch_distances *d, uint64_t key) {
+    uint32_t page = *watch_distances_chain(d, key);
+    __builtin_prefetch(&d->pages[page < d->npages ? page : 0], 1);
+}
+
 /* Is it time to put the near ones in order? */
 static inline bool watch_distances_full(const struct watch_distances *d) {
     return d->nnear_live >= d->near_limit;
@@ -99,9 +113,7 @@ uint64_t watch_distances_misses(const struct watch_distances *d, uint32_t size);
  * have given up all they held. Once. */
 void watch_distances_finish(struct watch_distances *d, uint64_t time);
 /* Span number i of the curve, in units of time; exact if no window kept a page untouched for longer
- * than the first. And pages touched in a span of that length, as a sum over all moments: divide by
- * the time of the run. => finished */
+ * than the first. */
 uint64_t watch_distances_span(const struct watch_distances *d, unsigned i);
-double watch_distances_set(const struct watch_distances *d, unsigned i);
 
 #endif

@@ -7,8 +7,13 @@
  * When the columns run out, two become one; when the rows do, a row covers twice the bytes, and
  * neighbours join. Both keep every count (I1), so the picture gets coarser and never wrong.
  *
- *   I1  The sum of all cells is the sum of all weights, unless a cell is full (2^32).
+ *   I1  The sum of all cells and of the present column is the sum of all weights, unless a cell is
+ *       full (2^32).
  *   I2  No two rows have the same space and stretch.
+ *   I3  A place that is remembered has the row that it says: rows that move are forgotten.
+ *
+ * Each miss of the TLB comes here. So the present column is kept by itself, in a few lines of the
+ * host's cache, and becomes cells when time goes on; and the row of a place is found by a hash.
  */
 #include "watch/account.h"
 
@@ -25,6 +30,14 @@ void watch_grid_begin(struct watch_grid *grid) {
 
 static void add_to_cell(uint32_t *cell, uint32_t weight) {
     *cell = *cell > UINT32_MAX - weight ? UINT32_MAX : *cell + weight;
+}
+
+/* What the present column has goes to its cells. */
+static void settle(struct watch_grid *grid) {
+    for (unsigned r = 0; r < grid->nrows; r++) {
+        add_to_cell(&grid->rows[r].cells[grid->column], grid->now[r]);
+        grid->now[r] = 0;
+    }
 }
 
 static void halve_columns(struct watch_grid *grid) {
@@ -50,6 +63,7 @@ static int find(const struct watch_grid *grid, unsigned nrows, uint32_t space, u
 
 static void halve_rows(struct watch_grid *grid) {
     unsigned kept = 0;
+    settle(grid);
     grid->shift++;
     for (unsigned r = 0; r < grid->nrows; r++) {
         struct watch_row *row = &grid->rows[r];
@@ -63,46 +77,58 @@ static void halve_rows(struct watch_grid *grid) {
             add_to_cell(&grid->rows[same].cells[c], row->cells[c]);
     }
     grid->nrows = kept;
-    grid->last = 0;
+    memset(grid->places, 0, sizeof grid->places); /* I3 */
 }
 
-/* The row of a place: the one found last, the one that was there last, or any. Rows move when they
- * halve, so what is remembered is believed only if it is so. -1: there is none. */
-static int row_of(struct watch_grid *grid, uint32_t space, uint64_t at) {
-    uint16_t *near = &grid->near[(at ^ at >> 6 ^ space) % WATCH_GRID_WAYS];
-    const struct watch_row *row = &grid->rows[*near];
-    if (*near < grid->nrows && row->space == space && row->at == at)
-        return *near;
-    int found = find(grid, grid->nrows, space, at);
-    *near = found < 0 ? *near : (uint16_t)found;
-    return found;
+/* The number of the row that a place has; there is one from now on. */
+static unsigned row_of(struct watch_grid *grid, uint32_t space, uint64_t va) {
+    int found = find(grid, grid->nrows, space, va >> grid->shift);
+    while (found < 0 && grid->nrows == WATCH_ROWS) {
+        if (grid->shift == 47) /* more spaces than rows: the newest are told no more */
+            return WATCH_ROWS - 1;
+        halve_rows(grid);
+        found = find(grid, grid->nrows, space, va >> grid->shift);
+    }
+    if (found >= 0)
+        return (unsigned)found;
+    memset(&grid->rows[grid->nrows], 0, sizeof grid->rows[grid->nrows]);
+    grid->rows[grid->nrows].space = space;
+    grid->rows[grid->nrows].at = va >> grid->shift;
+    return grid->nrows++;
+}
+
+/* Where a place is remembered, or should be instead of another one. */
+static struct watch_place *place_of(struct watch_grid *grid, uint32_t space, uint64_t at) {
+    struct watch_place *set = grid->places[(at ^ at >> 6 ^ space) % WATCH_GRID_SETS];
+    for (unsigned i = 0; i < WATCH_GRID_WAYS; i++) {
+        if ((set[i].at == at && set[i].space == space) || set[i].row == 0)
+            return &set[i];
+    }
+    return &set[at >> 6 & (WATCH_GRID_WAYS - 1)];
+}
+
+/* Another column begins, a later one or, where harts have clocks of their own, an earlier one. */
+static void turn_to(struct watch_grid *grid, uint64_t now_ns) {
+    settle(grid);
+    while (now_ns / grid->column_ns >= WATCH_COLUMNS)
+        halve_columns(grid);
+    grid->column = (unsigned)(now_ns / grid->column_ns);
+    grid->column_begins_ns = grid->column * grid->column_ns;
 }
 
 void watch_grid_add(struct watch_grid *grid, uint32_t space, uint64_t va, uint64_t now_ns,
                     uint32_t weight) {
-    while (now_ns / grid->column_ns >= WATCH_COLUMNS)
-        halve_columns(grid);
-    struct watch_row *row = &grid->rows[grid->last];
-    if (grid->nrows == 0 || row->space != space || row->at != va >> grid->shift) {
-        int found = row_of(grid, space, va >> grid->shift);
-        while (found < 0 && grid->nrows == WATCH_ROWS) {
-            if (grid->shift == 47) { /* more spaces than rows: the newest are told no more */
-                found = WATCH_ROWS - 1;
-                break;
-            }
-            halve_rows(grid);
-            found = find(grid, grid->nrows, space, va >> grid->shift);
-        }
-        if (found < 0) {
-            found = (int)grid->nrows++;
-            memset(&grid->rows[found], 0, sizeof grid->rows[found]);
-            grid->rows[found].space = space;
-            grid->rows[found].at = va >> grid->shift;
-        }
-        grid->last = (unsigned)found;
-        row = &grid->rows[found];
+    uint64_t at = va >> grid->shift;
+    struct watch_place *place = place_of(grid, space, at);
+    if (now_ns - grid->column_begins_ns >= grid->column_ns)
+        turn_to(grid, now_ns);
+    if (place->row == 0 || place->at != at || place->space != space) {
+        unsigned row = row_of(grid, space, va);
+        at = va >> grid->shift; /* rows may have been halved */
+        place = place_of(grid, space, at);
+        *place = (struct watch_place){at, space, row + 1};
     }
-    add_to_cell(&row->cells[now_ns / grid->column_ns], weight);
+    add_to_cell(&grid->now[place->row - 1], weight);
 }
 
 static int by_place(const void *a, const void *b) {
@@ -113,6 +139,7 @@ static int by_place(const void *a, const void *b) {
 }
 
 void watch_grid_sort(struct watch_grid *grid) {
+    settle(grid);
     qsort(grid->rows, grid->nrows, sizeof grid->rows[0], by_place);
-    grid->last = 0;
+    memset(grid->places, 0, sizeof grid->places); /* I3 */
 }

@@ -2,8 +2,8 @@
  *
  * The manager's regions come and go, split and merge; a reader wants "the heap", "libc's data",
  * "the array of 64 MiB". So a row is kept for what had one name in one space, and a region that
- * lies beside or over such a row, with the same name and protection, is part of it. Few rows are
- * used at a time: the one that an address hashes to is tried first, then those of its space, the
+ * lies beside or over such a row, with the same name and protection, is part of it. Few
+ * regions are used at a time: those found last are tried first, then the rows of the space, the
  * newest first.
  *
  *   I1  Row 0 takes what has no room.
@@ -58,16 +58,22 @@ static struct watch_region *row_for(struct watch_regions *regions, uint32_t numb
     return row;
 }
 
+void watch_regions_forget(struct watch_regions *regions) {
+    memset(regions->recent, 0, sizeof regions->recent);
+}
+
 struct watch_region *watch_region_of(struct watch_regions *regions, uint32_t number,
                                      const struct quire_space *space, uint64_t va) {
-    uint16_t *near = &regions->near[(va >> 21 ^ va >> 12) % WATCH_REGION_WAYS];
-    struct watch_region *row = &regions->rows[*near];
-    if (row->space == number && row->start <= va && va < row->end)
-        return row;
+    for (unsigned i = 0; i < WATCH_RECENT; i++) {
+        const struct watch_range *range = &regions->recent[i];
+        if (va - range->start < range->end - range->start && range->space == number)
+            return &regions->rows[range->row];
+    }
     struct quire_region_info info;
     if (!quire_region_at_or_after(space, quire_va(va), false, &info) || info.start.value > va)
         return &regions->rows[0];
-    row = row_for(regions, number, &info);
-    *near = (uint16_t)(row - regions->rows);
+    struct watch_region *row = row_for(regions, number, &info);
+    regions->recent[regions->nrecent++ % WATCH_RECENT] = (struct watch_range){
+        info.start.value, info.end.value, number, (uint32_t)(row - regions->rows)};
     return row;
 }

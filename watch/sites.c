@@ -83,7 +83,7 @@ struct watch_node *watch_node_of(struct watch_sites *sites, const struct watch_c
     return &sites->nodes[node];
 }
 
-void watch_site_miss(struct watch_sites *sites, struct watch_code code, uint64_t va) {
+struct watch_site *watch_site_of(struct watch_sites *sites, struct watch_code code) {
     uint32_t at = hash(code_key(code), 0, WATCH_SITE_INDEX);
     struct watch_site *site;
     for (;; at = (at + 1) & (WATCH_SITE_INDEX - 1)) {
@@ -92,14 +92,18 @@ void watch_site_miss(struct watch_sites *sites, struct watch_code code, uint64_t
             (site->code.image == code.image && site->code.offset == code.offset))
             break;
     }
-    if (site == sites->sites) {
-        if (sites->nsites == WATCH_SITES) { /* I1 */
-            sites->sites_lost++;
-            return;
-        }
+    if (site == sites->sites && sites->nsites < WATCH_SITES) {
         sites->site_index[at] = (uint16_t)sites->nsites;
         site = &sites->sites[sites->nsites++];
         *site = (struct watch_site){.code = code};
+    }
+    return site;
+}
+
+void watch_site_miss(struct watch_sites *sites, struct watch_site *site, uint64_t va) {
+    if (site == sites->sites) { /* I1 */
+        sites->sites_lost++;
+        return;
     }
     int64_t stride = (int64_t)(va - site->last_va);
     site->strided += site->misses > 1 && stride == site->stride;

@@ -27,6 +27,14 @@
 #define RAM_LEAST ((uint64_t)4) /* MiB: what the command allows */
 #define RAM_MOST  ((uint64_t)1 << 20)
 
+/* That of distances.c, min(interval, T), for the spans T. */
+double watch_distances_set(const struct watch_distances *d, unsigned i) {
+    double sum = (double)d->short_sum, span = (double)watch_distances_span(d, i);
+    for (unsigned k = 0; k <= WATCH_SPANS; k++)
+        sum += k <= i ? (double)d->span_sum[k] : span * (double)d->span_count[k];
+    return sum;
+}
+
 /* Pages of code that was run: they are used without being seen (curves.c), so all stay. */
 static uint64_t code_pages(const struct watch *watch) {
     uint64_t sum = 0;

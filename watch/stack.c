@@ -19,6 +19,8 @@
 
 #include <quire/space.h>
 
+#include <string.h>
+
 #define REG_RA 1
 #define REG_SP 2
 #define REG_S0 8
@@ -64,6 +66,25 @@ bool watch_code_at(struct watch_codes *codes, struct watch_sites *sites,
     }
     *code = (struct watch_code){way->image, pc - way->bias};
     return way->executable;
+}
+
+void watch_codes_forget(struct watch_codes *codes) {
+    memset(codes, 0, sizeof *codes);
+}
+
+/* Misses are many and come from few instructions: what was found for one is kept as long as the
+ * place of its code is. */
+struct watch_site *watch_misser(struct watch_codes *codes, struct watch_sites *sites,
+                                const struct quire_space *space, uint64_t pc) {
+    struct watch_misser *way = &codes->missers[(pc >> 1 ^ pc >> 9) % WATCH_MISSERS];
+    struct watch_code code = {0, pc};
+    if (way->pc == pc && way->space == space && way->site)
+        return way->site;
+    bool known = watch_code_at(codes, sites, space, pc, &code);
+    struct watch_site *site = watch_site_of(sites, code);
+    if (known)
+        *way = (struct watch_misser){space, pc, site};
+    return site;
 }
 
 /* Is there a call just before this address? jal and jalr that write ra, or c.jalr. */

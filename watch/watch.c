@@ -15,6 +15,8 @@
  * Invariants:
  *   I1  totals + background = the manager's counters; what was before the watch is background.
  *   I2  Nothing of the machine is changed: all that is asked of it is const, or a peek.
+ *   I3  Mappings change in calls and faults and between turns; no miss waits for so long to be
+ *       accounted for.
  *
  * What may fail: creation. Called by the machine and the kernel through their hooks; read by
  * json.c. Audited by tests/watch.
@@ -90,18 +92,6 @@ static uint32_t space_number(struct watch *watch, const struct quire_space *spac
     return watch->last_space = watch->nspaces++;
 }
 
-static void space_ends(void *context, const struct quire_space *space) {
-    struct watch *watch = context;
-    for (uint32_t i = 1; i < watch->nspaces; i++) {
-        if (watch->spaces[i].space != space)
-            continue;
-        watch->spaces[i].space = NULL;
-        watch->spaces[i].end_ns = quire_mach_now_ns(watch->machine);
-    }
-    watch_curves_space_ends(&watch->curves, space);
-    memset(&watch->codes, 0, sizeof watch->codes);
-}
-
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static bool nothing(const struct watch_counts *counts) {
@@ -126,21 +116,64 @@ static void charge(struct watch *watch, struct quire_space *space, uint64_t va, 
     }
 }
 
+/* Misses that were remembered become figures. gone: the space that ends, whose mappings nobody can
+ * ask for any more; NULL: none does. */
+static void charge_misses(struct watch *watch, const struct quire_space *gone) {
+    for (unsigned i = 0; i < watch->nmisses; i++) {
+        const struct watch_miss *miss = &watch->misses[i];
+        uint32_t number = space_number(watch, miss->space);
+        struct watch_region *region = &watch->regions.rows[0];
+        struct watch_site *site;
+        if (miss->space == gone) {
+            site = watch_site_of(&watch->sites, (struct watch_code){0, miss->pc});
+        } else {
+            region = watch_region_of(&watch->regions, number, miss->space, miss->va);
+            site = watch_misser(&watch->codes, &watch->sites, miss->space, miss->pc);
+        }
+        watch->spaces[number].counts.of[WATCH_TLB]++;
+        region->counts.of[WATCH_TLB]++;
+        watch_grid_add(&watch->grid, number, miss->va, miss->now_ns, 1);
+        watch_site_miss(&watch->sites, site, miss->va);
+    }
+    watch->totals.of[WATCH_TLB] += watch->nmisses;
+    watch->nmisses = 0;
+}
+
+/* Comes a hundred times as often as faults, and from programs that use so much memory that the
+ * host's cache has none of what is kept here. So misses are only noted, and accounted for when
+ * there are many, or something else happens (I3). */
 static void missed(void *context, const struct quire_soft_access *access) {
     struct watch *watch = context;
-    struct watch_code code = {0, access->pc};
-    uint32_t number = space_number(watch, access->space);
-    watch->totals.of[WATCH_TLB]++;
-    watch->spaces[number].counts.of[WATCH_TLB]++;
-    watch_region_of(&watch->regions, number, access->space, access->va)->counts.of[WATCH_TLB]++;
-    watch_grid_add(&watch->grid, number, access->va, quire_mach_now_ns(watch->machine), 1);
-    watch_code_at(&watch->codes, &watch->sites, access->space, access->pc, &code);
-    watch_site_miss(&watch->sites, code, access->va);
+    uint64_t now = quire_mach_now_ns(watch->machine);
+    watch->misses[watch->nmisses++] =
+        (struct watch_miss){access->space, access->va, access->pc, now};
+    if (watch->nmisses == WATCH_MISSES)
+        charge_misses(watch, NULL);
+}
+
+/* Code and mappings may lie elsewhere from now on. */
+static void forget_places(struct watch *watch) {
+    watch_codes_forget(&watch->codes);
+    watch_regions_forget(&watch->regions);
+}
+
+static void space_ends(void *context, const struct quire_space *space) {
+    struct watch *watch = context;
+    charge_misses(watch, space); /* none, unless the program was killed in its turn */
+    for (uint32_t i = 1; i < watch->nspaces; i++) {
+        if (watch->spaces[i].space != space)
+            continue;
+        watch->spaces[i].space = NULL;
+        watch->spaces[i].end_ns = quire_mach_now_ns(watch->machine);
+    }
+    watch_curves_space_ends(&watch->curves, space);
+    forget_places(watch);
 }
 
 /* I1: whatever was gained since the last event is nobody's. */
 static void begin(struct watch *watch) {
     struct watch_counts past = gained(watch);
+    charge_misses(watch, NULL);
     watch_add(&watch->background, &past);
 }
 
@@ -179,7 +212,7 @@ static void call_begins(void *context, struct quire_space *space, const struct q
     struct watch *watch = context;
     begin(watch);
     if (may_move_code(cpu))
-        memset(&watch->codes, 0, sizeof watch->codes);
+        forget_places(watch);
     watch->call.space = space;
     watch->call.pc = cpu->pc;
     memcpy(watch->call.x, cpu->x, sizeof watch->call.x);
@@ -238,6 +271,7 @@ static void sample(struct watch *watch) {
 
 static void turn_ends(void *context) {
     struct watch *watch = context;
+    charge_misses(watch, NULL);
     if (quire_mach_now_ns(watch->machine) >= watch->series.next_ns)
         sample(watch);
 }

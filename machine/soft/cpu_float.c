@@ -18,8 +18,8 @@
  *   I1  direct[rm] is true only while the host rounds as rm says.
  *   I2  Whoever is called from inside a run (the memory unit, and the manager behind it) finds the
  *       host rounding to nearest. Nobody there computes with floating point, which would raise
- *       flags of the program: src/, machine/ and os/ have none (tools/tidy.py), the codecs have
- *       none (run_proc_guests, proc_float.c), and for observers the flags are put back.
+ *       flags of the program: src/, machine/, os/ and what watch/ is called by have none
+ *       (tools/tidy.py), the codecs have none (run_proc_guests, proc_float.c).
  *
  * Cannot fail, but traps on a reserved rounding mode in frm. Called by the handlers before it in a
  * block; audited by tests/cpu, which compare each operation with fp.c and with qemu.
@@ -142,7 +142,7 @@ static NOINLINE enum quire_status access_to_nearest(struct run *r, uint64_t va,
 
 enum quire_status quire_cpu_access(struct run *r, uint64_t va, enum quire_access access,
                                    uint8_t **host) {
-    enum quire_status status = LIKELY(r->frm == FP_RNE && !soft_watched(r->machine)) /* I2 */
+    enum quire_status status = LIKELY(r->frm == FP_RNE) /* I2 */
                                    ? quire_mmu_access(r->pmap, va, access, host)
                                    : access_to_nearest(r, va, access, host);
     if (UNLIKELY(r->machine->clock_ps >= r->machine->horizon_ps))

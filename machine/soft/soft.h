@@ -208,7 +208,8 @@ struct quire_soft_access {
 };
 
 /* Who wants to know: called from the slow paths only, so that a machine without one pays nothing.
- * They must not change anything of the machine. */
+ * They must not change anything of the machine, and not compute with floating point: the host's
+ * flags are the program's then (cpu_float.c). */
 struct quire_soft_watch {
     void *context;
     void (*missed)(void *context, const struct quire_soft_access *access); /* before the walk */

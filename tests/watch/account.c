@@ -94,6 +94,7 @@ static void grid_of_many_spaces(void **unused) {
     watch_grid_begin(grid);
     for (uint32_t i = 0; i < 2 * WATCH_ROWS; i++)
         watch_grid_add(grid, i, 0x10000, 0, 1);
+    watch_grid_sort(grid);
     for (unsigned r = 0; r < grid->nrows; r++)
         sum += grid->rows[r].cells[0];
     assert_int_equal(sum, 2 * WATCH_ROWS);
@@ -110,7 +111,7 @@ static void sites_keep_counts(void **unused) {
     for (unsigned i = 0; i < 2 * WATCH_NODES; i++) {
         struct watch_code path[3] = {{1, i}, {1, i % 100}, {2, i % 10}};
         watch_node_of(sites, path, 3)->counts.of[WATCH_MAJOR] += i;
-        watch_site_miss(sites, path[0], i);
+        watch_site_miss(sites, watch_site_of(sites, path[0]), i);
     }
     for (unsigned i = 0; i < sites->nnodes; i++)
         costs += sites->nodes[i].counts.of[WATCH_MAJOR];
@@ -135,8 +136,10 @@ static void strides_are_seen(void **unused) {
     assert_non_null(sites);
     watch_sites_begin(sites);
     for (uint64_t i = 0; i < 1000; i++) {
-        watch_site_miss(sites, (struct watch_code){1, 1}, 0x1000000 - i * 8192);
-        watch_site_miss(sites, (struct watch_code){1, 2}, draw(1 << 20) * 4096);
+        watch_site_miss(sites, watch_site_of(sites, (struct watch_code){1, 1}),
+                        0x1000000 - i * 8192);
+        watch_site_miss(sites, watch_site_of(sites, (struct watch_code){1, 2}),
+                        draw(1 << 20) * 4096);
     }
     assert_int_equal(sites->nsites, 3); /* with none */
     for (unsigned i = 1; i < sites->nsites; i++) {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "watch/distances.h"
+#include "watch/advice.h"
 
 #define PAGES 300 /* that a program may touch */
 #define TIMES 3000

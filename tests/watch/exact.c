@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "watch/account.h"
+#include "watch/advice.h"
 
 #define SIZES 100
 #define NONE  UINT32_MAX
