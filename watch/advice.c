@@ -301,6 +301,11 @@ static void say_sizes(const struct watch *watch, struct watch_advice *advice) {
             (unsigned long long)(advice->ram_bytes[0] / MIB),
             (unsigned long long)(advice->ram_bytes[1] / MIB),
             (unsigned long long)(advice->ram_bytes[2] / MIB));
+    if (watch->curves.distances.forgotten)
+        say(advice,
+            "More than %u GiB of pages were touched: one that came back after so many others "
+            "counts as new in the curve, and sizes of RAM are named with that in mind, or not.",
+            (unsigned)((uint64_t)WATCH_PAGES >> (30 - QUIRE_PAGE_SHIFT)));
     if (watch_policy_helps(watch, &pages, &saved))
         say(advice,
             "It goes round in more pages than it has: LRU brings %llu in again, and a policy that "

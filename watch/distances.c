@@ -285,6 +285,7 @@ static bool drop_oldest(struct watch_distances *d, uint64_t time) {
         add_interval(d, time - d->pages[page].last);
         add(d, d->low, (uint32_t)-1);
         forget(d, page);
+        d->forgotten++;
         return true;
     }
     return false;
@@ -328,6 +329,7 @@ uint32_t watch_distances_enter(struct watch_distances *d, uint64_t key, uint64_t
     d->reach = top > d->reach ? top : d->reach; /* I2 */
     if (number == NONE) {
         d->cold++;
+        d->unsure += d->forgotten > 0;
         take_hole(d, NONE);
         number = new_page(d, key, time);
         if (number == NONE)

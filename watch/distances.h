@@ -59,7 +59,9 @@ struct watch_distances {
      * reach on. */
     uint64_t *hits;
     uint32_t nhits, deepest, reach;
-    uint64_t cold; /* touches of pages that were new, or forgotten */
+    uint64_t cold;      /* touches of pages that were new, or forgotten */
+    uint64_t forgotten; /* pages, for want of room */
+    uint64_t unsure;    /* of cold, those since the first was: one of these, or new */
     uint64_t events;
     uint64_t short_sum; /* of intervals that nobody saw */
     uint64_t span_count[WATCH_SPANS + 1], span_sum[WATCH_SPANS + 1];

@@ -419,6 +419,7 @@ static json_t *curves(struct out *out) {
     json_t *object = json_object();
     put_number(out, object, "exact_from_pages", d->reach);
     put_number(out, object, "new_pages", d->cold);
+    put_number(out, object, "forgotten_pages", d->forgotten);
     miss_curve(out, object);
     working_set(out, object);
     return object;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,15 +253,41 @@ static void memory_is_bounded(void **unused) {
     assert_int_equal(watch_distances_misses(&d, 399) - watch_distances_misses(&d, 400),
                      20 * 3 * MOST - 200);
     assert_int_equal(watch_distances_misses(&d, 400), 20 * 3 * MOST + 200);
+    assert_int_equal(d.forgotten, d.cold - d.live);
+    assert_int_equal(d.unsure, d.cold - MOST - 1); /* all after the first that made one forgotten */
+    watch_distances_end(&d);
+}
+
+/* As many pages as are ever remembered, and more, twice round: what is allocated stays below 100
+ * MiB, and what came back after too many is told from what was new. */
+static void memory_at_its_end(void **unused) {
+    (void)unused;
+    enum { LOOP = WATCH_PAGES + 5000 };
+    struct watch_distances d;
+    assert_true(watch_distances_create(&d));
+    for (uint64_t time = 0; time < 2 * (uint64_t)LOOP; time++) {
+        watch_distances_touch(&d, time % LOOP, time);
+        if (watch_distances_full(&d))
+            watch_distances_settle(&d, watch_distances_limit(&d));
+    }
+    const void *const tables[] = {d.pages, d.hash, d.bits,  d.sums, d.who,
+                                  d.holes, d.near, d.order, d.hits};
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        bytes += malloc_usable_size((void *)tables[i]);
+    assert_in_range(bytes, (size_t)32 << 20, (size_t)100 << 20);
+    assert_int_equal(d.live, WATCH_PAGES);
+    assert_int_equal(d.cold, 2 * (uint64_t)LOOP); /* a loop that is longer than what is known */
+    assert_int_equal(d.unsure, 2 * (uint64_t)LOOP - WATCH_PAGES - 1);
+    assert_false(d.broken);
     watch_distances_end(&d);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(distances_are_exact),
-        cmocka_unit_test(pages_may_end),
-        cmocka_unit_test(tables_grow),
-        cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(distances_are_exact), cmocka_unit_test(pages_may_end),
+        cmocka_unit_test(tables_grow),         cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(memory_at_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
