@@ -2,7 +2,7 @@
  *
  *     quire lab                    the shell; commands come from standard input
  *     quire lab 1 | tables | FILE  play labs that came with quire, or scripts
- *     quire lab --web              the shell and its machine as a page: lab_web.c
+ *     quire lab --web              the shell, its machine and the labs as a page: lab_web.c
  *     quire lab --all --check      all of them: their facts must hold (the test of this build)
  *
  * What a line does is lab/'s; here are options, files, and who types the answers.
@@ -55,7 +55,7 @@ struct session {
 void cli_lab_help(void) {
     puts("quire lab [OPTION...]              a shell on a machine; `help` says what it knows\n"
          "quire lab [OPTION...] LAB|FILE...  play labs (quire lab --list), or scripts\n"
-         "quire lab --web[=PORT]             the shell and its machine as a page in a browser\n"
+         "quire lab --web[=PORT]             the shell, its machine and the labs in a browser\n"
          "quire lab --all --check            all labs, and whether their facts hold\n\n"
          "A lab asks for a prediction, runs on the real memory manager, shows what happened and\n"
          "says why. The machine is deterministic: `back` and `step` go to any moment of a "
@@ -388,7 +388,8 @@ static int run(struct session *session, char *names[], unsigned nnames) {
     int status = 0;
     if (session->web) {
         return nnames > 0 || session->all || session->check || session->json
-                   ? cli_wrong("--web is the shell as a page, without labs, --json and --check")
+                   ? cli_wrong(
+                         "--web takes no lab, --all, --json and --check: choose one on the page")
                    : web(session);
     }
     if (session->list) {

@@ -17,7 +17,8 @@ wrong() { # WORDS COMMAND...
 }
 wrong 'ports are 1 to 65535' lab --web=0
 wrong 'not a number' lab --web=soon
-wrong 'without labs' lab --web --all
+wrong 'on the page' lab --web --all
+wrong 'on the page' lab --web fork
 mkfifo address
 "$QUIRE" lab --web --ram 8M --swap 32M >address 2>lab.err &
 lab=$!
