@@ -156,7 +156,7 @@ static inline void quire_cpu_window(struct run *r, bool begins) {
         quire_cpu_window_turn(r, begins);
 }
 
-/* cpu_float.c: quire_mmu_access, with the host's floating-point state put aside. */
+/* cpu_float.c: quire_mmu_miss, with the host's floating-point state put aside. */
 enum quire_status quire_cpu_access(struct run *r, uint64_t va, enum quire_access access,
                                    uint8_t **host);
 

@@ -135,7 +135,7 @@ static NOINLINE enum quire_status access_to_nearest(struct run *r, uint64_t va,
                                                     enum quire_access access, uint8_t **host) {
     uint32_t state = host_save();
     host_change(state, host_state(FP_RNE));
-    enum quire_status status = quire_mmu_access(r->pmap, va, access, host);
+    enum quire_status status = quire_mmu_miss(r->pmap, va, access, host);
     host_change(host_save(), state);
     return status;
 }
@@ -143,7 +143,7 @@ static NOINLINE enum quire_status access_to_nearest(struct run *r, uint64_t va,
 enum quire_status quire_cpu_access(struct run *r, uint64_t va, enum quire_access access,
                                    uint8_t **host) {
     enum quire_status status = LIKELY(r->frm == FP_RNE) /* I2 */
-                                   ? quire_mmu_access(r->pmap, va, access, host)
+                                   ? quire_mmu_miss(r->pmap, va, access, host)
                                    : access_to_nearest(r, va, access, host);
     if (UNLIKELY(r->machine->clock_ps >= r->machine->horizon_ps))
         return quire_cpu_cut(r, status);

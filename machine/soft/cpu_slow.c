@@ -4,7 +4,7 @@
  *
  *     misaligned, page in the TLB's front way ----------> bytes, done
  *     page in another way ------------------------------> it comes to the front, bytes, done
- *     within one page ------ quire_mmu_access ----------> bytes, or a trap
+ *     within one page ------ quire_mmu_miss ------------> bytes, or a trap
  *     across two pages ----- both pages translated, then all bytes, or a trap and none of them
  *
  * Before the memory unit is asked, the machine's counters are told everything up to the instruction

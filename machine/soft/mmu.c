@@ -146,20 +146,16 @@ static enum quire_status fault(struct quire_pmap *pmap, uint64_t va, enum quire_
     return status;
 }
 
-enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
-                                   uint8_t **host) {
+enum quire_status quire_mmu_miss(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
+                                 uint8_t **host) {
     struct quire_machine *machine = pmap->machine;
     uint64_t needed = needed_bits(access);
     void *entry;
     unsigned order, attempts = 0;
     bool ticked = false;
-    if (access != QUIRE_ACCESS_EXEC) { /* fetches have the cache of decoded blocks: code.c */
-        if (quire_tlb_hit(pmap, va, access, host))
-            return QUIRE_OK;
-        if (large_hit(pmap, va, access, host)) {
-            tell_window(pmap, va, access);
-            return QUIRE_OK;
-        }
+    if (access != QUIRE_ACCESS_EXEC && large_hit(pmap, va, access, host)) {
+        tell_window(pmap, va, access);
+        return QUIRE_OK;
     }
     machine->counters.tlb_misses++;
     struct quire_soft_access seen = {pmap->space, va, access, machine->watched_pc,
@@ -180,4 +176,12 @@ enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum qu
     *host = use_entry(pmap, va, access, entry, order);
     tell_window(pmap, va, access);
     return QUIRE_OK;
+}
+
+/* Fetches have the cache of decoded blocks for a TLB: code.c. */
+enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
+                                   uint8_t **host) {
+    if (access != QUIRE_ACCESS_EXEC && quire_tlb_hit(pmap, va, access, host))
+        return QUIRE_OK;
+    return quire_mmu_miss(pmap, va, access, host);
 }

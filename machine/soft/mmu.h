@@ -32,6 +32,9 @@ struct quire_pmap {
  * => pmap->tlb is the bank of the hart at work */
 enum quire_status quire_mmu_access(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                                    uint8_t **host);
+/* The same where quire_tlb_hit has just found nothing, or for a fetch. */
+enum quire_status quire_mmu_miss(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
+                                 uint8_t **host);
 
 /* The same for the kernel, which may also use what is closed to programs (kernel_map). Its part of
  * the tables is never demand-filled: QUIRE_FAULT where nothing is mapped or allowed. Fills no TLB

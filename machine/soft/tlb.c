@@ -60,7 +60,8 @@ struct tlb_entry *quire_tlb_front(struct quire_pmap *pmap, uint64_t page) {
         ++*nolder;
     if (__builtin_expect(pmap->machine->window.on, 0))
         quire_window_shift(pmap, page, goes);
-    memmove(older + 1, older, goes * sizeof *older);
+    for (unsigned i = goes; i > 0; i--)
+        older[i] = older[i - 1];
     older[0] = *front;
     return front;
 }
