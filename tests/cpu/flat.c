@@ -66,7 +66,7 @@ void flat_protect(struct flat *flat, uint64_t va, uint64_t size, unsigned rights
 }
 
 enum quire_status quire_mmu_miss(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
-                                   uint8_t **host) {
+                                 uint8_t **host) {
     struct flat *flat = (struct flat *)(void *)((char *)pmap - offsetof(struct flat, pmap));
     pmap->machine->counters.tlb_misses++;
     flat->fetches += access == QUIRE_ACCESS_EXEC;
