@@ -289,11 +289,13 @@ static void say_ram(const struct watch *watch, struct watch_advice *advice) {
 
 const double watch_promises[WATCH_PROMISES] = {1.05, 1.25, 2.0};
 
-/* What the order of accesses says (sizes.c). */
+/* What the order of accesses says (sizes.c). It errs upward, but nobody needs more than all. */
 static void say_sizes(const struct watch *watch, struct watch_advice *advice) {
     uint64_t pages, saved;
-    for (unsigned i = 0; i < WATCH_PROMISES; i++)
-        advice->ram_bytes[i] = watch_ram_for(watch, watch_promises[i]);
+    for (unsigned i = 0; i < WATCH_PROMISES; i++) {
+        uint64_t bytes = watch_ram_for(watch, watch_promises[i]);
+        advice->ram_bytes[i] = bytes < advice->enough_bytes ? bytes : advice->enough_bytes;
+    }
     if (advice->ram_bytes[0])
         say(advice,
             "For want of memory it is at most 5 %% slower with --ram %lluM, 25 %% with %lluM, and "
