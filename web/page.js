@@ -172,7 +172,7 @@ const views = {
   Functions: box => table(box, shown, [
     {name: "function", text: true, tip: f => f.image, of: f => [el("code", {}, f.function), " ",
       el("small", {}, f.source ? base(f.source) + ":" + f.line : f.function.startsWith("[") ? "" : base(f.image)),
-      el("span", {className: "bar", style: "width:" + Math.max(1, 70 * f.cost_ns / share) + "px"})]},
+      el("span", {className: "bar", style: "width:" + Math.max(1, 44 * f.cost_ns / share) + "px"})]},
     number("cost", "cost_ns", time, "waiting, 1 µs a fault, 100 ns a TLB miss"),
     number("waited", "wait_ns", time), number("major", "major_faults"), number("minor", "minor_faults"),
     number("copied", "copied_pages"), number("from swap", "swapped_in_pages"), number("file in", "file_in_pages"),
