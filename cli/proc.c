@@ -9,11 +9,12 @@
 
 #define RUNS_MAX 1024
 
-enum { WATCH, RUN, NFILE_OPTIONS }; /* of proc and maps */
-enum { JSON, NLIST_OPTIONS };       /* of list */
+enum { WATCH, FILE_JSON, RUN, NFILE_OPTIONS }; /* of proc and maps */
+enum { JSON, NLIST_OPTIONS };                  /* of list */
 
 static const struct look_option file_options[] = {
     [WATCH] = LOOK_WATCH_OPTION,
+    [FILE_JSON] = LOOK_JSON_OPTION,
     [RUN] = LOOK_RUN_OPTION,
 };
 static const struct look_option list_options[] = {
@@ -48,17 +49,37 @@ void cli_list_help(void) {
 /* ---- files ------------------------------------------------------------------------------------
  */
 
+/* [{"path":"meminfo","text":"MemTotal: ..."}, {"path":"none","error":"..."}] */
+static bool print_files_json(const struct look *look) {
+    const struct live_file *file;
+    bool good = true;
+
+    for (size_t i = 0; (file = live_nth(look->live, i)) != NULL; i++) {
+        fputs(i == 0 ? "[{\"path\":" : ",{\"path\":", stdout);
+        look_json_string(stdout, file->path);
+        fputs(file->text != NULL ? ",\"text\":" : ",\"error\":", stdout);
+        look_json_string(stdout, file->text != NULL ? file->text : file->error);
+        putchar('}');
+        good = good && file->text != NULL;
+    }
+    puts("]");
+    return good;
+}
+
 static bool show_files(struct look *look, void *context, bool first) {
     const struct live_file *file;
     bool several = live_nth(look->live, 1) != NULL, good = true;
 
     (void)context;
-    if (!first) {
-        putchar('\n');
-    }
     if (live_nth(look->live, 0) == NULL) {
         cli_wrong("no file of that name");
         return false;
+    }
+    if (look->json) {
+        return print_files_json(look);
+    }
+    if (!first) {
+        putchar('\n');
     }
     for (size_t i = 0; (file = live_nth(look->live, i)) != NULL; i++) {
         if (file->text == NULL) {
@@ -75,6 +96,46 @@ static bool show_files(struct look *look, void *context, bool first) {
     return good;
 }
 
+/* One line of maps: "START-END PERMISSIONS OFFSET DEVICE INODE          [NAME]", hexadecimal but
+ * for the inode. False: it is none. */
+static bool print_region_json(const char *line, bool first) {
+    uint64_t start, end, offset, inode;
+    char permissions[8], device[16], name[LIVE_REQUEST_BYTES] = "";
+    int length = 0;
+
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %15s %" SCNu64 "%n", &start, &end,
+               permissions, &offset, device, &inode, &length) != 6) {
+        return false;
+    }
+    line += length + strspn(line + length, " ");
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(line, "\n"), line);
+    printf("%s{\"start\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"permissions\":\"%s\","
+           "\"offset\":%" PRIu64 ",\"device\":\"%s\",\"inode\":%" PRIu64 ",\"name\":",
+           first ? "" : ",", start, end - start, permissions, offset, device, inode);
+    look_json_string(stdout, name);
+    putchar('}');
+    return true;
+}
+
+static bool show_maps(struct look *look, void *context, bool first) {
+    const struct live_file *file = live_nth(look->live, 0);
+
+    if (!look->json || file == NULL || file->text == NULL) {
+        bool json = look->json;
+        look->json = false; /* what is wrong is said as always */
+        bool good = show_files(look, context, first);
+        look->json = json;
+        return good;
+    }
+    putchar('[');
+    first = true;
+    for (const char *line = file->text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        first = !print_region_json(line, first) && first;
+    }
+    puts("]");
+    return true;
+}
+
 /* Options, then words. False: the line is wrong, and that has been said. */
 static bool take_file_words(struct cli_words *given, struct look *look, char ***words_at) {
     struct look_words words = {given->at, NULL};
@@ -84,8 +145,10 @@ static bool take_file_words(struct cli_words *given, struct look *look, char ***
 
     *look = (struct look){.run = 0};
     while (good && (option = look_option_next(&words, file_options, NFILE_OPTIONS, &value)) >= 0) {
-        good =
-            option == WATCH ? look_take_delay(look, "--watch", value) : look_take_run(look, value);
+        look->json = look->json || option == FILE_JSON;
+        good = option == WATCH ? look_take_delay(look, "--watch", value)
+               : option == RUN ? look_take_run(look, value)
+                               : true;
     }
     *words_at = words.at;
     return good && option != CLI_OPTIONS_WRONG;
@@ -138,7 +201,7 @@ int cli_maps(struct cli_words *given) {
         }
         snprintf(path, sizeof path, "%" PRIu64 "/maps", pid);
     }
-    return look_run(&look, path, show_files, NULL);
+    return look_run(&look, path, show_maps, NULL);
 }
 
 /* ---- machines ----------------------------------------------------------------------------------

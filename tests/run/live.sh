@@ -111,6 +111,22 @@ wrong 125 'no process has that number' free --run 0
 # maps: of the process, with the numbers that Linux's have
 quire maps >maps && grep -q "r-xp .* $scratch/guest\$" maps && grep -q '\[stack\]$' maps ||
     fail "maps: $(cat maps)"
+quire maps --json >maps.json && quire proc --json meminfo self/maps >proc.json ||
+    fail "maps or proc as JSON: $(cat maps.json proc.json)"
+python3 - <<'END' || fail "maps and proc as JSON: $(cat maps.json)"
+import json
+text = open("maps").read()
+for r, line in zip(json.load(open("maps.json")), text.splitlines(), strict=True):
+    word = f"{r['start']:08x}-{r['start'] + r['bytes']:08x} {r['permissions']} {r['offset']:08x} " \
+           f"{r['device']} {r['inode']}"
+    assert line.split(None, 5)[:5] == word.split() and line[len(word):].strip() == r["name"], line
+memory, maps = json.load(open("proc.json"))
+assert memory["path"] == "meminfo" and memory["text"].startswith("MemTotal:"), memory
+assert maps["text"] == text, maps
+END
+quire proc --json meminfo none >proc.json 2>err && fail "no file of that name, and all is well"
+grep -q '{"path":"none","error":"No such file or directory"}' proc.json || fail "$(cat proc.json)"
+wrong 1 'No such file' maps --json 77
 
 # free, ps and vmstat see what the guest does
 before=$(quire free -k | awk '/^Mem/ { print $3 }')
