@@ -66,18 +66,10 @@ static bool print_files_json(const struct look *look) {
     return good;
 }
 
-static bool show_files(struct look *look, void *context, bool first) {
+static bool print_files(const struct look *look, bool first) {
     const struct live_file *file;
     bool several = live_nth(look->live, 1) != NULL, good = true;
 
-    (void)context;
-    if (live_nth(look->live, 0) == NULL) {
-        cli_wrong("no file of that name");
-        return false;
-    }
-    if (look->json) {
-        return print_files_json(look);
-    }
     if (!first) {
         putchar('\n');
     }
@@ -94,6 +86,15 @@ static bool show_files(struct look *look, void *context, bool first) {
         fwrite(file->text, 1, file->length, stdout);
     }
     return good;
+}
+
+static bool show_files(struct look *look, void *context, bool first) {
+    (void)context;
+    if (live_nth(look->live, 0) == NULL) {
+        cli_wrong("no file of that name");
+        return false;
+    }
+    return look->json ? print_files_json(look) : print_files(look, first);
 }
 
 /* One line of maps: "START-END PERMISSIONS OFFSET DEVICE INODE          [NAME]", hexadecimal but
@@ -119,18 +120,15 @@ static bool print_region_json(const char *line, bool first) {
 
 static bool show_maps(struct look *look, void *context, bool first) {
     const struct live_file *file = live_nth(look->live, 0);
+    bool none = true;
 
+    (void)context;
     if (!look->json || file == NULL || file->text == NULL) {
-        bool json = look->json;
-        look->json = false; /* what is wrong is said as always */
-        bool good = show_files(look, context, first);
-        look->json = json;
-        return good;
+        return print_files(look, first); /* which says what is wrong, too */
     }
     putchar('[');
-    first = true;
     for (const char *line = file->text; *line != '\0'; line += strcspn(line, "\n") + 1) {
-        first = !print_region_json(line, first) && first;
+        none = !print_region_json(line, none) && none;
     }
     puts("]");
     return true;
