@@ -67,18 +67,13 @@ struct tlb_entry *quire_tlb_front(struct quire_pmap *pmap, uint64_t page) {
 }
 
 bool quire_tlb_hit(struct quire_pmap *pmap, uint64_t va, enum quire_access access, uint8_t **host) {
-    struct tlb *tlb = pmap->tlb;
-    uint64_t page = va & ~QUIRE_PAGE_MASK;
-    struct tlb_entry *front = tlb_slot(tlb, va);
-    if (!tlb_allows(front, page, access)) {
-        const struct tlb_entry *older = tlb->older[tlb_set(va)];
-        unsigned i = 0, nolder = tlb->nolder[tlb_set(va)];
-        while (i < nolder && !tlb_allows(&older[i], page, access))
-            i++;
-        if (i == nolder)
-            return false;
-        struct tlb_entry entry = older[i];
-        *quire_tlb_front(pmap, page) = entry;
+    struct tlb_entry *front = tlb_slot(pmap->tlb, va);
+    const struct tlb_entry *way = tlb_way(pmap->tlb, va, access);
+    if (!way)
+        return false;
+    if (way != front) {
+        struct tlb_entry entry = *way;
+        *quire_tlb_front(pmap, va & ~QUIRE_PAGE_MASK) = entry;
     }
     tlb_unpark(front);
     if (__builtin_expect(pmap->machine->window.on, 0))

@@ -111,6 +111,19 @@ static inline bool tlb_allows(const struct tlb_entry *entry, uint64_t page,
     return (tag & ~TLB_PARKED) == page;
 }
 
+/* The way of va's set that lets the access pass, parked or not. NULL: none does. */
+static inline struct tlb_entry *tlb_way(struct tlb *tlb, uint64_t va, enum quire_access access) {
+    uint64_t page = va & ~QUIRE_PAGE_MASK;
+    struct tlb_entry *entry = tlb_slot(tlb, va), *older = tlb->older[tlb_set(va)];
+    if (tlb_allows(entry, page, access))
+        return entry;
+    for (unsigned i = 0; i < tlb->nolder[tlb_set(va)]; i++) {
+        if (tlb_allows(&older[i], page, access))
+            return &older[i];
+    }
+    return NULL;
+}
+
 /* The address of va's block. */
 static inline uint64_t tlb_block(const struct tlb *tlb, uint64_t va) {
     return va >> tlb->large_shift << tlb->large_shift;

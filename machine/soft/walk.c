@@ -49,17 +49,14 @@ static void reach(struct quire_walk *walk, uint64_t physical) {
 /* Does a bank have the answer? Then that was the walk. */
 static bool ask_tlb(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                     struct quire_walk *walk) {
-    const struct tlb_entry *small = tlb_slot(pmap->tlb, va), *older = pmap->tlb->older[tlb_set(va)];
+    const struct tlb_entry *small = tlb_way(pmap->tlb, va, access);
     const struct tlb_large *large = tlb_large_slot(pmap->tlb, va);
-    uint64_t page = va & ~QUIRE_PAGE_MASK, bank = 0;
+    uint64_t bank = 0;
     uintptr_t addend = 0;
     if (access == QUIRE_ACCESS_EXEC)
         return false; /* fetches have the cache of decoded blocks: code.c */
     bool write = access == QUIRE_ACCESS_WRITE;
-    for (unsigned i = 0; i < pmap->tlb->nolder[tlb_set(va)] && !tlb_allows(small, page, access);
-         i++)
-        small = &older[i];
-    if (tlb_allows(small, page, access)) {
+    if (small) {
         bank = 1;
         addend = small->addend;
     } else if (large->tag == tlb_block(pmap->tlb, va) && (write ? large->stores : large->loads)) {
