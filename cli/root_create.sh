@@ -242,6 +242,7 @@ END
         env -i PATH=/nonexistent "$(command -v timeout)" 10 "$(command -v bash)" --restricted \
             "$cache/reading" configure </dev/null 2>>"$log" | sed -n 's/^update-alternatives //p'
     done
+    rm -f "$cache/postinst" "$cache/reading"
 }
 
 # TREE LINK NAME PATH: LINK -> /etc/alternatives/NAME -> PATH, as Debian has it.
