@@ -11,9 +11,6 @@
 
 #include "steps.h"
 
-SIM_STEP(limit);
-SIM_STEP(overcommit);
-
 /* quire_set_overcommit: with neither a ratio nor kilobytes, this. */
 #define RATIO_DEFAULT 50
 /* A 32nd of the space stays for the operator, in mode NEVER. */

@@ -257,39 +257,6 @@ static void act_fail(struct sim *sim, const int *a) {
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-SIM_STEP(sync);
-SIM_STEP(file_write);
-SIM_STEP(file_read);
-SIM_STEP(truncate);
-SIM_STEP(reopen);
-SIM_STEP(keep);
-SIM_STEP(incore);
-SIM_STEP(sync_all);
-SIM_STEP(kernel);
-SIM_STEP(resize);
-SIM_STEP(cache);
-SIM_STEP(object);
-SIM_STEP(pool);
-SIM_STEP(view);
-SIM_STEP(limit);
-SIM_STEP(overcommit);
-SIM_STEP(device);
-SIM_STEP(fixmap);
-SIM_STEP(kmap);
-SIM_STEP(segments);
-SIM_STEP(segment_new);
-SIM_STEP(segment_use);
-SIM_STEP(segment_size);
-SIM_STEP(segment_out);
-SIM_STEP(segment_end);
-SIM_STEP(describe);
-SIM_STEP(load_register);
-SIM_STEP(gate);
-SIM_STEP(reach);
-SIM_STEP(segpage_enter);
-SIM_STEP(segpage_touch);
-SIM_STEP(channel);
-
 #define ROW(name, nargs, weight) \
     { #name, nargs, weight, sim_draw_##name, sim_act_##name }
 

@@ -58,7 +58,7 @@ void sim_draw_near(struct sim *sim, int *a);
 /* The byte that this step stores: not 0. */
 int sim_draw_value(const struct sim *sim);
 
-/* steps_access.c and steps_map.c: rows of the table. */
+/* Rows of the table (steps.c): each act is in one of steps_*.c and limits.c. */
 #define SIM_STEP(name)                             \
     void sim_draw_##name(struct sim *sim, int *a); \
     void sim_act_##name(struct sim *sim, const int *a)
@@ -82,5 +82,37 @@ SIM_STEP(unlock);
 SIM_STEP(lock_all);
 SIM_STEP(exit);
 SIM_STEP(fork);
+SIM_STEP(sync);
+SIM_STEP(file_write);
+SIM_STEP(file_read);
+SIM_STEP(truncate);
+SIM_STEP(reopen);
+SIM_STEP(keep);
+SIM_STEP(incore);
+SIM_STEP(sync_all);
+SIM_STEP(kernel);
+SIM_STEP(resize);
+SIM_STEP(cache);
+SIM_STEP(object);
+SIM_STEP(pool);
+SIM_STEP(view);
+SIM_STEP(limit);
+SIM_STEP(overcommit);
+SIM_STEP(device);
+SIM_STEP(fixmap);
+SIM_STEP(kmap);
+SIM_STEP(segments);
+SIM_STEP(segment_new);
+SIM_STEP(segment_use);
+SIM_STEP(segment_size);
+SIM_STEP(segment_out);
+SIM_STEP(segment_end);
+SIM_STEP(describe);
+SIM_STEP(load_register);
+SIM_STEP(gate);
+SIM_STEP(reach);
+SIM_STEP(segpage_enter);
+SIM_STEP(segpage_touch);
+SIM_STEP(channel);
 
 #endif

@@ -10,10 +10,6 @@
 #include "machine/soft/walk.h"
 #include "steps.h"
 
-SIM_STEP(device);
-SIM_STEP(fixmap);
-SIM_STEP(kmap);
-
 /* ---- registers ------------------------------------------------------------------------------- */
 
 /* Two in a page, the second of the first page reaching into the next. */

@@ -10,13 +10,6 @@
 
 #include "steps.h"
 
-SIM_STEP(kernel);
-SIM_STEP(resize);
-SIM_STEP(cache);
-SIM_STEP(object);
-SIM_STEP(pool);
-SIM_STEP(view);
-
 /* The kernel's needs come and go; they leave this many frames to the programs. */
 #define KERNEL_LEAVES 24
 

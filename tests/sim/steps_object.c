@@ -10,15 +10,6 @@
 
 #define WRITE_CELLS_MAX (3 * MODEL_CELLS)
 
-SIM_STEP(sync);
-SIM_STEP(file_write);
-SIM_STEP(file_read);
-SIM_STEP(truncate);
-SIM_STEP(reopen);
-SIM_STEP(keep);
-SIM_STEP(incore);
-SIM_STEP(sync_all);
-
 /* space page n */
 void sim_draw_sync(struct sim *sim, int *a) {
     sim_draw_mapped(sim, a);

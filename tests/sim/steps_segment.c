@@ -9,13 +9,6 @@
 
 #include "steps.h"
 
-SIM_STEP(segments);
-SIM_STEP(segment_new);
-SIM_STEP(segment_use);
-SIM_STEP(segment_size);
-SIM_STEP(segment_out);
-SIM_STEP(segment_end);
-
 #define NOWHERE UINT32_MAX
 /* A device with so many pages has room for all segments, whatever its holes. */
 #define AMPLE_PAGES (SIM_SLOTS * (2 * (SIM_SEGMENT_BYTES / (unsigned)QUIRE_PAGE_SIZE) - 1))

@@ -13,11 +13,6 @@
 
 #include "steps.h"
 
-SIM_STEP(describe);
-SIM_STEP(load_register);
-SIM_STEP(gate);
-SIM_STEP(reach);
-
 enum { NULL_ENTRY, CODE0, DATA0, CODE3, DATA3, LDT, SHARED_CODE, ANY }; /* of the GDT */
 #define LDT_AT     1024u /* in their page; the GDT is at its start */
 #define REACH_MOST 64

@@ -10,10 +10,6 @@
 
 #include "steps.h"
 
-SIM_STEP(segpage_enter);
-SIM_STEP(segpage_touch);
-SIM_STEP(channel);
-
 #define CHANNEL_BYTES 200
 #define BANK          (1u << 16)
 
