@@ -146,9 +146,7 @@ static void reserves(void **state) {
     while (n > 0) {
         quire_page_free(q, pages[--n]);
     }
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* Every second frame free: half of RAM, and not one block of two. The processors' stacks hide none
@@ -202,9 +200,7 @@ static void failing_switch(void **state) {
         assert_non_null(page);
         quire_page_free(q, page);
     }
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* What must not be done is caught where it is done. */

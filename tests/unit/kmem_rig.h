@@ -27,9 +27,7 @@ static inline struct quire *kmem_up(struct quire_machine *machine) {
 static inline void kmem_down(struct quire_machine *machine, struct quire *q) {
     quire_kmem_audit(q);
     quire_kmem_shutdown(q);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* The core's switch quire_fail_every, without core/. */

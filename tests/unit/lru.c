@@ -205,9 +205,7 @@ static void random_moves(void **state) {
         }
         quire_page_free(q, pages[i]);
     }
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* ---- what is remembered ---------------------------------------------------------------------- */
@@ -425,9 +423,7 @@ static void chunks_of_shadows(void **state) {
         quire_shadow_stop(q);
         assert_int_equal(quire_page_count(q, QUIRE_USE_FREE), before);
     }
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* Shadows of files: found once, by their own name only, the oldest of a full table forgotten. */
@@ -478,9 +474,7 @@ static void shadows(void **state) {
     quire_shadow_put(q, 1, 1, 7);
     assert_int_equal(quire_shadow_take(q, 1, 1), 0);
     assert_int_equal(quire_page_count(q, QUIRE_USE_FREE), before);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 static void misuse(void **state) {

@@ -75,9 +75,7 @@ static void each_place_of_a_reservation(void) {
         assert_in_range(quire_page_count(q, QUIRE_USE_RESERVED), length >> 12,
                         (length >> 12) + npages / 40);
         assert_int_equal(start.value % (4u << 20), 0);
-        quire_phys_audit(q);
-        quire_phys_shutdown(q);
-        double_release(machine);
+        double_down(machine, q);
     }
 }
 

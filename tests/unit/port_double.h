@@ -155,6 +155,13 @@ __attribute__((noinline, unused)) static struct quire *double_boot(struct quire_
     return double_boot_with(machine, &config);
 }
 
+/* The end of both, audited. => q was booted on the machine */
+__attribute__((unused)) static void double_down(struct quire_machine *machine, struct quire *q) {
+    quire_phys_audit(q);
+    quire_phys_shutdown(q);
+    double_release(machine);
+}
+
 /* A small generator of numbers (xorshift64*, Vigna 2016): a seed is a test. */
 static inline uint64_t double_random(uint64_t *state) {
     *state ^= *state >> 12;

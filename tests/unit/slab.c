@@ -251,9 +251,7 @@ static void failing_boot(void **state) {
             assert_int_equal(status, QUIRE_NOMEM);
             assert_true(nth < 20);
         }
-        quire_phys_audit(q);
-        quire_phys_shutdown(q);
-        double_release(machine);
+        double_down(machine, q);
     }
 }
 

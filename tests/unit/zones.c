@@ -38,9 +38,7 @@ static void layouts(void **state) {
         assert_int_equal(zones[QUIRE_ZONE_DMA].present, PAGES(cases[i].dma * MIB));
         assert_int_equal(zones[QUIRE_ZONE_DMA32].present, PAGES(cases[i].dma32 * MIB));
         assert_int_equal(zones[QUIRE_ZONE_NORMAL].present + zones[QUIRE_ZONE_HIGHMEM].present, 0);
-        quire_phys_audit(q);
-        quire_phys_shutdown(q);
-        double_release(machine);
+        double_down(machine, q);
     }
     /* Ends that are no multiple of the largest block, and zones that there are not. */
     struct quire_machine *machine = double_machine();
@@ -72,9 +70,7 @@ static void smallest_zone(void **state) {
     assert_int_equal(info.present, 1);
     assert_false(quire_page_zone(q, 2, &info));
     assert_int_equal(q->phys->zones[QUIRE_ZONE_DMA32].watermark[QUIRE_WMARK_HIGH], 0); /* empty */
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* A device's frame comes from below; what others get next does not. */
@@ -96,9 +92,7 @@ static void devices_change_nothing(void **state) {
     }
     for (unsigned n = 0; n < 3 * QUIRE_PCP_BATCH; n++)
         quire_page_free(q, pages[n]);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* A program's requests go down zone by zone; what each keeps is its mark and its protection. */
@@ -155,9 +149,7 @@ static void fallback(void **state) {
         assert_true(frame.number >= PAGES(32 * MIB));
         quire_frames_free(q, frame, order);
     }
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* Memory that the kernel does not see at once goes to programs only, and to them first. */
@@ -177,9 +169,7 @@ static void highmem(void **state) {
         quire_frames_free(q, frame, i % 3);
         quire_page_free(q, page);
     }
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* Each processor takes back what it gave; what others hold is not lost to it. */
@@ -254,9 +244,7 @@ static void stacks(void **state) {
         while (n > 0) {
             quire_page_free(q, pages[--n]);
         }
-        quire_phys_audit(q);
-        quire_phys_shutdown(q);
-        double_release(machine);
+        double_down(machine, q);
     }
 }
 
@@ -359,9 +347,7 @@ static void page_blocks_in_a_row(void **state) {
     }
     quire_page_drain(q);
     assert_int_equal(quire_page_free_blocks(q, 10), largest);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* A block that is taken apart: each frame is a page of its own, on no list. */
@@ -381,9 +367,7 @@ static void split(void **state) {
     for (unsigned i = 0; i < 8; i++) {
         quire_page_free(q, &block[(i * 3) % 8]);
     }
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* ---- migrate types --------------------------------------------------------------------------- */
@@ -516,9 +500,7 @@ static void stealing(void **state) {
     while (n > 0) {
         quire_page_free(q, pages[--n]);
     }
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* Below 8 MiB there is one type. */
@@ -531,9 +513,7 @@ static void ungrouped(void **state) {
     assert_ptr_equal(quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_USER), anon);
     quire_page_free(q, anon);
     assert_int_equal(q->phys->zones[0].nonempty[QUIRE_MIGRATE_MOVABLE], 0);
-    quire_phys_audit(q);
-    quire_phys_shutdown(q);
-    double_release(machine);
+    double_down(machine, q);
 }
 
 /* Random requests of all kinds on three processors, with everything given back in between. */
@@ -575,9 +555,7 @@ static void random_kinds(void **state) {
         while (n > 0) {
             quire_page_free(q, pages[--n]);
         }
-        quire_phys_audit(q);
-        quire_phys_shutdown(q);
-        double_release(machine);
+        double_down(machine, q);
     }
 }
 
