@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fenv.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -218,6 +219,33 @@ static void test_csr(void **state) {
     for (unsigned i = 0; i < COUNT(expected); i++)
         assert_int_equal(cpu.x[12 + i], expected[i]);
     assert_int_equal(cpu.fcsr, 0x3C);
+    flat_destroy(flat);
+}
+
+/* Who calls may round as it likes and have flags of its own: neither the program sees them, nor
+ * they the program's. */
+static void test_float_of_caller(void **state) {
+    (void)state;
+    uint32_t program[] = {FD(0x0C, 7), FD(0x0C, 7), ECALL, FD(0x0C, 2), EBREAK}; /* fdiv.d */
+    struct quire_cpu cpu = {.pc = 0};
+    struct quire_trap trap;
+    cpu.f[10] = D_1;
+    cpu.f[11] = D_3;
+    fesetround(FE_UPWARD);
+    feclearexcept(FE_ALL_EXCEPT);
+    feraiseexcept(FE_OVERFLOW);
+    struct flat *flat = run_program(program, COUNT(program), &cpu, &trap);
+    assert_true(cpu.f[12] == D_THIRD);
+    assert_int_equal(cpu.fcsr, 1);
+    cpu.pc += 4;
+    quire_soft_run(&flat->machine, &flat->pmap, &cpu, 1000, &trap);
+    assert_int_equal(fegetround(), FE_UPWARD);
+    assert_int_equal(fetestexcept(FE_ALL_EXCEPT), FE_OVERFLOW);
+    fesetround(FE_TONEAREST);
+    feclearexcept(FE_ALL_EXCEPT);
+    assert_int_equal(trap.kind, QUIRE_TRAP_EBREAK);
+    assert_true(cpu.f[12] == D_THIRD); /* downward: the same */
+    assert_int_equal(cpu.fcsr, 1);
     flat_destroy(flat);
 }
 
@@ -516,6 +544,7 @@ static void test_horizon(void **state) {
 static const struct CMUnitTest programs[] = {
     cmocka_unit_test(test_illegal),      cmocka_unit_test(test_illegal_frm),
     cmocka_unit_test(test_ecall_ebreak), cmocka_unit_test(test_csr),
+    cmocka_unit_test(test_float_of_caller),
     cmocka_unit_test(test_reservation),  cmocka_unit_test(test_faults),
     cmocka_unit_test(test_fetch_faults), cmocka_unit_test(test_stale_refetch),
     cmocka_unit_test(test_stale_inside), cmocka_unit_test(test_fence_i),
