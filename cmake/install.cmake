@@ -14,12 +14,16 @@ set(library_version_script ${CMAKE_SOURCE_DIR}/cmake/libquire.map)
 add_library(quire_static STATIC EXCLUDE_FROM_ALL
             $<TARGET_OBJECTS:quire_core> $<TARGET_OBJECTS:quire_soft>
             $<TARGET_OBJECTS:quire_heap> $<TARGET_OBJECTS:quire_heap_host>)
+if(across_rooms) # only this very compiler could read what optimising across rooms needs
+  add_custom_command(TARGET quire_static POST_BUILD VERBATIM COMMAND
+                     ${CMAKE_OBJCOPY} --wildcard -R .gnu.lto_* -R .gnu.debuglto_* $<TARGET_FILE:quire_static>)
+endif()
 # Again, as position-independent code.
 add_library(quire_shared SHARED EXCLUDE_FROM_ALL ${core_sources} ${soft_sources} ${heap_sources})
 target_include_directories(quire_shared PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/src)
 set_target_properties(quire_shared PROPERTIES
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${library_version_script})
-target_link_options(quire_shared PRIVATE -Wl,--version-script=${library_version_script}
+target_link_options(quire_shared PRIVATE ${across_rooms} -Wl,--version-script=${library_version_script}
                     -Wl,-Bsymbolic-functions -Wl,--no-undefined)
 target_link_libraries(quire_shared PRIVATE m Threads::Threads ${codec_libraries})
 
