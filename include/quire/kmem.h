@@ -14,8 +14,21 @@
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
+/* Both in one register, so that no caller waits for its own store. */
+struct quire_frames {
+    quire_frame first; /* QUIRE_FRAME_NONE, if the status is not QUIRE_OK */
+    enum quire_status status;
+};
+
 /* 2^order frames, naturally aligned. QUIRE_INVAL for order >= QUIRE_NORDERS. O(orders). */
-enum quire_status quire_frames_alloc(struct quire *q, unsigned order, quire_frame *out);
+struct quire_frames quire_frames_take(struct quire *q, unsigned order);
+/* The same, in the form of the other calls; *out is written in any case. */
+static inline enum quire_status quire_frames_alloc(struct quire *q, unsigned order,
+                                                   quire_frame *out) {
+    struct quire_frames taken = quire_frames_take(q, order);
+    *out = taken.first;
+    return taken.status;
+}
 /* The same out of that zone or a lower one, for a device that reaches no further; QUIRE_ZONE_NORMAL
  * is quire_frames_alloc. QUIRE_INVAL for HIGHMEM, which the kernel has no direct way to. */
 enum quire_status quire_frames_alloc_zone(struct quire *q, unsigned order,

@@ -5,11 +5,11 @@
  *
  *     quire_page_alloc ─┐
  *                       ├▶ stack has more than its floor? ── yes ─▶ pop, set the tag
- *     quire_frames_alloc┘        └── no ─▶ zone.c: which zone ─▶ pcp.c: refill ─▶ buddy.c
+ *     quire_frames_take ┘        └── no ─▶ zone.c: which zone ─▶ pcp.c: refill ─▶ buddy.c
  *
  * There are two pairs of doors. Rooms of the manager have pages: quire_page_alloc fills the frame's
  * struct and quire_page_free finds it free of mappings and pins and clears it again. Others have
- * frames: quire_frames_alloc and _free touch the tag, the stack and one count, and no struct. What
+ * frames: quire_frames_take and _free touch the tag, the stack and one count, and no struct. What
  * came by one pair goes back by the same: the tag alone can't tell them apart, the struct can.
  *
  * Windows are worked out from the bases that boot stored, not asked from the machine: the port
@@ -21,7 +21,7 @@
  *   I2  the struct of a page says the same as its tag; that of any other frame is zero, but for the
  *       link (and the index, in which kmem/dma.c keeps a length while it has the frame)
  *
- * What may fail: quire_page_alloc, quire_frames_alloc. Called by all
+ * What may fail: quire_page_alloc, quire_frames_take. Called by all
  * rooms above. Audit: audit.c.
  */
 #include <quire/kmem.h>
@@ -346,36 +346,33 @@ uint64_t quire_page_free_blocks(const struct quire *q, unsigned order) {
 
 /* ---- the public calls ------------------------------------------------------------------------ */
 
-static __attribute__((noinline)) enum quire_status
-frames_alloc_slow(struct quire *q, unsigned order, unsigned mode, quire_frame *out) {
+static __attribute__((noinline)) struct quire_frames
+frames_take_slow(struct quire *q, unsigned order, unsigned mode) {
     if (order >= QUIRE_NORDERS) {
-        return QUIRE_INVAL;
+        return (struct quire_frames){QUIRE_FRAME_NONE, QUIRE_INVAL};
     }
     uint32_t frame = take_or_fail(q, order, QUIRE_USE_KERNEL, mode);
     if (frame == QUIRE_NO_FRAME) {
-        return QUIRE_NOMEM;
+        return (struct quire_frames){QUIRE_FRAME_NONE, QUIRE_NOMEM};
     }
     hand_out(q->phys, frame, order, QUIRE_USE_KERNEL);
-    *out = (quire_frame){frame};
-    return QUIRE_OK;
+    return (struct quire_frames){{frame}, QUIRE_OK};
 }
 
-enum quire_status quire_frames_alloc(struct quire *q, unsigned order, quire_frame *out) {
+struct quire_frames quire_frames_take(struct quire *q, unsigned order) {
     struct quire_phys *phys = q->phys;
     uint32_t frame;
     if (__builtin_expect(order == 0, 1) &&
         pop(phys, 0, QUIRE_MIGRATE_UNMOVABLE, QUIRE_ALLOC_KERNEL, &frame)) {
         hand_out(phys, frame, 0, QUIRE_USE_KERNEL); /* with nothing to work out from the order */
-        *out = (quire_frame){frame};
-        return QUIRE_OK;
+        return (struct quire_frames){{frame}, QUIRE_OK};
     }
     if (order - 1 < QUIRE_NORDERS - 1 &&
         pop(phys, order, QUIRE_MIGRATE_UNMOVABLE, QUIRE_ALLOC_KERNEL, &frame)) {
         hand_out(phys, frame, order, QUIRE_USE_KERNEL);
-        *out = (quire_frame){frame};
-        return QUIRE_OK;
+        return (struct quire_frames){{frame}, QUIRE_OK};
     }
-    return frames_alloc_slow(q, order, QUIRE_ALLOC_KERNEL, out);
+    return frames_take_slow(q, order, QUIRE_ALLOC_KERNEL);
 }
 
 enum quire_status quire_frames_alloc_zone(struct quire *q, unsigned order,
@@ -386,7 +383,9 @@ enum quire_status quire_frames_alloc_zone(struct quire *q, unsigned order,
     }
     mode |= zone == QUIRE_ZONE_DMA ? QUIRE_ALLOC_DMA : 0;
     mode |= zone == QUIRE_ZONE_DMA32 ? QUIRE_ALLOC_DMA32 : 0;
-    return frames_alloc_slow(q, order, mode, out);
+    struct quire_frames taken = frames_take_slow(q, order, mode);
+    *out = taken.first;
+    return taken.status;
 }
 
 /* May this block be given back by quire_frames_free? */
