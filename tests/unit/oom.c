@@ -1,6 +1,8 @@
 /* oom.c: who is killed when nothing is left, who never is, and what it says. */
 #include "rig.h"
 
+#include <quire/kmem.h>
+
 #define RAM (8 * RIG_MIB)
 
 /* Fill memory in a space until something else than OK happens or all is done. */
@@ -125,6 +127,24 @@ static void adj_decides(void **state) {
     rig_down(&rig);
 }
 
+/* What the administrator adds or takes away is a part of RAM and swap together. */
+static void adj_is_of_ram_and_swap(void **state) {
+    (void)state;
+    for (unsigned swap = 0; swap < 3; swap++) {
+        struct rig rig;
+        rig_up(&rig, RAM, swap * RAM);
+        rig_space(&rig, 0);
+        rig_space(&rig, 1);
+        assert_int_equal(quire_space_set_oom_score_adj(rig.spaces[1], -500), QUIRE_OK);
+        uint64_t va = rig_map(&rig, 1, RAM, RIG_RW, 0);
+        rig_fill(&rig, 1, va, RAM / RIG_PAGE * 3 / 4, 0);
+        /* Three quarters of RAM are more than half of what there is where there is no swap. */
+        assert_true((quire_space_oom_score(rig.spaces[1]) > quire_space_oom_score(rig.spaces[0])) ==
+                    (swap == 0));
+        rig_down(&rig);
+    }
+}
+
 static void nobody_may_be_killed(void **state) {
     (void)state;
     struct rig rig;
@@ -136,6 +156,15 @@ static void nobody_may_be_killed(void **state) {
     assert_int_equal(rig.kills, 0);
     uint64_t value;
     assert_int_equal(rig_load(&rig, 0, va, &value), QUIRE_OK); /* it lives on */
+    quire_frame frames[RAM / RIG_PAGE]; /* the kernel goes below what a program may have */
+    unsigned nframes = 0;
+    while (quire_frames_alloc(rig.q, 0, &frames[nframes]) == QUIRE_OK)
+        nframes++;
+    uint64_t tries = quire_counters(rig.q)->allocstall;
+    assert_int_equal(eat(&rig, 0, va, 2 * RAM / RIG_PAGE), QUIRE_BUS);
+    assert_int_equal(quire_counters(rig.q)->allocstall, tries + 1); /* in vain: once is enough */
+    while (nframes > 0)
+        quire_frames_free(rig.q, frames[--nframes], 0);
     quire_audit(rig.q);
     rig_down(&rig);
 }
@@ -227,7 +256,7 @@ int main(void) {
         cmocka_unit_test(the_largest_dies),     cmocka_unit_test(adj_decides),
         cmocka_unit_test(nobody_may_be_killed), cmocka_unit_test(reaped),
         cmocka_unit_test(after_swap_is_full),   cmocka_unit_test(calls_do_not_kill),
-        cmocka_unit_test(forced_stores_kill),
+        cmocka_unit_test(forced_stores_kill),   cmocka_unit_test(adj_is_of_ram_and_swap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,7 +156,7 @@ static void strangers(void **state) {
 static void refused(void **state) {
     (void)state;
     const struct quire_policy right = {
-        .name = "right", .nqueues = 1, .insert = first_in, .victim = first_out};
+        .name = "right", .nqueues = QUIRE_POLICY_QUEUES, .insert = first_in, .victim = first_out};
     struct quire_policy wrong[6];
     struct quire_soft_config soft = {.ram_bytes = 4 * RIG_MIB};
     for (unsigned i = 0; i < 6; i++)
@@ -165,7 +165,7 @@ static void refused(void **state) {
     wrong[1].victim = NULL;
     wrong[2].nqueues = 0;
     wrong[3].nqueues = QUIRE_POLICY_QUEUES + 1;
-    wrong[4].active = 2; /* a queue that it does not have */
+    wrong[4].nqueues = 1, wrong[4].active = 2; /* a queue that it does not have */
     wrong[5].state_bytes = 131073;
     for (unsigned i = 0; i < 7; i++) {
         struct quire *q = NULL;

@@ -226,11 +226,27 @@ static void linux_ratio(void **state) {
     }
 }
 
+/* Linux: where too few are inactive, 32 at a time become it, the oldest, and one of them goes. */
+static void linux_cluster(void **state) {
+    (void)state;
+    up(quire_policy_find("linux"));
+    for (unsigned k = 0; k < NPAGES; k++) {
+        insert(k, 0);
+        quire_aging_put(&w.aging, &w.pages[k], 1, true);
+    }
+    assert_ptr_equal(victim(), &w.pages[0]);
+    assert_int_equal(w.aging.deactivated, 32);
+    for (unsigned k = 0; k < NPAGES; k++)
+        assert_int_equal(quire_page_queue(&w.pages[k]), k >= 32);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody),     cmocka_unit_test(kept),           cmocka_unit_test(cooled),
-        cmocka_unit_test(used_stay),  cmocka_unit_test(linux_ratio),    cmocka_unit_test(gone),
-        cmocka_unit_test(sieve_hand), cmocka_unit_test(linux_distance),
+        cmocka_unit_test(nobody),        cmocka_unit_test(kept),
+        cmocka_unit_test(cooled),        cmocka_unit_test(used_stay),
+        cmocka_unit_test(linux_ratio),   cmocka_unit_test(gone),
+        cmocka_unit_test(sieve_hand),    cmocka_unit_test(linux_distance),
+        cmocka_unit_test(linux_cluster),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,10 +42,11 @@ static void four_times_ram(void **state) {
     rig_down(&rig);
 }
 
-/* A part that is used between all other accesses is not evicted again and again. */
-static void what_is_used_stays(void **state) {
-    (void)state;
+/* A part that is used between all other accesses is not evicted again and again; also if swap is
+ * to be avoided, where there is no file. */
+static void what_is_used_stays_with(unsigned swappiness) {
     struct rig rig;
+    rig_swappiness = swappiness;
     rig_up(&rig, RAM, 5 * RAM);
     rig_space(&rig, 0);
     const uint64_t hot = RAM / RIG_PAGE / 8;
@@ -64,6 +65,13 @@ static void what_is_used_stays(void **state) {
     }
     assert_true(faults * 50 < accesses); /* under 2 %; without aging it would be most of them */
     rig_down(&rig);
+    rig_swappiness = 60;
+}
+
+static void what_is_used_stays(void **state) {
+    (void)state;
+    what_is_used_stays_with(60);
+    what_is_used_stays_with(0);
 }
 
 /* With ticks, kswapd works ahead: hardly any fault has to reclaim by itself. */
@@ -84,6 +92,30 @@ static void kswapd_works_ahead(void **state) {
     struct quire_usage usage = rig_usage(&rig);
     assert_true(usage.free >= usage.watermark_low);
     rig_down(&rig);
+}
+
+/* Once it has begun it goes on to the high mark, over more than a tick; then it waits for the low
+ * one. */
+static void kswapd_goes_on(void **state) {
+    (void)state;
+    static const uint64_t one_zone[QUIRE_NZONES] = {0, 0, UINT64_MAX, 0};
+    struct rig rig;
+    rig_min_free = 2048;
+    rig_zone_ends = one_zone;
+    rig_up(&rig, 4 * RAM, 5 * RAM);
+    rig_space(&rig, 0);
+    uint64_t va = rig_map(&rig, 0, PAGES * RIG_PAGE, RIG_RW, 0);
+    struct quire_usage usage = rig_usage(&rig);
+    for (uint64_t n = 0; !quire_wants_tick(rig.q); n++)
+        rig_fill(&rig, 0, va + n * RIG_PAGE, 1, 0);
+    for (unsigned ticks = 0; quire_wants_tick(rig.q); ticks++) {
+        assert_true(ticks < 8);
+        quire_tick(rig.q);
+    }
+    assert_in_range(rig_usage(&rig).free, usage.watermark_high, usage.watermark_high + 256);
+    rig_down(&rig);
+    rig_min_free = 0;
+    rig_zone_ends = NULL;
 }
 
 /* Full swap and full RAM of one program whose data just fits: no kill while there is any room. */
@@ -349,12 +381,12 @@ static void deterministic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(four_times_ram),     cmocka_unit_test(what_is_used_stays),
-        cmocka_unit_test(kswapd_works_ahead), cmocka_unit_test(full_swap),
-        cmocka_unit_test(copies_may_go),      cmocka_unit_test(failing_disk),
-        cmocka_unit_test(files_need_no_swap), cmocka_unit_test(lost_at_the_end),
-        cmocka_unit_test(text_stays),         cmocka_unit_test(failing_allocations),
-        cmocka_unit_test(deterministic),
+        cmocka_unit_test(four_times_ram),      cmocka_unit_test(what_is_used_stays),
+        cmocka_unit_test(kswapd_works_ahead),  cmocka_unit_test(full_swap),
+        cmocka_unit_test(kswapd_goes_on),      cmocka_unit_test(copies_may_go),
+        cmocka_unit_test(failing_disk),        cmocka_unit_test(files_need_no_swap),
+        cmocka_unit_test(lost_at_the_end),     cmocka_unit_test(text_stays),
+        cmocka_unit_test(failing_allocations), cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,10 +147,10 @@ static void blocks_of_a_zone(void **state) {
 }
 
 /* Whoever found the zone low wakes kswapd for it: up to its high mark, and no further. */
-static void kswapd_of_a_zone(void **state) {
-    (void)state;
+static void kswapd_of_a_zone_with(uint64_t min_free) {
     struct rig rig;
     quire_frame frame;
+    rig_min_free = min_free;
     full(&rig, two_zones);
     while (quire_wants_tick(rig.q))
         quire_tick(rig.q);
@@ -180,6 +180,13 @@ static void kswapd_of_a_zone(void **state) {
     assert_false(quire_wants_tick(rig.q));
     assert_int_equal(evicted(&rig), before);
     down(&rig);
+    rig_min_free = 0;
+}
+
+static void kswapd_of_a_zone(void **state) {
+    (void)state;
+    kswapd_of_a_zone_with(0);
+    kswapd_of_a_zone_with(2048); /* the zone lacks more than a tick gives back */
 }
 
 /* The kernel has it all: a refusal evicts nobody, and kswapd does not go on trying. */
@@ -259,11 +266,11 @@ static void unswappable(void **state) {
                      QUIRE_OK);
     quire_object_unref(file);
     uint64_t va = rig_map(&rig, 0, RAM, RIG_RW, 0), value;
-    for (uint64_t n = 0; n < 3 * RAM / 8 / RIG_PAGE; n++) { /* turn by turn, in both zones */
+    for (uint64_t n = 0; n < 7 * RAM / 16 / RIG_PAGE; n++) { /* turn by turn, in both zones */
         rig_fill(&rig, 0, va + n * RIG_PAGE, 1, 0);
         assert_int_equal(rig_load(&rig, 0, at.value + n * RIG_PAGE, &value), QUIRE_OK);
     }
-    for (uint64_t n = 3 * RAM / 8 / RIG_PAGE; n < RAM / RIG_PAGE; n++)
+    for (uint64_t n = 7 * RAM / 16 / RIG_PAGE; n < RAM / RIG_PAGE; n++)
         assert_int_equal(rig_load(&rig, 0, at.value + n * RIG_PAGE, &value), QUIRE_OK);
     uint64_t before = quire_counters(rig.q)->pgsteal_anon;
     for (unsigned n = 0; n < 500; n++) {

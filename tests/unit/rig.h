@@ -26,6 +26,7 @@
 static const struct quire_policy *rig_policy;
 static unsigned rig_swappiness = 60;
 static const uint64_t *rig_zone_ends; /* as struct quire_config has them; NULL: the usual */
+static uint64_t rig_min_free;         /* the same; 0: by the size of RAM */
 
 struct rig {
     struct quire_machine *machine;
@@ -74,6 +75,7 @@ static inline void rig_up_with(struct rig *rig, uint64_t ram_bytes, const uint64
                                   .swappiness = rig_swappiness,
                                   .policy = rig_policy,
                                   .zone_ends = rig_zone_ends,
+                                  .min_free_pages = rig_min_free,
                                   .overcommit = QUIRE_OVERCOMMIT_ALWAYS};
     assert_int_equal(quire_create(&config, &rig->q), QUIRE_OK);
     for (unsigned i = 0; i < nswaps; i++)

@@ -59,11 +59,11 @@ static void machine_up(struct rig *rig, uint64_t seed) {
         .ram_bytes = 16 * MIB, .swap_bytes = {4 * MIB, 4 * MIB}, .seed = seed};
     assert_int_equal(quire_soft_create(&soft, &rig->machine), QUIRE_OK);
     struct quire_config config = {
-        .machine = rig->machine, .swappiness = 60, .reserve_bytes = 4 * MIB};
+        .machine = rig->machine, .swappiness = 60, .reserve_bytes = 8 * MIB};
     assert_int_equal(quire_create(&config, &rig->q), QUIRE_OK);
     uint64_t length;
     assert_true(quire_reserved(rig->q, &rig->start, &length));
-    assert_int_equal(length, 4 * MIB);
+    assert_int_equal(length, 8 * MIB);
 }
 
 static void machine_down(struct rig *rig) {
@@ -140,6 +140,8 @@ static void fits_choose_their_holes(void **state) {
             destroy(&rig, i);
         struct quire_segments_figures f = figures(&rig);
         assert_int_equal(f.nholes, 4);
+        assert_int_equal(f.nsegments, 4);
+        assert_int_equal(f.npresent, 4);
         assert_int_equal(f.largest_hole, 16 * KIB);
         assert_int_equal(f.free, 33 * KIB);
         assert_int_equal(f.external_permille, 17 * 1000 / 33);
@@ -150,6 +152,19 @@ static void fits_choose_their_holes(void **state) {
         quire_segments_audit(rig.segments);
         machine_down(&rig);
     }
+}
+
+/* Thousandths of a free memory that has more bits than a product has to spare. */
+static void large_memory(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_up(&rig, 8 * MIB, QUIRE_FIT_FIRST, false, false);
+    assert_int_equal(figures(&rig).external_permille, 0);
+    assert_int_equal(create(&rig, 0, 2 * MIB), QUIRE_OK);
+    assert_int_equal(create(&rig, 1, 64 * KIB), QUIRE_OK);
+    destroy(&rig, 0);
+    assert_int_equal(figures(&rig).external_permille, 2048 * 1000 / (8192 - 64));
+    machine_down(&rig);
 }
 
 static void compaction_closes_holes(void **state) {
@@ -446,9 +461,13 @@ static void paging_moves_less(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fits_choose_their_holes), cmocka_unit_test(compaction_closes_holes),
-        cmocka_unit_test(sizes_and_arguments),     cmocka_unit_test(every_byte_is_remembered),
-        cmocka_unit_test(bad_disks_are_caught),    cmocka_unit_test(paging_moves_less),
+        cmocka_unit_test(fits_choose_their_holes),
+        cmocka_unit_test(compaction_closes_holes),
+        cmocka_unit_test(sizes_and_arguments),
+        cmocka_unit_test(every_byte_is_remembered),
+        cmocka_unit_test(bad_disks_are_caught),
+        cmocka_unit_test(paging_moves_less),
+        cmocka_unit_test(large_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -566,6 +566,38 @@ static void growth_without_memory(void **state) {
     teardown(&f);
 }
 
+/* A device is asked whether it grew when an eighth of the area is left, and not before. */
+static void grows_at_an_eighth(void **state) {
+    (void)state;
+    enum { STEP = 64 };
+    static struct quire_anon slots[3 * STEP];
+    struct fixture f = {0};
+    struct quire_soft_config machine = {.ram_bytes = 4 * RIG_MIB,
+                                        .swap_bytes = {STEP * RIG_PAGE},
+                                        .swap_step_bytes = {STEP * RIG_PAGE},
+                                        .swap_max_bytes = {40 * RIG_MIB},
+                                        .seed = 1};
+    assert_int_equal(quire_soft_create(&machine, &f.rig.machine), QUIRE_OK);
+    struct quire_config config = {.machine = f.rig.machine};
+    assert_int_equal(quire_create(&config, &f.rig.q), QUIRE_OK);
+    assert_int_equal(quire_swapon(f.rig.q, 0, 1), QUIRE_OK);
+    f.page = quire_page_alloc(f.rig.q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+    f.words = quire_page_window(f.rig.q, f.page);
+    const struct swap_area *area = &f.rig.q->swap->areas[0];
+    unsigned grown = 0;
+    for (unsigned n = 0; n < 3 * STEP; n++) {
+        uint64_t before = area->npages;
+        bool due = area->free <= before / 8;
+        slots[n] = out(&f, n);
+        assert_int_equal(area->npages > before, due);
+        grown += due;
+    }
+    assert_int_equal(grown, 3);
+    for (unsigned n = 0; n < 3 * STEP; n++)
+        quire_swap_release(f.rig.q, &slots[n]);
+    teardown(&f);
+}
+
 /* Neighbours in one request: those asked for and no more; a guess that is wrong is no error. */
 static void runs_of_pages(void **state) {
     (void)state;
@@ -660,6 +692,7 @@ int main(void) {
         cmocka_unit_test(runs_of_pages),
         cmocka_unit_test(where_and_how_full),
         cmocka_unit_test(growth_without_memory),
+        cmocka_unit_test(grows_at_an_eighth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

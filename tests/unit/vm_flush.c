@@ -95,6 +95,37 @@ static void the_limit(void **state) {
     vm_close(&f);
 }
 
+/* A page that gets dirty again behind the flusher waits until the other files had their turn. */
+static void behind_the_flusher(void **state) {
+    (void)state;
+    static struct vm_file files[3];
+    static const unsigned npages[3] = {40, VM_FILE_PAGES, VM_FILE_PAGES};
+    struct quire_object *objects[3];
+    uint64_t va[3];
+    struct vm_fixture f = vm_open(8 * MIB, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        objects[i] = vm_file_object(f.q, &files[i], npages[i] * PAGE);
+        va[i] = vm_map(f.space, npages[i], RW, QUIRE_MAP_SHARED, objects[i], 0);
+        dirty(f.space, va[i], npages[i], 1);
+    }
+    pass(&f, 31 * SECOND);
+    quire_tick(f.q); /* 64 pages */
+    assert_int_equal(files[0].writes, 40);
+    assert_int_equal(files[1].writes, 24);
+    assert_int_equal(quire_fault(f.space, quire_va(va[1]), QUIRE_ACCESS_WRITE), QUIRE_OK);
+    quire_tick(f.q);
+    assert_int_equal(files[1].writes, 64);
+    assert_int_equal(files[2].writes, 24);
+    quire_tick(f.q);
+    assert_int_equal(files[1].writes, 65);
+    assert_int_equal(files[2].writes, 64);
+    assert_int_equal(quire_vm_dirty(f.q), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        quire_object_unref(objects[i]);
+    }
+    vm_close(&f);
+}
+
 static void a_broken_file(void **state) {
     (void)state;
     static struct vm_file bad, good;
@@ -127,9 +158,8 @@ static void a_broken_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_age),
-        cmocka_unit_test(by_number),
-        cmocka_unit_test(the_limit),
+        cmocka_unit_test(by_age),        cmocka_unit_test(by_number),
+        cmocka_unit_test(the_limit),     cmocka_unit_test(behind_the_flusher),
         cmocka_unit_test(a_broken_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
