@@ -68,6 +68,15 @@ static void tables_are_demand(void **state) {
     struct quire_space_usage usage;
     quire_space_usage(f.space, &usage);
     assert_int_equal(quire_vm_peak_demand(f.q), usage.page_tables);
+    static struct vm_file file; /* and pages of files are, as long as they are mapped */
+    struct quire_object *object = vm_file_object(f.q, &file, 8 * PAGE);
+    uint64_t va = vm_map(f.space, 8, QUIRE_PROT_READ, QUIRE_MAP_SHARED, object, 0);
+    for (uint64_t i = 0; i < 8; i++) {
+        vm_read(f.space, va + i * PAGE);
+    }
+    quire_space_usage(f.space, &usage);
+    assert_int_equal(quire_vm_peak_demand(f.q), usage.page_tables + 8);
+    quire_object_unref(object);
     vm_close(&f);
 }
 
