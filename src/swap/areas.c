@@ -250,7 +250,7 @@ static void end_run(struct quire_swap *swap, unsigned index) {
     order_insert(swap, index);
 }
 
-/* Swap that grows: is the device larger than it was? Asked when less than an eighth is left, so
+/* Swap that grows: is the device larger than it was? Asked when an eighth is left or less, so
  * that the larger map is made while there is memory for it; when there is none, the next time. */
 static void grow_if_full(struct quire *q, struct swap_area *area) {
     const uint64_t most = (uint64_t)CHUNKS_MAX * CHUNK_SLOTS;
