@@ -8,7 +8,8 @@
 # all twelve: hours.
 #
 # Compressed RAM alone may be too little for what does not shrink: then the OOM killer says so, and
-# the combination counts as one that does not fit. Any other end, or other output, is a failure.
+# the combination counts as one that does not fit. It takes all processes then: python3's pool waits
+# for ever for a worker that was killed. Any other end, or other output, is a failure.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/programs.sh"
 ran=0 fitted_not=0 combinations=0
@@ -23,7 +24,7 @@ one() { # OF_PEAK POLICY SWAP
     [ $ram -ge 4194304 ] || ram=4194304
     case $3 in
     disk) swap='--swap 2G' ;;
-    compressed) swap='--swap 0 --zswap lz4:60 --overcommit 1' ;;
+    compressed) swap='--swap 0 --zswap lz4:60 --overcommit 1 --oom group' ;;
     both) swap='--swap 2G --zswap zstd:30' ;;
     esac
     run --ram $ram --policy "$2" $swap
