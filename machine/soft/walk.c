@@ -49,12 +49,12 @@ static void reach(struct quire_walk *walk, uint64_t physical) {
 /* Does a bank have the answer? Then that was the walk. */
 static bool ask_tlb(struct quire_pmap *pmap, uint64_t va, enum quire_access access,
                     struct quire_walk *walk) {
-    const struct tlb_entry *small = tlb_way(pmap->tlb, va, access);
     const struct tlb_large *large = tlb_large_slot(pmap->tlb, va);
     uint64_t bank = 0;
     uintptr_t addend = 0;
     if (access == QUIRE_ACCESS_EXEC)
         return false; /* fetches have the cache of decoded blocks: code.c */
+    const struct tlb_entry *small = tlb_way(pmap->tlb, va, access);
     bool write = access == QUIRE_ACCESS_WRITE;
     if (small) {
         bank = 1;

@@ -371,8 +371,7 @@ static void headers_are_respected(void **state) {
         quire_swap_release(q, &slots[i]);
     /* Nothing has touched the header. */
     quire_frame frame = quire_page_frame(q, f.page);
-    assert_int_equal(quire_mach_swap_read(f.rig.machine, 0, 0, &frame, 1),
-                     QUIRE_OK);
+    assert_int_equal(quire_mach_swap_read(f.rig.machine, 0, 0, &frame, 1), QUIRE_OK);
     assert_memory_equal(f.words, page, 4096);
     teardown(&f);
 }
@@ -518,12 +517,10 @@ static void two_chunks(void **state) {
     teardown(&f);
 }
 
-/* A device that grows: without memory for the longer map the area stays as it is, and grows when
- * there is some again. */
-static void growth_without_memory(void **state) {
-    (void)state;
-    enum { STEP = 64 };
-    static struct quire_anon slots[20 * STEP];
+/* Pages by which the device of the next two grows, and with which it begins. */
+#define STEP 64
+
+static struct fixture growing(void) {
     struct fixture f = {0};
     struct quire_soft_config machine = {.ram_bytes = 4 * RIG_MIB,
                                         .swap_bytes = {STEP * RIG_PAGE},
@@ -533,14 +530,23 @@ static void growth_without_memory(void **state) {
     assert_int_equal(quire_soft_create(&machine, &f.rig.machine), QUIRE_OK);
     struct quire_config config = {.machine = f.rig.machine};
     assert_int_equal(quire_create(&config, &f.rig.q), QUIRE_OK);
+    assert_int_equal(quire_swapon(f.rig.q, 0, 1), QUIRE_OK);
+    f.page = quire_page_alloc(f.rig.q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
+    f.words = quire_page_window(f.rig.q, f.page);
+    return f;
+}
+
+/* A device that grows: without memory for the longer map the area stays as it is, and grows when
+ * there is some again. */
+static void growth_without_memory(void **state) {
+    (void)state;
+    static struct quire_anon slots[20 * STEP];
+    struct fixture f = growing();
     struct quire *q = f.rig.q;
-    assert_int_equal(quire_swapon(q, 0, 1), QUIRE_OK);
-    f.page = quire_page_alloc(q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
-    f.words = quire_page_window(q, f.page);
     unsigned n = 0, refused = 0;
     for (unsigned round = 0; round < 10; round++) {
         quire_fail_every(q, round % 3 == 0 ? 1 : 2); /* all; the longer map; */
-        if (round % 3 == 2)                           /* or the new list: the map goes back */
+        if (round % 3 == 2)                          /* or the new list: the map goes back */
             quire_kfree(q, quire_kmalloc(q, 8));
         uint64_t total = quire_swap_total(q);
         struct quire_anon anon = owner(&f, n);
@@ -569,20 +575,8 @@ static void growth_without_memory(void **state) {
 /* A device is asked whether it grew when an eighth of the area is left, and not before. */
 static void grows_at_an_eighth(void **state) {
     (void)state;
-    enum { STEP = 64 };
     static struct quire_anon slots[3 * STEP];
-    struct fixture f = {0};
-    struct quire_soft_config machine = {.ram_bytes = 4 * RIG_MIB,
-                                        .swap_bytes = {STEP * RIG_PAGE},
-                                        .swap_step_bytes = {STEP * RIG_PAGE},
-                                        .swap_max_bytes = {40 * RIG_MIB},
-                                        .seed = 1};
-    assert_int_equal(quire_soft_create(&machine, &f.rig.machine), QUIRE_OK);
-    struct quire_config config = {.machine = f.rig.machine};
-    assert_int_equal(quire_create(&config, &f.rig.q), QUIRE_OK);
-    assert_int_equal(quire_swapon(f.rig.q, 0, 1), QUIRE_OK);
-    f.page = quire_page_alloc(f.rig.q, 0, QUIRE_USE_KERNEL, QUIRE_ALLOC_KERNEL);
-    f.words = quire_page_window(f.rig.q, f.page);
+    struct fixture f = growing();
     const struct swap_area *area = &f.rig.q->swap->areas[0];
     unsigned grown = 0;
     for (unsigned n = 0; n < 3 * STEP; n++) {
