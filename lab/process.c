@@ -63,7 +63,8 @@ struct lab_file *lab_file_find(struct lab_world *world, const char *name) {
 
 static enum quire_status make_object(struct lab_world *world, struct lab_file *file,
                                      bool shared_memory) {
-    static const struct quire_pager pager = {file_read, file_write, file_size, file_release};
+    static const struct quire_pager pager = {
+        .read = file_read, .write = file_write, .size = file_size, .release = file_release};
     if (shared_memory)
         return quire_object_create_shm(world->q, file->nbytes, &file->info, &file->object);
     file->bytes = malloc(file->nbytes + 1);

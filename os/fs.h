@@ -201,7 +201,7 @@ struct os_fs {
     unsigned nsignal_files;    /* of them signalfds and pidfds */
     unsigned in_flight;        /* references that lie in queues of sockets */
     uint16_t last_port;        /* given to a socket that had none */
-    struct os_object *objects; /* every mapped host file */
+    struct os_object *objects; /* host files that are mapped, or were a while ago */
     struct os_dates dates;     /* of host files that programs changed */
     struct os_lock *locks;     /* fcntl */
     struct os_pty *ptys;       /* that are open */
@@ -346,8 +346,11 @@ void os_dates_destroy(struct os_fs *fs);
 void os_object_after_read(struct os_file *file, uint64_t offset, void *bytes, size_t nbytes);
 void os_object_after_write(struct os_file *file, uint64_t offset, const void *bytes, size_t nbytes);
 void os_object_after_truncate(struct os *os, uint64_t device, uint64_t inode, uint64_t size);
-/* Write the dirty pages that mappings made of this file back: before the host reads it. */
-struct quire_object *os_object_of(struct os_fs *fs, uint64_t device, uint64_t inode);
+/* This file has lost a name, perhaps its last. */
+void os_object_after_unlink(struct os *os, uint64_t device, uint64_t inode);
+/* Write what mappings made dirty into the host's file. EIO. */
+int64_t os_object_store(struct os_file *file);
+void os_objects_destroy(struct os_fs *fs);
 
 /* ---- small things of one file that another uses ---------------------------------------------- */
 

@@ -137,6 +137,7 @@ void os_fs_destroy(struct os_fs *fs) {
     }
     free(fs->mounts);
     os_locks_destroy(fs);
+    os_objects_destroy(fs); /* stores what is dirty, which dates it */
     os_dates_destroy(fs);
     free(fs->bounce);
     free(fs);

@@ -146,6 +146,11 @@ OS_CALL(linkat) {
 
 /* ---- removing, moving ------------------------------------------------------------------------ */
 
+static void name_is_gone(struct os *os, const struct os_place *place) {
+    os_date_removed(os, place);
+    os_object_after_unlink(os, place->status.st_dev, place->status.st_ino);
+}
+
 OS_CALL(unlinkat) {
     if (args[2] & ~(uint64_t)OS_AT_REMOVEDIR)
         return -OS_EINVAL;
@@ -165,7 +170,7 @@ OS_CALL(unlinkat) {
     if (result == 0)
         result = host_result(unlinkat(place.parent_fd, place.name, directory ? AT_REMOVEDIR : 0));
     if (result == 0)
-        os_date_removed(task->os, &place);
+        name_is_gone(task->os, &place);
     os_place_done(&place);
     return result;
 }
@@ -192,7 +197,7 @@ static int64_t rename_places(struct os_task *task, const struct os_place *from,
     if (directory)
         os_cwd_renamed(task->os, from->path, to->path);
     if (os_place_exists(to) && !(flags & OS_RENAME_EXCHANGE))
-        os_date_removed(task->os, to);
+        name_is_gone(task->os, to);
     os_date_host(task->os, from->parent_fd, "", OS_DATE_CONTENT);
     os_date_host(task->os, to->parent_fd, "", OS_DATE_CONTENT);
     os_date_host(task->os, to->parent_fd, to->name, OS_DATE_CHANGED);

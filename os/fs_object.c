@@ -11,11 +11,20 @@
  * Linux does: then a `cat` of a large file would evict programs, and the numbers of a lab would
  * depend on it.
  *
+ * The pages stay when the last mapping goes, as they do in Linux's page cache: the next process
+ * that runs the same program finds them, if nobody wanted the frames in between.
+ *
+ *     mapped ──last mapping gone: stored──▶ kept ──too many others, unlinked, written to──▶ dropped
+ *        ▲                                    │
+ *        └────mapped again, still the same────┘
+ *
  * Invariants:
- *   I1  at most one object exists for a host (device, inode): two would let two mappings disagree.
- *   I2  the list does not own the quire_object: its pager's release takes the entry off the list,
- *       so an entry on the list always has a live quire_object.
+ *   I1  at most one object on the list for a host (device, inode), and every one that is mapped is
+ *       there: two would let two mappings disagree.
+ *   I2  the list holds a reference to each quire_object; who takes an entry off gives it up.
  *   I3  read_fd stays open as long as the object lives, whatever the program closes or unlinks.
+ *   I4  no page of a kept file is dirty, and one that has changed since is not mapped again: its
+ *       pages may be older than the file, and only a mapping looks at them.
  *
  * May fail: out of host memory or descriptors (ENOMEM, EMFILE); a failed pread is QUIRE_IO, which
  * the program sees as SIGBUS. Called by mmap and exec (os_file_object) and by fs_host.c.
@@ -29,13 +38,16 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+enum { KEPT_MAX = 64 }; /* files that nobody maps: each costs a descriptor of the host */
+
 struct os_object {
-    struct os_object *next;
+    struct os_object *next; /* the one asked for last is the first */
     struct os_fs *fs;
     uint64_t device, inode;
     struct quire_object *object;
     int read_fd, write_fd; /* write_fd -1: no open file with write access has been mapped */
     char *name;
+    struct stat seen; /* as the last mapping left it */
 };
 
 /* ---- the pager ------------------------------------------------------------------------------- */
@@ -97,16 +109,36 @@ static void object_free(struct os_object *object) {
 }
 
 static void pager_release(void *context) {
-    struct os_object *object = context;
-    struct os_object **link = &object->fs->objects;
-    while (*link && *link != object)
-        link = &(*link)->next;
-    if (*link)
-        *link = object->next; /* I2 */
-    object_free(object);
+    object_free(context);
 }
 
-static const struct quire_pager file_pager = {pager_read, pager_write, pager_size, pager_release};
+static void unlist(struct os_object *object) {
+    struct os_object **link = &object->fs->objects;
+    while (*link != object)
+        link = &(*link)->next;
+    *link = object->next;
+}
+
+static void drop(struct os_object *object) {
+    unlist(object);
+    quire_object_unref(object->object); /* I2 */
+}
+
+/* What can't be stored, the last reference tries once more, and says so. */
+static void pager_unmapped(void *context) {
+    struct os_object *object = context;
+    if (quire_object_sync(object->object) != QUIRE_OK || /* I4 */
+        fstat(object->read_fd, &object->seen) < 0 || object->seen.st_nlink == 0)
+        drop(object);
+}
+
+static const struct quire_pager file_pager = {
+    .read = pager_read,
+    .write = pager_write,
+    .size = pager_size,
+    .release = pager_release,
+    .unmapped = pager_unmapped,
+};
 
 /* ---- one object a file ----------------------------------------------------------------------- */
 
@@ -117,9 +149,33 @@ static struct os_object *find(struct os_fs *fs, uint64_t device, uint64_t inode)
     return NULL;
 }
 
-struct quire_object *os_object_of(struct os_fs *fs, uint64_t device, uint64_t inode) {
-    struct os_object *object = find(fs, device, inode);
-    return object ? object->object : NULL;
+static bool is_kept(const struct os_object *object) {
+    return !quire_object_is_mapped(object->object);
+}
+
+static bool same_time(struct timespec a, struct timespec b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* Somebody has written to the kept file, here or on the host, or it goes by another name now. I4 */
+static bool has_changed(const struct os_object *object, const struct os_file *file) {
+    struct stat now;
+    return fstat(object->read_fd, &now) < 0 || now.st_size != object->seen.st_size ||
+           !same_time(now.st_mtim, object->seen.st_mtim) ||
+           !same_time(now.st_ctim, object->seen.st_ctim) || strcmp(object->name, file->path) != 0;
+}
+
+static void drop_oldest(struct os_fs *fs) {
+    struct os_object *oldest = NULL;
+    unsigned kept = 0;
+    for (struct os_object *object = fs->objects; object; object = object->next) {
+        if (is_kept(object)) {
+            oldest = object;
+            kept++;
+        }
+    }
+    if (kept > KEPT_MAX)
+        drop(oldest);
 }
 
 /* A mapping may want to write later than the first one that only read. */
@@ -129,7 +185,7 @@ static void gain_write(struct os_object *object, struct os_file *file) {
         object->write_fd = fcntl(file->host_fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static int64_t make(struct os_file *file, struct quire_object **out) {
+static int64_t make(struct os_file *file, struct os_object **out) {
     struct os_fs *fs = os_fs(file->os);
     struct os_object *object = calloc(1, sizeof *object);
     if (!object)
@@ -150,19 +206,31 @@ static int64_t make(struct os_file *file, struct quire_object **out) {
         object_free(object);
         return -OS_ENOMEM;
     }
-    gain_write(object, file);
     object->next = fs->objects;
     fs->objects = object; /* I1 */
-    *out = object->object;
+    *out = object;
     return 0;
 }
 
 int64_t os_file_object(struct os_file *file, struct quire_object **out) {
     if ((file->mode & OS_S_IFMT) != OS_S_IFREG || file->host_fd < 0 || (file->flags & OS_O_PATH))
         return -OS_ENODEV;
-    struct os_object *object = find(os_fs(file->os), file->device, file->inode);
-    if (!object)
-        return make(file, out);
+    struct os_fs *fs = os_fs(file->os);
+    struct os_object *object = find(fs, file->device, file->inode);
+    if (object && is_kept(object) && has_changed(object, file)) {
+        drop(object);
+        object = NULL;
+    }
+    if (object) {
+        unlist(object);
+        object->next = fs->objects;
+        fs->objects = object;
+    } else {
+        int64_t result = make(file, &object);
+        if (result < 0)
+            return result;
+        drop_oldest(fs);
+    }
     gain_write(object, file);
     quire_object_ref(object->object);
     *out = object->object;
@@ -171,21 +239,45 @@ int64_t os_file_object(struct os_file *file, struct quire_object **out) {
 
 /* ---- reads and writes of a mapped file ------------------------------------------------------- */
 
+/* The object, if it is mapped. What is kept may go out of date instead: I4. */
+static struct os_object *mapped(struct os *os, uint64_t device, uint64_t inode) {
+    struct os_object *object = find(os_fs(os), device, inode);
+    return object && !is_kept(object) ? object : NULL;
+}
+
 void os_object_after_read(struct os_file *file, uint64_t offset, void *bytes, size_t nbytes) {
-    struct os_object *object = find(os_fs(file->os), file->device, file->inode);
+    struct os_object *object = mapped(file->os, file->device, file->inode);
     if (object)
         quire_object_overlay(object->object, offset, bytes, nbytes);
 }
 
 void os_object_after_write(struct os_file *file, uint64_t offset, const void *bytes,
                            size_t nbytes) {
-    struct os_object *object = find(os_fs(file->os), file->device, file->inode);
+    struct os_object *object = mapped(file->os, file->device, file->inode);
     if (object)
         quire_object_update(object->object, offset, bytes, nbytes);
 }
 
 void os_object_after_truncate(struct os *os, uint64_t device, uint64_t inode, uint64_t size) {
-    struct os_object *object = find(os_fs(os), device, inode);
+    struct os_object *object = mapped(os, device, inode);
     if (object)
         (void)quire_object_truncate(object->object, size); /* a file is never refused */
+}
+
+/* A kept file without a name is one that nobody can map again. */
+void os_object_after_unlink(struct os *os, uint64_t device, uint64_t inode) {
+    struct os_object *object = find(os_fs(os), device, inode);
+    struct stat status;
+    if (object && is_kept(object) && (fstat(object->read_fd, &status) < 0 || status.st_nlink == 0))
+        drop(object);
+}
+
+int64_t os_object_store(struct os_file *file) {
+    struct os_object *object = find(os_fs(file->os), file->device, file->inode);
+    return object && quire_object_sync(object->object) != QUIRE_OK ? -OS_EIO : 0;
+}
+
+void os_objects_destroy(struct os_fs *fs) {
+    while (fs->objects)
+        drop(fs->objects);
 }

@@ -93,24 +93,6 @@ OS_CALL(fallocate) {
     return 0;
 }
 
-/* Pages of the file that any program has mapped, into the host's file. */
-static int64_t write_mapped_back(const struct os_file *file) {
-    struct quire_object *object = os_object_of(os_fs(file->os), file->device, file->inode);
-    struct os_process *process = object ? os_process_first(file->os) : NULL;
-    for (; process; process = process->next) {
-        struct quire_region_info region = {.end = {0}};
-        while (process->space &&
-               quire_region_at_or_after(process->space, region.end, false, &region)) {
-            if (region.object != object || !(region.flags & QUIRE_MAP_SHARED))
-                continue;
-            if (quire_sync(process->space, region.start, region.end.value - region.start.value) !=
-                QUIRE_OK)
-                return -OS_EIO;
-        }
-    }
-    return 0;
-}
-
 static int64_t synced(struct os_task *task, int fd, bool data_only) {
     struct os_file *file = os_file_of(task->process, fd);
     if (!file || (file->flags & OS_O_PATH))
@@ -118,7 +100,7 @@ static int64_t synced(struct os_task *task, int fd, bool data_only) {
     uint32_t type = file->mode & OS_S_IFMT;
     if (file->host_fd < 0 || (type != OS_S_IFREG && type != OS_S_IFDIR))
         return -OS_EINVAL;
-    int64_t result = write_mapped_back(file);
+    int64_t result = os_object_store(file);
     if (result == 0 && (data_only ? fdatasync(file->host_fd) : fsync(file->host_fd)) < 0)
         result = os_host_error();
     return result;

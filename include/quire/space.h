@@ -228,6 +228,10 @@ struct quire_pager {
     uint64_t (*size)(void *context);
     /* The last reference is gone and all dirty pages were written. */
     void (*release)(void *context);
+    /* The last region that mapped it is gone, and others still hold references: the time to store
+     * what is dirty, or to let the object go. May be NULL; may call quire_object_sync, and
+     * quire_object_unref for a reference of its own. */
+    void (*unmapped)(void *context);
 };
 
 struct quire_object_info {
@@ -254,6 +258,11 @@ enum quire_status quire_sync_all(struct quire *q);
 void quire_object_ref(struct quire_object *object);
 /* Dropping the last reference writes dirty pages back and frees the cache. */
 void quire_object_unref(struct quire_object *object);
+/* Does any region map it? O(1). */
+bool quire_object_is_mapped(const struct quire_object *object);
+/* Write all its dirty pages back; shared memory has nowhere to go and is left as it is. QUIRE_IO:
+ * not all could be written, and those stay dirty. O(pages) if any is dirty, else O(1). */
+enum quire_status quire_object_sync(struct quire_object *object);
 const struct quire_object_info *quire_object_info(const struct quire_object *object);
 /* What of it is where: pages in RAM, those of them that must be written, pages on swap only, and by
  * how many regions it is mapped. O(pages + regions). */

@@ -123,17 +123,24 @@ bool quire_vm_flush_wanted(const struct quire *q) {
            quire_mach_now_ns(q->machine) >= q->vm->flush_after_ns;
 }
 
+enum quire_status quire_object_sync(struct quire_object *object) {
+    enum quire_status result = QUIRE_OK;
+    struct quire_page *page;
+    for (uint64_t i = 0; object->ndirty && (page = quire_radix_next(&object->pages, &i)); i++) {
+        enum quire_status status = quire_file_write_back(object, page);
+        result = result == QUIRE_OK ? status : result;
+    }
+    return result;
+}
+
 enum quire_status quire_sync_all(struct quire *q) {
     enum quire_status result = QUIRE_OK;
     struct quire_list *link = q->vm->dirty_objects.next;
     while (link != &q->vm->dirty_objects) {
         struct quire_object *object = QUIRE_CONTAINER(link, struct quire_object, dirty_link);
-        struct quire_page *page;
         link = link->next; /* the object leaves the queue with its last dirty page */
-        for (uint64_t i = 0; object->ndirty && (page = quire_radix_next(&object->pages, &i)); i++) {
-            enum quire_status status = quire_file_write_back(object, page);
-            result = result == QUIRE_OK ? status : result;
-        }
+        enum quire_status status = quire_object_sync(object);
+        result = result == QUIRE_OK ? status : result;
     }
     return result;
 }

@@ -61,6 +61,10 @@ void quire_object_ref(struct quire_object *object) {
     object->refs++;
 }
 
+bool quire_object_is_mapped(const struct quire_object *object) {
+    return !quire_list_empty(&object->regions);
+}
+
 /* The last reference to a file is gone: store what is dirty, drop the rest. */
 static void give_up_pages(struct quire_object *object) {
     struct quire *q = object->q;

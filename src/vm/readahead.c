@@ -24,8 +24,8 @@
  * The mark of a page that nobody has come for yet is in rmap.va, which means nothing while a page
  * is not mapped. Counted in swap_ra and swap_ra_hit. Called by fault.c and shm.c.
  */
-#include "vm/anon.h"
 #include "base/stall.h"
+#include "vm/anon.h"
 #include "vm/lock.h"
 #include "vm/space.h"
 

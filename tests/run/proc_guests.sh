@@ -24,7 +24,7 @@ run() { # WHAT EXPECTED OUTPUT COMMAND...
         fail "$what: status $status instead of $expected: $(tail -n 5 "$output" "$scratch/error")"
 }
 
-for name in fork signal memory vma shm ipc layout thread stack exec view timer event float; do
+for name in fork signal memory vma shm ipc layout thread stack exec view timer event float kept; do
     build $cross "$scratch/static" $name -static
     run "proc_$name, static" 0 "$scratch/static.out" -- "$scratch/static"
     run "proc_$name again" 0 "$scratch/again.out" -- "$scratch/static"
@@ -68,6 +68,21 @@ for seed in 1 2 ${QUIRE_FULL:+3 4 5 6 7 8 9 10}; do
     run "random calls, seed $seed" 0 "$scratch/out" --ram 8M --swap 8M --root "$scratch/calls" \
         -- /proc_calls $seed 200
 done
+
+# A file that nobody maps changes on the host: who maps it again sees what it is now.
+build $cross "$scratch/kept" kept -static
+mkfifo "$scratch/line"
+echo first >"$scratch/file"
+timeout 120 "$QUIRE" run --quiet -- "$scratch/kept" other "$scratch/file" \
+    <"$scratch/line" >"$scratch/out" 2>"$scratch/error" &
+exec 3>"$scratch/line"
+until grep -q first "$scratch/out"; do sleep 0.1; done
+echo later >"$scratch/file"
+echo go >&3
+exec 3>&-
+wait $! || fail "proc_kept other: status $?: $(cat "$scratch/out" "$scratch/error")"
+[ "$(sed -n 2p "$scratch/out")" = 'later later' ] ||
+    fail "a file changed by the host: $(cat "$scratch/out")"
 
 # How a program dies, and what is said of it.
 build $cross "$scratch/stack" stack -static

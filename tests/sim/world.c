@@ -133,7 +133,8 @@ static void file_release(void *context) {
     ((struct sim_file *)context)->released = true;
 }
 
-static const struct quire_pager pager = {file_read, file_write, file_size, file_release};
+static const struct quire_pager pager = {
+    .read = file_read, .write = file_write, .size = file_size, .release = file_release};
 
 /* Pages that could still have been taken from programs. A kill with more of them, room on healthy
  * devices for all of them, and no allocation failing on purpose, is a kill without need. */

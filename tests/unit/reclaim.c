@@ -232,7 +232,8 @@ static void file_release(void *context) {
     (void)context;
 }
 
-static const struct quire_pager pager = {file_read, file_write, file_size, file_release};
+static const struct quire_pager pager = {
+    .read = file_read, .write = file_write, .size = file_size, .release = file_release};
 static const struct quire_object_info file_info = {.name = "/data", .inode = 7};
 
 /* A shared file mapping larger than RAM, without any swap. */

@@ -164,7 +164,7 @@ static inline uint64_t vm_draw(uint64_t *random, uint64_t below) {
 struct vm_file {
     uint8_t bytes[VM_FILE_PAGES * QUIRE_PAGE_SIZE];
     uint64_t size;
-    unsigned reads, writes, releases;
+    unsigned reads, writes, releases, unmappings;
     bool broken; /* every operation answers QUIRE_IO */
 };
 
@@ -196,10 +196,17 @@ static void vm_file_release(void *context) {
     ((struct vm_file *)context)->releases++;
 }
 
+static void vm_file_unmapped(void *context) {
+    ((struct vm_file *)context)->unmappings++;
+}
+
 static inline struct quire_object *vm_file_object(struct quire *q, struct vm_file *file,
                                                   uint64_t size) {
-    static const struct quire_pager pager = {vm_file_read, vm_file_write, vm_file_size,
-                                             vm_file_release};
+    static const struct quire_pager pager = {.read = vm_file_read,
+                                             .write = vm_file_write,
+                                             .size = vm_file_size,
+                                             .release = vm_file_release,
+                                             .unmapped = vm_file_unmapped};
     static const struct quire_object_info info = {"/test/file", 42, 8, 1};
     struct quire_object *object;
     memset(file, 0, sizeof *file);

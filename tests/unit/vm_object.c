@@ -44,6 +44,49 @@ static void shared_and_private_mappings(void **state) {
     vm_close(&f);
 }
 
+/* Who holds a reference is told when nobody maps it, and finds the pages when it is mapped again.
+ */
+static void kept_between_mappings(void **state) {
+    (void)state;
+    struct vm_fixture f = vm_open(4 * MIB, 0);
+    struct quire_object *object = vm_file_object(f.q, &file, 10 * PAGE);
+    assert_false(quire_object_is_mapped(object));
+    uint64_t va = vm_map(f.space, 10, RW, QUIRE_MAP_SHARED, object, 0);
+    uint64_t too = vm_map(f.space, 10, QUIRE_PROT_READ, 0, object, 0);
+    assert_true(quire_object_is_mapped(object));
+    for (unsigned i = 0; i < 10; i++) {
+        vm_write(f.space, va + i * PAGE, (uint8_t)(i + 1));
+    }
+    assert_int_equal(quire_unmap(f.space, quire_va(va), 10 * PAGE), QUIRE_OK);
+    assert_int_equal(file.unmappings, 0); /* the other one is there */
+    assert_int_equal(quire_unmap(f.space, quire_va(too), 5 * PAGE), QUIRE_OK);
+    assert_int_equal(file.unmappings, 0); /* half of it */
+    assert_int_equal(quire_unmap(f.space, quire_va(too + 5 * PAGE), 5 * PAGE), QUIRE_OK);
+    assert_int_equal(file.unmappings, 1);
+    assert_false(quire_object_is_mapped(object));
+    assert_int_equal(file.writes, 0);
+    file.broken = true;
+    assert_int_equal(quire_object_sync(object), QUIRE_IO);
+    assert_int_equal(quire_vm_dirty(f.q), 10);
+    file.broken = false;
+    assert_int_equal(quire_object_sync(object), QUIRE_OK);
+    assert_int_equal(quire_vm_dirty(f.q), 0);
+    assert_int_equal(file.writes, 10);
+    assert_int_equal(quire_object_sync(object), QUIRE_OK); /* nothing to do */
+    assert_int_equal(file.writes, 10);
+    quire_audit(f.q);
+    va = vm_map(f.space, 10, QUIRE_PROT_READ, QUIRE_MAP_SHARED, object, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(vm_read(f.space, va + i * PAGE), i + 1);
+    }
+    assert_int_equal(file.reads, 10); /* once each, when they were written */
+    quire_object_unref(object);       /* the mapping's is the last one now: nobody is told */
+    assert_int_equal(quire_unmap(f.space, quire_va(va), 10 * PAGE), QUIRE_OK);
+    assert_int_equal(file.unmappings, 1);
+    assert_int_equal(file.releases, 1);
+    vm_close(&f);
+}
+
 static void reclaim_writes_back(void **state) {
     (void)state;
     struct vm_fixture f = vm_open(4 * MIB, 0);
@@ -349,7 +392,7 @@ static void who_may_make_holes(void **state) {
 static void who_may_write(void **state) {
     (void)state;
     static const struct quire_object_info info = {"/test/ro", 1, 8, 1};
-    static const struct quire_pager read_only = {vm_file_read, NULL, vm_file_size, NULL};
+    static const struct quire_pager read_only = {.read = vm_file_read, .size = vm_file_size};
     struct vm_fixture f = vm_open(4 * MIB, 0);
     struct quire_object *object;
     quire_vaddr va = quire_va(0);
@@ -371,6 +414,7 @@ static void who_may_write(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_and_private_mappings),
+        cmocka_unit_test(kept_between_mappings),
         cmocka_unit_test(reclaim_writes_back),
         cmocka_unit_test(past_the_end_is_a_bus_error),
         cmocka_unit_test(truncation_reaches_all_mappings),
