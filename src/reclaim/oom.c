@@ -139,8 +139,8 @@ static void log_candidate(struct quire *q, unsigned number, const struct quire_s
     struct quire_space_usage usage;
     quire_space_usage(space, &usage);
     const uint64_t columns[] = {
-        usage.virtual_pages, usage.resident_anon + usage.resident_file + usage.resident_shmem,
-        usage.resident_anon, usage.resident_file,
+        usage.virtual_pages,  usage.resident_anon + usage.resident_file + usage.resident_shmem,
+        usage.resident_anon,  usage.resident_file,
         usage.resident_shmem, usage.page_tables,
         usage.swapped,
     };
@@ -191,6 +191,7 @@ bool quire_reclaim_oom(struct quire *q) {
     say_why(worst, why);
     q->counters.oom_kill++;
     quire_trace(&q->trace, QUIRE_EVENT_OOM, (uint64_t)most, pages_of_all(q));
+    q->reclaim->spun = 0; /* a new beginning for those who stay */
     quire_vm_mark_killed(worst);
     quire_mach_oom_kill(q->machine, quire_space_owner(worst), why);
     if (still_there(q, worst)) { /* I1 */

@@ -19,6 +19,11 @@
  * ignored, the policy is not asked, and every page in a queue is offered to evict.c. If nothing is
  * freed then, there is nothing that could be.
  *
+ * I3. No run spins for ever: where anonymous pages cannot leave and the last few file pages come
+ * back as fast as they are taken, taking them is no progress. After 65,536 in a row they stay, and
+ * whoever needs memory goes on to oom.c. (Linux goes on taking them; its users install daemons that
+ * kill in time, earlyoom or systemd-oomd.)
+ *
  * A request that only low zones can serve (a device's, the kernel's where there is HIGHMEM) is not
  * helped by pages elsewhere. Linux walks the same lists for it and skips what lies too high: past
  * all of memory for a page of the lowest 16 MiB. Here the frames of those zones are walked instead,
@@ -39,6 +44,9 @@
 #define PRIORITY_SLABS 6
 #define SLAB_OBJECTS   1024
 #define SHARE_ONE      1024 /* fixed-point one of the anonymous share */
+/* File pages that hardly any program can do without, and how often in a row they may be taken. */
+#define FILES_LAST 16
+#define SPUN_MAX   65536
 
 struct scan {
     struct quire *q;
@@ -50,21 +58,34 @@ struct scan {
 
 /* ---- one page -------------------------------------------------------------------------------- */
 
+static bool is_last_file(struct quire *q) {
+    return quire_lru_aging(q, QUIRE_LRU_FILE)->npages < FILES_LAST;
+}
+
+static void note_freed(struct quire *q, bool swapped) {
+    bool spins = !swapped && is_last_file(q);
+    q->reclaim->spun = spins ? q->reclaim->spun + 1 : 0;
+    ++*(swapped ? &q->counters.pgsteal_anon : &q->counters.pgsteal_file);
+}
+
 /* True: it is free now. False: it stays where it is. */
 static bool try_page(struct scan *scan, struct quire_page *page) {
     struct quire *q = scan->q;
     if (!quire_vm_reclaimable(q, page)) {
         return false;
     }
-    if (scan->no_slots && page_is_swapped(page) && (page->flags & QUIRE_PAGE_DIRTY)) {
+    bool swapped = page_is_swapped(page);
+    if (scan->no_slots && swapped && (page->flags & QUIRE_PAGE_DIRTY)) {
         return false;
     }
-    bool swapped = page_is_swapped(page);
+    if (!swapped && q->reclaim->spun >= SPUN_MAX && is_last_file(q)) { /* I3 */
+        return false;
+    }
     enum evict_result result = quire_evict(q, page);
     scan->no_slots |= result == EVICT_NO_SLOT;
     if (result == EVICT_FREED) {
         scan->freed++;
-        ++*(swapped ? &q->counters.pgsteal_anon : &q->counters.pgsteal_file);
+        note_freed(q, swapped);
     }
     return result == EVICT_FREED;
 }

@@ -29,6 +29,7 @@ struct quire_reclaim {
     unsigned swappiness; /* 0 to 200 */
     bool background;     /* kswapd is at work: free fell below low and has not reached high */
     unsigned failures;   /* kswapd's batches in a row that freed nothing */
+    uint32_t spun;       /* scan.c: of the last file pages, taken in a row */
     struct reclaim_psi psi;
     void *policy_state[2]; /* of the policy, for each kind of pages; NULL: it has none */
 };

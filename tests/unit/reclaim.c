@@ -274,7 +274,6 @@ static void files_need_no_swap(void **state) {
     rig_down(&rig);
 }
 
-/* Text that runs all the time stays, although anonymous memory is thrashing around it. */
 /* What a file does not take when its last reference goes is lost, and the operator is told. */
 static enum quire_status refuse(void *context, uint64_t offset, const void *frame) {
     (void)context, (void)offset, (void)frame;
@@ -309,22 +308,28 @@ static void lost_at_the_end(void **state) {
     }
 }
 
+static quire_vaddr map_text(struct rig *rig, struct file *file, uint64_t npages) {
+    struct quire_object *object;
+    quire_vaddr text = quire_va(0);
+    assert_int_equal(quire_object_create_file(rig->q, &pager, file, &file_info, &object), QUIRE_OK);
+    assert_int_equal(quire_map(rig->spaces[0], &text, npages * RIG_PAGE,
+                               QUIRE_PROT_READ | QUIRE_PROT_EXEC, 0, object, 0),
+                     QUIRE_OK);
+    quire_object_unref(object);
+    return text;
+}
+
+/* Text that runs all the time stays, although anonymous memory is thrashing around it. */
 static void text_stays(void **state) {
     (void)state;
     struct rig rig;
     static uint64_t stamps[FILE_PAGES];
     memset(stamps, 0, sizeof stamps);
     struct file file = {.stamps = stamps};
-    struct quire_object *object;
     const uint64_t text_pages = 128;
     rig_up(&rig, RAM, 5 * RAM);
     rig_space(&rig, 0);
-    assert_int_equal(quire_object_create_file(rig.q, &pager, &file, &file_info, &object), QUIRE_OK);
-    quire_vaddr text = quire_va(0);
-    assert_int_equal(quire_map(rig.spaces[0], &text, text_pages * RIG_PAGE,
-                               QUIRE_PROT_READ | QUIRE_PROT_EXEC, 0, object, 0),
-                     QUIRE_OK);
-    quire_object_unref(object);
+    quire_vaddr text = map_text(&rig, &file, text_pages);
     uint64_t va = rig_map(&rig, 0, PAGES * RIG_PAGE, RIG_RW, 0), seed = 8, reads = 0;
     const unsigned turns = 400, settled = 40;
     for (unsigned turn = 0; turn < turns; turn++) {
@@ -342,6 +347,39 @@ static void text_stays(void **state) {
     reads = file.reads - reads;
     assert_true(reads * 50 < (turns - settled) * text_pages);
     rig_down(&rig);
+}
+
+/* Memory full of what cannot leave, but for `left` frames: does a program whose text is twice that
+ * go on for ever, or is it killed? */
+static bool goes_on_with(uint64_t left) {
+    struct rig rig;
+    static uint64_t stamps[FILE_PAGES];
+    struct file file = {.stamps = stamps};
+    rig_up(&rig, RAM, 0);
+    rig_space(&rig, 0);
+    quire_vaddr text = map_text(&rig, &file, 2 * left);
+    uint64_t va = rig_map(&rig, 0, PAGES * RIG_PAGE, RIG_RW, 0), n = 0;
+    struct quire_usage usage = rig_usage(&rig);
+    for (; rig_usage(&rig).free > usage.watermark_min + left; n++)
+        rig_fill(&rig, 0, va + n * RIG_PAGE, 1, 0);
+    for (uint64_t i = 0; i < 200000 && rig.kills == 0; i++) {
+        uint64_t value;
+        rig_load(&rig, 0, text.value + i % (2 * left) * RIG_PAGE, &value);
+        if (quire_wants_tick(rig.q))
+            quire_tick(rig.q);
+    }
+    quire_audit(rig.q);
+    assert_true(file.reads > 65536); /* neither gave up early */
+    bool alive = rig.kills == 0;
+    rig_down(&rig);
+    return alive;
+}
+
+/* Reading the same few pages again and again is no progress; many pages may be a long file. */
+static void spinning_ends(void **state) {
+    (void)state;
+    assert_false(goes_on_with(8));
+    assert_true(goes_on_with(200));
 }
 
 /* Every nth allocation fails: slower, never wrong. A fault makes up to a dozen allocations and
@@ -382,12 +420,13 @@ static void deterministic(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(four_times_ram),      cmocka_unit_test(what_is_used_stays),
-        cmocka_unit_test(kswapd_works_ahead),  cmocka_unit_test(full_swap),
-        cmocka_unit_test(kswapd_goes_on),      cmocka_unit_test(copies_may_go),
-        cmocka_unit_test(failing_disk),        cmocka_unit_test(files_need_no_swap),
-        cmocka_unit_test(lost_at_the_end),     cmocka_unit_test(text_stays),
-        cmocka_unit_test(failing_allocations), cmocka_unit_test(deterministic),
+        cmocka_unit_test(four_times_ram),     cmocka_unit_test(what_is_used_stays),
+        cmocka_unit_test(kswapd_works_ahead), cmocka_unit_test(full_swap),
+        cmocka_unit_test(kswapd_goes_on),     cmocka_unit_test(copies_may_go),
+        cmocka_unit_test(failing_disk),       cmocka_unit_test(files_need_no_swap),
+        cmocka_unit_test(lost_at_the_end),    cmocka_unit_test(text_stays),
+        cmocka_unit_test(spinning_ends),      cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
