@@ -47,14 +47,45 @@ struct os_object {
     struct quire_object *object;
     int read_fd, write_fd; /* write_fd -1: no open file with write access has been mapped */
     char *name;
-    struct stat seen; /* as the last mapping left it */
+    struct stat seen;    /* as the last mapping left it */
+    uint8_t *read;       /* a bit a page: it has been read before */
+    uint64_t read_bytes; /* of the bits */
+    uint64_t next_index; /* after the page that was read last */
 };
 
 /* ---- the pager ------------------------------------------------------------------------------- */
 
+/* Notes that the page was read, and says whether it was before. */
+static bool was_read(struct os_object *object, uint64_t index) {
+    enum { STEP = 512 };
+    uint64_t byte = index / 8;
+    if (byte >= object->read_bytes) {
+        uint64_t bytes = (byte / STEP + 1) * STEP;
+        uint8_t *read = realloc(object->read, bytes);
+        if (!read)
+            return false;
+        memset(read + object->read_bytes, 0, bytes - object->read_bytes);
+        object->read = read;
+        object->read_bytes = bytes;
+    }
+    bool before = object->read[byte] >> index % 8 & 1;
+    object->read[byte] |= (uint8_t)(1u << index % 8);
+    return before;
+}
+
+/* The first time, a page is taken to be in the host's cache, so that a run with RAM enough tells
+ * what the program does and not how its files were found. One that has had to leave is on the disk.
+ */
+static void take_time(struct os_object *object, uint64_t index) {
+    if (was_read(object, index))
+        quire_soft_file_read(os_machine(object->fs->os), index == object->next_index);
+    object->next_index = index + 1;
+}
+
 static enum quire_status pager_read(void *context, uint64_t offset, void *frame) {
     struct os_object *object = context;
     uint8_t *bytes = frame;
+    take_time(object, offset >> QUIRE_PAGE_SHIFT);
     size_t done = 0;
     while (done < QUIRE_PAGE_SIZE) {
         ssize_t got =
@@ -105,6 +136,7 @@ static void object_free(struct os_object *object) {
     if (object->write_fd >= 0)
         close(object->write_fd);
     free(object->name);
+    free(object->read);
     free(object);
 }
 

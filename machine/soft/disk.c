@@ -84,11 +84,12 @@ uint64_t quire_mach_swap_pages(struct quire_machine *machine, unsigned device) {
 }
 
 /* Some pages move in one request: see the picture. */
-static void take_time(struct quire_machine *machine, struct soft_disk *disk, unsigned npages) {
+static void take_time(struct quire_machine *machine, struct soft_disk *disk, unsigned npages,
+                      uint64_t latency_ns) {
     uint64_t now = machine->clock_ps / SOFT_PS_PER_NS; /* of the hart that asks */
     uint64_t start = disk->busy_until_ns > now ? disk->busy_until_ns : now;
     disk->busy_until_ns = start + npages * machine->config.disk_page_ns;
-    uint64_t done = disk->busy_until_ns + machine->config.disk_latency_ns;
+    uint64_t done = disk->busy_until_ns + latency_ns;
     if (machine->in_tick) {
         machine->counters.background_ns += done - start;
         return;
@@ -96,6 +97,10 @@ static void take_time(struct quire_machine *machine, struct soft_disk *disk, uns
     machine->counters.stall_ns += done - now;
     machine->harts[machine->hart].stall_ns += done - now;
     quire_soft_charge(machine, done - now);
+}
+
+void quire_soft_file_read(struct quire_machine *machine, bool next) {
+    take_time(machine, &machine->file_disk, 1, next ? 0 : machine->config.disk_latency_ns);
 }
 
 /* => a device that is there, and a run of its pages: I1 */
@@ -174,7 +179,7 @@ static void remember_old(struct soft_disk *disk, uint64_t slot) {
 
 /* An operation on some pages begins. True: it must fail. */
 static bool begin(struct quire_machine *machine, struct soft_disk *disk, unsigned npages) {
-    take_time(machine, disk, npages);
+    take_time(machine, disk, npages, machine->config.disk_latency_ns);
     if (disk->late.left == 1)
         settle_late(disk);
     else if (disk->late.left > 0)

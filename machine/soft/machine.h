@@ -126,6 +126,7 @@ struct quire_machine {
 
     /* ---- disk.c ---- */
     struct soft_disk disks[QUIRE_SOFT_SWAPS];
+    struct soft_disk file_disk; /* of the programs' files: its time only */
 
     /* ---- dma_disk.c ---- */
     struct soft_dma dma;

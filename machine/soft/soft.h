@@ -131,7 +131,7 @@ void quire_soft_hart(struct quire_machine *machine, unsigned hart);
 void quire_soft_work_until(struct quire_machine *machine, uint64_t ns);
 
 /* What a hart's own clock says, how much of that it had nothing to do, and how much it waited for
- * the swap disk, ns. */
+ * a disk, ns. */
 uint64_t quire_soft_hart_ns(const struct quire_machine *machine, unsigned hart);
 uint64_t quire_soft_hart_idle_ns(const struct quire_machine *machine, unsigned hart);
 uint64_t quire_soft_hart_stall_ns(const struct quire_machine *machine, unsigned hart);
@@ -148,6 +148,11 @@ void quire_soft_idle_until(struct quire_machine *machine, uint64_t ns);
 
 /* Charge kernel work to the clock of the hart at work, ns. */
 void quire_soft_charge(struct quire_machine *machine, uint64_t ns);
+
+/* A page comes from the disk that the programs' files lie on: a device like those for swap, with
+ * their times. The hart at work waits; if the page follows the one before (next), it was on its way
+ * already, and only the transfer takes time. What is read is the caller's to know. */
+void quire_soft_file_read(struct quire_machine *machine, bool next);
 
 /* quire_tick(q), if a millisecond has gone by since the last one or the manager wants it now. Disk
  * time in it is background time. Returns whether it ticked. Call it wherever the kernel runs. */

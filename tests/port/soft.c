@@ -72,6 +72,23 @@ static void waiting_is_charged(void **state) {
     quire_soft_destroy(machine);
 }
 
+/* Of the programs' files: the next page in the row was on its way already. */
+static void files_are_waited_for(void **state) {
+    (void)state;
+    struct quire_soft_config config = plain_config();
+    struct quire_machine *machine = make(&config);
+    quire_soft_file_read(machine, false);
+    assert_int_equal(quire_mach_now_ns(machine), LATENCY + PAGE_NS);
+    quire_soft_file_read(machine, true);
+    assert_int_equal(quire_mach_now_ns(machine), LATENCY + 2 * PAGE_NS);
+    struct quire_soft_counters counters;
+    quire_soft_counters(machine, &counters);
+    assert_int_equal(counters.stall_ns, LATENCY + 2 * PAGE_NS);
+    assert_int_equal(quire_soft_hart_stall_ns(machine, 0), LATENCY + 2 * PAGE_NS);
+    assert_int_equal(counters.disk_reads, 0); /* of swap */
+    quire_soft_destroy(machine);
+}
+
 static void ticks_come_each_millisecond_or_when_wanted(void **state) {
     (void)state;
     port_double_reset();
@@ -381,6 +398,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configurations_are_checked),
         cmocka_unit_test(waiting_is_charged),
+        cmocka_unit_test(files_are_waited_for),
         cmocka_unit_test(ticks_come_each_millisecond_or_when_wanted),
         cmocka_unit_test(disks_fail_as_told),
         cmocka_unit_test(disks_lie_as_told),

@@ -84,6 +84,16 @@ wait $! || fail "proc_kept other: status $?: $(cat "$scratch/out" "$scratch/erro
 [ "$(sed -n 2p "$scratch/out")" = 'later later' ] ||
     fail "a file changed by the host: $(cat "$scratch/out")"
 
+# A page of a file costs time when it is read again because it had to leave, and only then.
+for passes in 1 2; do
+    "$QUIRE" run --ram 6M --swap 0 -- "$scratch/kept" passes $passes \
+        >"$scratch/out" 2>"$scratch/log" ||
+        fail "proc_kept passes: $(cat "$scratch/out" "$scratch/log")"
+    grep -o '[0-9.]* s of it waiting' "$scratch/log"
+done >"$scratch/waits"
+awk '{ waited[NR] = $1 } END { exit !(NR == 2 && waited[1] == 0 && waited[2] > 0.1) }' \
+    "$scratch/waits" || fail "reading again: $(cat "$scratch/waits")"
+
 # How a program dies, and what is said of it.
 build $cross "$scratch/stack" stack -static
 for way in literal overflow; do

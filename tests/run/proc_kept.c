@@ -4,6 +4,8 @@
  *   proc_kept             all of it, in a directory of its own under /tmp
  *   proc_kept other FILE  map FILE, unmap it, say so, and wait for a line: somebody outside changes
  *                         it meanwhile; then print its first word, mapped again and read
+ *   proc_kept passes N    map a file of 8 MiB and touch each page, N times from the last to the
+ * first
  */
 #include "proc_test.h"
 
@@ -139,9 +141,20 @@ static int changed_outside(const char *name) {
     return report("proc_kept");
 }
 
+static int pass(int passes) {
+    enum { LARGE = 8 << 20 };
+    FILE *file = tmpfile();
+    EXPECT(file && ftruncate(fileno(file), LARGE) == 0);
+    volatile char *at = mmap(NULL, LARGE, PROT_READ, MAP_SHARED, fileno(file), 0);
+    for (int n = 0; n < passes; n++)
+        for (size_t i = LARGE; i > 0; i -= PAGE)
+            EXPECT(at[i - PAGE] == 0);
+    return report("proc_kept");
+}
+
 int main(int argc, char **argv) {
     if (argc == 3)
-        return changed_outside(argv[2]);
+        return strcmp(argv[1], "passes") == 0 ? pass(atoi(argv[2])) : changed_outside(argv[2]);
     char directory[] = "/tmp/keptXXXXXX";
     EXPECT(mkdtemp(directory) && chdir(directory) == 0);
     mapped_again();
