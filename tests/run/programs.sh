@@ -6,6 +6,8 @@
 #
 #   small_programs   with the packages of every test's tree (lib.sh); seconds
 #   all_programs     with $all_packages; minutes
+#   large_programs   with the same; each wants hundreds of megabytes, or makes thousands of files or
+#                    processes: hours
 #
 # Commands see a directory of the host, their own, as /w.
 
@@ -29,6 +31,26 @@ print([i * i for i in range(3)], sum(int(x) for x in l[::2]) )'
 all_packages='coreutils xz-utils zstd python3 sqlite3 perl lua5.4 git gcc libc6-dev make
     binutils busybox vim-tiny bc gawk openssl procps curl util-linux bsdutils bash grep sed
     findutils diffutils tar gzip psmisc ruby nodejs redis-server redis-tools'
+
+# A prime number of nodes and one more, each with three neighbours; from 1 all but the two ends are
+# reached.
+graph='
+import sys
+class Node:
+    def __init__(self, i): self.i, self.next, self.back = i, [], None
+prime = int(sys.argv[1])
+nodes = [Node(i) for i in range(prime + 1)]
+for n in nodes:
+    n.next = [nodes[n.i * k % prime] for k in (3, 7, 11)]
+    n.next[0].back = n
+seen, todo = set(), [nodes[1]]
+del nodes, n
+while todo:
+    n = todo.pop()
+    if n.i not in seen:
+        seen.add(n.i)
+        todo += n.next
+print(len(seen), max(seen))'
 
 interpreters() {
     expect lua 500500 lua5.4 -e 'local s = 0 for i = 1, 1000 do s = s + i end print(s)'
@@ -54,21 +76,7 @@ c.execute("create table t(k text primary key, v integer)")
 c.executemany("insert into t values(?, ?)", [(k, v[0]) for k, v in d.items()])
 print(len(d), c.execute("select count(*), sum(v) from t").fetchall(),
       len(re.findall(r"\b[1-3]\d\d[02468]\b|\b7\d\d\b", " ".join(d))))'
-    expect 'a graph of objects' '59998 59998' python3 -c '
-class Node:
-    def __init__(self, i): self.i, self.next, self.back = i, [], None
-nodes = [Node(i) for i in range(60000)]
-for n in nodes:
-    n.next = [nodes[n.i * k % 59999] for k in (3, 7, 11)]
-    n.next[0].back = n
-seen, todo = set(), [nodes[1]]
-del nodes, n
-while todo:
-    n = todo.pop()
-    if n.i not in seen:
-        seen.add(n.i)
-        todo += n.next
-print(len(seen), max(seen))'
+    expect 'a graph of objects' '59998 59998' python3 -c "$graph" 59999
     expect ruby '[1, 4, 9] {"a":1} 2' ruby -e 'require "json"
 t = Thread.new { 1 + 1 }
 GC.stress = true; a = (1..3).map { |i| i * i }; GC.stress = false
@@ -172,9 +180,55 @@ all_programs() {
     builders
 }
 
-# The programs of this run, with their tree as $root: the small ones, or all with QUIRE_FULL=1.
+large_programs() {
+    network=0 inodes=0 ample=3G
+    expect 'sort of 300 MB with threads' '2974787671 318750000' sh -c '
+    head -c 225000000 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null |
+        base64 -w 16 >/w/in
+    sort --parallel=4 -S 2G /w/in | cksum'
+    expect 'sqlite3 with 300 MB' '1000000|200000000|0000000000000665|00000000ffffdfaf
+ok' sqlite3 :memory: 'create table t(k integer primary key, a text, b blob);
+    with recursive c(x) as (select 1 union all select x+1 from c where x<1000000)
+    insert into t select x, printf("%016x", x * 2654435761 % 4294967296), zeroblob(200) from c;
+    create index i on t(a);
+    select count(*), sum(length(b)), min(a), max(a) from t; pragma integrity_check;'
+    expect 'a graph of 500 MB' '1930042 1930042' python3 -c "$graph" 1930043
+    expect 'xz -9 -T2' same sh -c 'seq 1000000 |
+        head -c 4000000 >/w/s; xz -9 -T2 --block-size=2MiB -kf /w/s
+    xz -dc /w/s.xz | cmp - /w/s && echo same'
+    expect 'zstd -19 --long' same sh -c 'seq 1000000 |
+        head -c 4000000 >/w/s; zstd -19 --long -qf /w/s
+    zstd -dc --long /w/s.zst | cmp - /w/s && echo same'
+    inodes=1
+    expect 'git with 5,000 files' '5000 files, 2 commits, 0 loose' sh -c 'rm -rf /w/g
+    mkdir /w/g; cd /w/g; export HOME=/w
+    git init -q; git config user.email a@b; git config user.name x
+    for d in $(seq 1 50); do mkdir d$d
+        for i in $(seq 1 100); do echo $d $i >d$d/f$i; done; done; git add .; git commit -qm one
+    echo more >>d1/f1; git commit -qam two; git gc -q; git fsck 2>/dev/null
+    echo "$(git ls-files | wc -l) files, $(git log --oneline | wc -l) commits," \
+        "$(find .git/objects -path "*/??/*" | grep -vc -e pack -e info) loose"'
+    inodes=0
+    expect 'gcc, 50 files and make -j4' 1275 sh -c 'rm -rf /w/m; mkdir /w/m; cd /w/m
+    for i in $(seq 1 50); do
+        printf "%s\n" "#include <stdio.h>" "#include <stdlib.h>" "#include <string.h>" \
+            "int f$i(void) { char s[9]; snprintf(s, 9, \"%d\", $i); return atoi(s); }" >f$i.c
+        sum="$sum + f$i()" decl="$decl int f$i(void);" objects="$objects f$i.o"; done
+    printf "%s\n" "#include <stdio.h>" "$decl" \
+        "int main(void) { return printf(\"%d\n\", 0$sum) < 0; }" >main.c
+    printf "sum: main.o $objects\n\tcc -o sum *.o\n" >Makefile
+    make -s -j4 CFLAGS=-O2 && ./sum'
+    ample=1G
+}
+
+# The programs of this run, with their tree as $root: the small ones, or all with QUIRE_FULL=1; the
+# large ones with QUIRE_FULL=large.
 programs() {
-    if [ -n "${QUIRE_FULL:-}" ]; then
+    if [ "${QUIRE_FULL:-}" = large ]; then
+        test_packages=$all_packages
+        need_root many
+        large_programs
+    elif [ -n "${QUIRE_FULL:-}" ]; then
         test_packages=$all_packages
         need_root many
         small_programs

@@ -51,7 +51,7 @@ expect() { # WHAT OUTPUT COMMAND...
         done
         echo
     } >"$scratch/command"
-    run --ram 1G --swap 0 || fail "$what with ample RAM: $(tail -n 20 "$scratch/log")"
+    run --ram "${ample:-1G}" --swap 0 || fail "$what with ample RAM: $(tail -n 20 "$scratch/log")"
     same_output || fail "$what: wrong output with ample RAM"
     peak=$(peak_bytes "$scratch/log")
     [ "${peak:-0}" -gt 0 ] || fail "$what: no peak in the summary"
