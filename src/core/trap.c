@@ -47,7 +47,7 @@ bool quire_retry_nomem(struct quire *q, struct retry *retry) {
     retry->attempts++;
     quire_vm_charge_stall(q, retry->payer);
     /* Above min an allocation is refused only by a test (quire_fail_every): that passes. */
-    return freed > 0 || quire_page_shortfall_below(q, QUIRE_WMARK_MIN, zone) == 0;
+    return freed > 0 || quire_page_is_above_min(q, zone);
 }
 
 /* => space was valid before the kill. */

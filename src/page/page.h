@@ -147,6 +147,10 @@ uint64_t quire_page_shortfall(const struct quire *q, enum quire_watermark mark);
 uint64_t quire_page_shortfall_below(const struct quire *q, enum quire_watermark mark,
                                     unsigned highest);
 
+/* Has a zone up to `highest` a frame more than min for a program's request? O(zones), and as above
+ * near the mark. */
+bool quire_page_is_above_min(const struct quire *q, unsigned highest);
+
 /* The processor that works from now on: its lists are used. O(1). => cpu < ncpus of boot */
 void quire_page_set_cpu(struct quire *q, unsigned cpu);
 

@@ -245,6 +245,18 @@ uint64_t quire_page_shortfall(const struct quire *q, enum quire_watermark mark) 
     return quire_page_shortfall_below(q, mark, phys->top);
 }
 
+bool quire_page_is_above_min(const struct quire *q, unsigned highest) {
+    const struct quire_phys *phys = q->phys;
+    for (unsigned i = highest + 1; i-- > 0;) {
+        const struct quire_zone *zone = &phys->zones[i];
+        uint64_t min = zone->watermark[QUIRE_WMARK_MIN] + zone->protection[highest];
+        if (zone->managed && quire_zone_has(phys, zone, min + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- allocation ------------------------------------------------------------------------------ */
 
 /* The highest zone that may serve a request of this mode. */

@@ -156,13 +156,17 @@ static void nobody_may_be_killed(void **state) {
     assert_int_equal(rig.kills, 0);
     uint64_t value;
     assert_int_equal(rig_load(&rig, 0, va, &value), QUIRE_OK); /* it lives on */
+    uint64_t tries = quire_counters(rig.q)->allocstall;
+    assert_int_equal(rig_usage(&rig).free, rig_usage(&rig).watermark_min);
+    assert_int_equal(eat(&rig, 0, va, 2 * RAM / RIG_PAGE), QUIRE_BUS);
+    assert_int_equal(quire_counters(rig.q)->allocstall, tries + 1); /* in vain: once is enough */
     quire_frame frames[RAM / RIG_PAGE]; /* the kernel goes below what a program may have */
     unsigned nframes = 0;
     while (quire_frames_alloc(rig.q, 0, &frames[nframes]) == QUIRE_OK)
         nframes++;
-    uint64_t tries = quire_counters(rig.q)->allocstall;
+    tries = quire_counters(rig.q)->allocstall;
     assert_int_equal(eat(&rig, 0, va, 2 * RAM / RIG_PAGE), QUIRE_BUS);
-    assert_int_equal(quire_counters(rig.q)->allocstall, tries + 1); /* in vain: once is enough */
+    assert_int_equal(quire_counters(rig.q)->allocstall, tries + 1); /* so below min */
     while (nframes > 0)
         quire_frames_free(rig.q, frames[--nframes], 0);
     quire_audit(rig.q);
