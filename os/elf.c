@@ -7,15 +7,16 @@
  *      file     | headers |  text  |  data |  (nothing)
  *      memory             |  text  |  data | bss up to memory_bytes
  *                           ^ mapped from the file, page by page, on demand
- *                                    ^ the last page's rest is cleared; whole pages of bss are
- * anonymous
+ *                                    ^ the last page's rest is cleared
+ *                                      whole pages of bss are anonymous
  *
  * After os_elf_parse answered 0:
- * I1  segments ascend, and no two share a page.
- * I2  low <= va, va + memory_bytes <= high for each, and high - low fits the user addresses;
- * without position_independent also [low, high) lies in them. I3  offset + file_bytes <= size of
- * the file; file_bytes <= memory_bytes; offset and va are equal modulo the page. I4  the
- * interpreter's name ends with 0 and is not empty.
+ *   I1  segments ascend, and no two share a page.
+ *   I2  low <= va, va + memory_bytes <= high for each, and high - low fits the user addresses;
+ *       without position_independent also [low, high) lies in them.
+ *   I3  offset + file_bytes <= size of the file; file_bytes <= memory_bytes; offset and va are
+ *       equal modulo the page.
+ *   I4  the interpreter's name ends with 0 and is not empty.
  *
  * Every complaint is one line that names the file and says what would be right. ENOEXEC, ENOMEM,
  * EIO. Called by exec.c only. Audit: tests/run/proc_elf.c feeds it damaged files. The format:

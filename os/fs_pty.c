@@ -1,7 +1,6 @@
 /* fs_pty.c: pseudo-terminals: /dev/ptmx, /dev/pts/N, /dev/tty, and whose terminal one is.
  *
- *   script, tmux, a test  ── master ──[ line discipline: pty_line.c ]── slave ──  a shell and its
- * jobs
+ *   script, tmux, a test ── master ──[ line discipline: pty_line.c ]── slave ── a shell, its jobs
  *
  * A terminal belongs to a session, and one group of it is in the foreground: only that may read,
  * and gets the signals of ^C and ^Z. The pty knows both numbers; a process has no pointer to a

@@ -3,7 +3,7 @@
  *   signalfd   read takes pending signals of who reads, as rt_sigtimedwait does
  *   pidfd      ready to be read once the process has ended; a name that is never given again
  *   inotify    the host's: what happens to its files it tells itself, in order, when we make it
- * happen
+ *              happen
  *
  * I1  fs->nsignal_files is the number of open signalfds and pidfds: with none nothing is looked for
  *     when a signal is sent or a process ends.

@@ -5,8 +5,9 @@
  * there says so in his own struct os_task. Waking looks through all tasks, first come first served
  * by a ticket. (A hash of queues was rejected: there are tens of tasks, not thousands.)
  *
- *      FUTEX_WAIT: word == expected? ─▶ key, ticket, asleep ──▶ FUTEX_WAKE: lowest tickets of the
- * key no ─▶ EAGAIN                          ──▶ woken: the repeated call answers 0
+ *      FUTEX_WAIT: word == expected? ─┬─ yes ─▶ key, ticket, asleep
+ *                                     └─ no ──▶ EAGAIN
+ *      FUTEX_WAKE: the lowest tickets of the key ─▶ woken: the repeated call answers 0
  *
  * I1  futex_waiting is true only in a task whose call in progress is FUTEX_WAIT(_BITSET).
  * I2  Two tasks have equal keys exactly if they mean the same bytes of memory.

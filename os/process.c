@@ -8,8 +8,8 @@
  *             ├─ CLONE_VM:     a process in the same memory (vfork, posix_spawn): the parent sleeps
  *             └─ else:         a process with a copy-on-write copy of the memory (fork)
  *
- *      exit ─▶ tasks zombie ─▶ memory, files go ─▶ zombie process ─▶ wait4 ─▶ reaped ─▶ os_sweep
- * frees
+ *      exit ─▶ tasks zombie ─▶ memory, files go ─▶ zombie process ─▶ wait4 ─▶ reaped
+ *                                                                               └▶ os_sweep frees
  *
  * I1  A process that is not a zombie has at least one task that is not.
  * I2  Structures are freed by os_sweep only, between two calls: a pointer found during a call stays

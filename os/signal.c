@@ -6,19 +6,22 @@
  * was rejected: it needs memory that may not be there, and SIGKILL must never be lost.)
  *
  *      os_signal_process / os_signal_task / os_signal_force ─▶ pending, sleepers woken
- *                                                                │ before the task runs again
- *      os_signal_take ─┬─ ignored: dropped        ┌──────────────▼────────────┐
- *                      ├─ deadly: the process ends│ siginfo 128 │ ucontext 960 │ ◀─ new sp, below
- * the ├─ stop, continue          └───────────────────────────┘    old one or on the └─ handler: a
- * frame; ra = trampoline: li a7,139; ecall      alternate stack
+ *                       ┌──────── before the task runs again ──────┘
+ *                       ▼
+ *      os_signal_take ─┬─ ignored: dropped
+ *                      ├─ deadly: the process ends
+ *                      ├─ stop, continue
+ *                      └─ handler: a frame below the old sp, or on the alternate stack
+ *
+ *      new sp ─▶ │ siginfo 128 │ ucontext 960 │     ra = trampoline: li a7,139; ecall
  *
  * I1  SIGKILL and SIGSTOP are never masked, caught or ignored.
  * I2  A frame is at a multiple of 16, and rt_sigreturn believes nothing in it but register
- * contents. I3  A call that answered -EINTR still has its ecall's registers until os_signal_take
- * has decided whether it is made again (SA_RESTART, or no handler ran) or the program gets to see
- * EINTR.
+ *     contents.
+ * I3  A call that answered -EINTR still has its ecall's registers until os_signal_take has decided
+ *     whether it is made again (SA_RESTART, or no handler ran) or the program gets to see EINTR.
  * I4  A real-time signal is queued only while one of its number is pending for the same receiver,
- * so that the order of sending is: the pending one, then the queue.
+ *     so that the order of sending is: the pending one, then the queue.
  *
  * Failures: a frame that cannot be written is SIGSEGV, as on Linux. Called by sched.c before a task
  * runs. Audit: tests/run/proc_signal.c. Source: the generic rt_sigframe of riscv64 in abi.h.

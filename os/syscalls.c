@@ -7,8 +7,7 @@
  *      a7 ─▶ table ─▶ handler(task, a0..a5) ─┬─ value, -errno ─▶ a0, pc past the ecall
  *                                            ├─ OS_WAIT       ─▶ asleep, in_call stays
  *                                            ├─ -EINTR        ─▶ in_call stays; signals decide
- *                                            └─ OS_NO_RETURN  ─▶ registers are someone else's
- * business
+ *                                            └─ OS_NO_RETURN  ─▶ registers: someone else's
  *
  * I1  A task in user mode has in_call false.
  * I2  deadline_ns and progress belong to one call: they are reset at its first run only.

@@ -3,8 +3,8 @@
  * It owns no data: a child's state is in its struct os_process. Only processes are waited for; a
  * thread is joined through its clear_tid word (process.c).
  *
- *      child ends, stops, goes on ─▶ os_tell_parent ─▶ SIGCHLD, and whoever sleeps in wait looks
- * again wait4, waitid ─▶ first child by pid that matches and has news ─▶ status, usage; reaped
+ *      child ends, stops, goes on ─▶ os_tell_parent ─▶ SIGCHLD; who sleeps in wait looks again
+ *      wait4, waitid ─▶ first child by pid that matches and has news ─▶ status, usage; reaped
  *
  * I1  Each piece of news is given once (but with WNOWAIT): reaped, stop_unreported,
  *     continue_unreported.

@@ -8,8 +8,7 @@
  *
  *   heap block ->  | red zone: ZONE | the program's: NEW at first | red zone: ZONE |
  *                                   ^ block
- *   with guard=1   mapping of its own -> | ZONE ... | block, at the end | a page that nobody may
- * touch |
+ *   with guard=1   a mapping of its own:  | ZONE ... | block, at the end | a page of no rights |
  *
  * Locks: one mutex around all of it (check_enter). The thread that holds it may come back, from the
  * unwinder or from libdw, with requests of its own: `inside` sends these to a second heap, which is

@@ -21,8 +21,9 @@
  *       chunk before it.
  *   I2  No two free chunks are neighbours; the top counts as one.
  *   I3  Each free chunk but the top is on the list of its size, and nothing else is; a list's bit
- * is set when there is something on it. I4  Top has at least CHUNK_MIN bytes, so that it can always
- * be made a chunk. I5  From `fresh` to the end of the top all bytes are zeros.
+ *       is set when there is something on it.
+ *   I4  Top has at least CHUNK_MIN bytes, so that it can always be made a chunk.
+ *   I5  From `fresh` to the end of the top all bytes are zeros.
  *
  * Rejected: letting `before` lie in the chunk before when that is used, as dlmalloc and glibc do.
  * It saves 8 bytes a block, and costs that nothing can be checked at free: here a block that was

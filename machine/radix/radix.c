@@ -21,7 +21,7 @@
  *   I1  A valid entry without permissions points to a table that belongs to this tree alone.
  *   I2  Entries that are not valid are 0.
  *   I3  An entry with permissions is at a level that the format allows, its frame a multiple of
- * what it maps.
+ *       what it maps.
  *
  * What may fail: growing, when the stash holds too few frames. The port promises a stash with
  * enough of them, so the machine treats that as a broken invariant. Called by machine/soft/pmap.c.

@@ -1,7 +1,7 @@
 /* dma_disk.c: swap devices behind the DMA controller, and the driver's half of it.
  *
- *     out    RAM --(out of reach: the processor copies to a bounce buffer)--> DMA --> the disk's
- * page in     the disk's page --> DMA --(bounce buffer, copied on)--> RAM
+ *     out    RAM --(out of reach: the processor copies to a bounce buffer)--> DMA --> disk's page
+ *     in     disk's page --> DMA --(bounce buffer, copied on)--> RAM
  *
  * For each page the driver programs channel 2 over its ports, as for a PC's disk, the device raises
  * DREQ, bytes move cycle by cycle, and at EOP the device drops DREQ and interrupts; the driver
@@ -9,8 +9,11 @@
  * addresses that the controller can't put out: they go through a frame of the machine's own, as
  * Linux's swiotlb does.
  *
- * Invariants: I1 a transfer never crosses 64 KiB: a page is aligned. I2 the line IRQ is down
- * between transfers. What may fail: nothing here; disks do (disk.c). Called by disk.c.
+ * Invariants:
+ *   I1  a transfer never crosses 64 KiB: a page is aligned
+ *   I2  the line IRQ is down between transfers
+ *
+ * What may fail: nothing here; disks do (disk.c). Called by disk.c.
  */
 #include <stdlib.h>
 #include <string.h>

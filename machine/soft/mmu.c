@@ -22,7 +22,7 @@
  *   I1  A TLB entry, small or large, is filled from a valid leaf entry with A set; it lets stores
  *       pass only with W and D.
  *   I2  An access ends after RETRIES_MAX resolved faults: the manager promised that the access can
- * be tried again on QUIRE_OK, and mappings that vanish on purpose (inject.c) are not this one.
+ *       be tried again on QUIRE_OK, and mappings that vanish on purpose (inject.c) are others.
  *
  * What may fail: the access itself. Called by the processor, and by tests in its place.
  */

@@ -15,7 +15,8 @@
  *
  * Invariants:
  *   I1  a register repeats a valid entry whose accessed bit is set, and lets stores pass only if
- * the dirty bit is I2  a segment's page table is all zeros behind its length
+ *       the dirty bit is
+ *   I2  a segment's page table is all zeros behind its length
  *
  * What may fail: accesses. Called by labs and tests.
  */

@@ -4,8 +4,7 @@
  * thing taken from the boot memory, before there is an allocator.
  *
  *     memblock (on our stack) ─▶ struct quire ─▶ page/ ─▶ kmem/ ─▶ swap/ ─▶ vm/ ─▶ reclaim/
- *                                              frames   objects   each needs only what is left of
- * it
+ *                                                frames   objects  each needs only what is left
  *
  * I1. A room is brought up after all rooms that it calls, and taken down before them. When one
  *     fails, those before it are taken down and the machine's RAM is the machine's again: no trace

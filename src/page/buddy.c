@@ -20,8 +20,8 @@
  *
  * Invariants:
  *   I1  a free block's first frame is aligned to its size, tagged FREE, HEAD and with its order,
- * and in the set of that order and of the type of the page block that it lies in; the tags of its
- *       other frames are not HEAD
+ *       and in the set of that order and of the type of the page block that it lies in; the tags of
+ *       its other frames are not HEAD
  *   I2  two buddies of the same order are never both free blocks (they were merged), up to the
  *       highest order
  *   I3  bit k of nonempty is set exactly when free[k] has a block

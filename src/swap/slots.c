@@ -6,8 +6,8 @@
  *
  *     chunks ─▶ [ free 0 ][ free 17 ][ free 32768 ] …     a full chunk is skipped by its count
  *                          │
- *                          ▼ taken:   11111101 11111111 …   searched from the hint, a word at a
- * time spoiled: 00000100 00000000 …   a subset: a write there failed
+ *                          ▼ taken:   11111101 11111111 …   searched from the hint, by words
+ *                            spoiled: 00000100 00000000 …   a subset: a write there failed
  *
  * The search goes on where the last one ended: pages evicted one after the other lie one after the
  * other on the device, which is what a disk can do fast, and what read-ahead brings back in one

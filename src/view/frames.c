@@ -5,12 +5,11 @@
  * A picture has so many cells and no more, so here frames are counted by cell, and neighbours that
  * count the same are one line:
  *
- *     first 0 frames 8192 cell 2                 a cell is 2 frames; the first frame is 0
- *     6 reserved 2                               six cells of two reserved frames
- *     1 anon 1 free3 1                           one cell: a frame of a program, one of a free
- * block
+ *     first 0 frames 8192 cell 2                   a cell is 2 frames; the first frame is 0
+ *     6 reserved 2                                 six cells of two reserved frames
+ *     1 anon 1 free3 1                             one cell: a program's frame, one of a block
  *
- *     cell 4                                     a cell is 4 pages
+ *     cell 4                                       a cell is 4 pages
  *     00400000-00480000 2:4/0/0 1:1/0/2 29:0/0/0   cells:anonymous/of files/on swap
  *
  * free0 to free10 are blocks on the buddy lists, by order; cached is what processors' lists hold.

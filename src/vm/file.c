@@ -9,8 +9,9 @@
  *
  * Invariants:
  *   I1  a cached page has use FILE, owner the object, index its number, and its bytes are those of
- * the file, zeros beyond its end, but for what was written through shared mappings I2  a mapping
- * with write permission only if QUIRE_PAGE_DIRTY I3  object->ndirty and vm->dirty count dirty pages
+ *       the file, zeros beyond its end, but for what was written through shared mappings
+ *   I2  a mapping with write permission only if QUIRE_PAGE_DIRTY
+ *   I3  object->ndirty and vm->dirty count dirty pages
  *
  * What may fail: quire_file_get for memory or the pager, quire_file_write_back for the pager.
  * Called by fault.c, object.c, evict.c, change.c. Audited by audit.c.

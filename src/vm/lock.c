@@ -15,8 +15,9 @@
  *
  * Invariants:
  *   I1  QUIRE_PAGE_LOCKED exactly if a region with QUIRE_MAP_LOCKED has an rmap entry for the page,
- * or its anon is kept I2  such a page is on no LRU list; vm->mlocked counts them I3  space->locked
- * is the sum of its locked regions, in pages (VmLck)
+ *       or its anon is kept
+ *   I2  such a page is on no LRU list; vm->mlocked counts them
+ *   I3  space->locked is the sum of its locked regions, in pages (VmLck)
  *
  * Bringing the pages in is core/calls.c's: it may need reclaim. What may fail: taking records.
  * Called by core/calls.c, fault.c, rmap.c, shm.c, anon.c; audited by audit.c.

@@ -3,9 +3,9 @@
  * A region's pages come from two sparse arrays: the space's own anons, and behind them the object's
  * pages. Both are walked together, upwards, the own ones hiding the object's:
  *
- *     own      .  A  .  .  A  .           a place is told if the space maps a page there (the
- * reverse object   P  P  .  P  .  .           map knows), or if what it has there lies on swap told
- * P  A  .  P  A  .
+ *     own      .  A  .  .  A  .      a place is told if the space maps a page there (the
+ *     object   P  P  .  P  .  .      reverse map knows), or if what it has there lies on swap
+ *     told     P  A  .  P  A  .
  *
  * Changes nothing but the arrays' hints. Cannot fail. O(places), whatever the regions' sizes.
  */

@@ -11,8 +11,8 @@
  * Invariants:
  *   I1  nmaps entries are in the chain; the inline one is empty exactly if nmaps is 0
  *   I2  an entry (space, va) says: the truth of space at va is this page, and the machine may have
- * it mapped there. Where there is no entry the machine has no mapping of this page. (The machine
- *       may have forgotten a mapping that has an entry: law 1.)
+ *       it mapped there. Where there is no entry the machine has no mapping of this page. (The
+ *       machine may have forgotten a mapping that has an entry: law 1.)
  *   I3  one entry a place
  *   I4  space->resident and vm->mapped_file follow each entry
  *

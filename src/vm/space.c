@@ -17,7 +17,7 @@
  *   I2  stash_pages[i] is the page of stash.frames[i], use KERNEL, for i < stash.count <= depth
  *   I3  virtual_pages, data, stack, text and vm->committed are sums over the regions
  *   I4  peak_demand is the highest sum of quire_space_note_demand's parts ever seen by it; every
- * path that makes the sum larger calls it
+ *       path that makes the sum larger calls it
  *
  * What may fail: creation and boot. Audited by audit.c.
  */

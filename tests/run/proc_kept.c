@@ -4,8 +4,7 @@
  *   proc_kept             all of it, in a directory of its own under /tmp
  *   proc_kept other FILE  map FILE, unmap it, say so, and wait for a line: somebody outside changes
  *                         it meanwhile; then print its first word, mapped again and read
- *   proc_kept passes N    map a file of 8 MiB and touch each page, N times from the last to the
- * first
+ *   proc_kept passes N    map a file of 8 MiB and touch its pages, N times, from the last down
  */
 #include "proc_test.h"
 

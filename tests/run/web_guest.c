@@ -1,8 +1,11 @@
 /* web_guest.c: a program whose memory makes a picture, for the tests of the page.
  *
- *     says "ready"; then a letter a line from standard input, "done" after each: a: touch 2 MiB
- *     more; q: end. At the beginning: RAM is full, a third is on swap, in stripes; a child shares
- * it.
+ * It says "ready", then takes a letter a line from standard input and says "done" after each:
+ *
+ *     a   touch 2 MiB more
+ *     q   end
+ *
+ * At the beginning RAM is full, and a third is on swap, in stripes; a child shares it.
  */
 #include <stdio.h>
 #include <stdlib.h>

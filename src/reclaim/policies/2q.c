@@ -1,8 +1,9 @@
 /* 2q.c: 2Q, the full version: in, out, main.
  *
- *     new ──▶ [ in, a quarter ] oldest ──▶ evict, whatever was used: shadow  ("out", half of
- * memory) back while it is in "out" ─────────▶ [ main ] oldest ── used: round again └─ not used:
- * evict, forgotten
+ *     new ──▶ [ in, a quarter ] oldest ──▶ evict, used or not: shadow ("out", half of memory)
+ *
+ *     back while it is in "out" ─────────▶ [ main ] oldest ─┬─ used: round again
+ *                                                           └─ not used: evict, forgotten
  *
  * T. Johnson, D. Shasha, "2Q: A Low Overhead High Performance Buffer Management Replacement
  * Algorithm", VLDB 1994. Uses soon after the first one belong together with it and prove nothing: a

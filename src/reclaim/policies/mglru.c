@@ -1,8 +1,9 @@
 /* mglru.c: generations, after Linux's multi-gen LRU.
  *
- *     oldest generation               youngest
- *     [ p ]-[ p ]-[ p ]   [ p ]-[ p ]   [ p ]-[ p ]-[ p ] ◀── what comes, and what a look finds
- * used │ not used: evict    └── aging: those used go up ──▶
+ *     oldest generation                 youngest
+ *     [ p ]-[ p ]-[ p ]   [ p ]-[ p ]   [ p ]-[ p ]-[ p ] ◀─ what comes, and what a look finds used
+ *       │                     │
+ *       └─ not used: evict    └─ aging: those used go up ──▶
  *
  * mm/vmscan.c of Linux 6.x (lru_gen). Two generations at least are kept. When no more than two are
  * left a new youngest one is opened, and the pages of the one before it are looked at: those in use
