@@ -23,8 +23,8 @@
  *       there: two would let two mappings disagree.
  *   I2  the list holds a reference to each quire_object; who takes an entry off gives it up.
  *   I3  read_fd stays open as long as the object lives, whatever the program closes or unlinks.
- *   I4  no page of a kept file is dirty, and one that has changed since is not mapped again: its
- *       pages may be older than the file, and only a mapping looks at them.
+ *   I4  no page of a kept file is dirty. A program's write drops it, and one that the host has
+ *       changed since (its times say so) is not mapped again; reads look at the host's file alone.
  *
  * May fail: out of host memory or descriptors (ENOMEM, EMFILE); a failed pread is QUIRE_IO, which
  * the program sees as SIGBUS. Called by mmap and exec (os_file_object) and by fs_host.c.
@@ -189,7 +189,7 @@ static bool same_time(struct timespec a, struct timespec b) {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* Somebody has written to the kept file, here or on the host, or it goes by another name now. I4 */
+/* The host has changed the kept file, or it goes by another name now. I4 */
 static bool has_changed(const struct os_object *object, const struct os_file *file) {
     struct stat now;
     return fstat(object->read_fd, &now) < 0 || now.st_size != object->seen.st_size ||
@@ -271,27 +271,31 @@ int64_t os_file_object(struct os_file *file, struct quire_object **out) {
 
 /* ---- reads and writes of a mapped file ------------------------------------------------------- */
 
-/* The object, if it is mapped. What is kept may go out of date instead: I4. */
-static struct os_object *mapped(struct os *os, uint64_t device, uint64_t inode) {
-    struct os_object *object = find(os_fs(os), device, inode);
-    return object && !is_kept(object) ? object : NULL;
+void os_object_after_read(struct os_file *file, uint64_t offset, void *bytes, size_t nbytes) {
+    struct os_object *object = find(os_fs(file->os), file->device, file->inode);
+    if (object && !is_kept(object)) /* I4 */
+        quire_object_overlay(object->object, offset, bytes, nbytes);
 }
 
-void os_object_after_read(struct os_file *file, uint64_t offset, void *bytes, size_t nbytes) {
-    struct os_object *object = mapped(file->os, file->device, file->inode);
-    if (object)
-        quire_object_overlay(object->object, offset, bytes, nbytes);
+/* The file was changed: its object, if it has pages to be changed too. */
+static struct os_object *changed(struct os *os, uint64_t device, uint64_t inode) {
+    struct os_object *object = find(os_fs(os), device, inode);
+    if (object && is_kept(object)) { /* I4 */
+        drop(object);
+        return NULL;
+    }
+    return object;
 }
 
 void os_object_after_write(struct os_file *file, uint64_t offset, const void *bytes,
                            size_t nbytes) {
-    struct os_object *object = mapped(file->os, file->device, file->inode);
+    struct os_object *object = changed(file->os, file->device, file->inode);
     if (object)
         quire_object_update(object->object, offset, bytes, nbytes);
 }
 
 void os_object_after_truncate(struct os *os, uint64_t device, uint64_t inode, uint64_t size) {
-    struct os_object *object = mapped(os, device, inode);
+    struct os_object *object = changed(os, device, inode);
     if (object)
         (void)quire_object_truncate(object->object, size); /* a file is never refused */
 }
