@@ -156,12 +156,17 @@ static void drop(struct os_object *object) {
     quire_object_unref(object->object); /* I2 */
 }
 
-/* What can't be stored, the last reference tries once more, and says so. */
+/* What can't be stored, the last reference tries once more, and says so. A file that is open to be
+ * written could not be run on the host. */
 static void pager_unmapped(void *context) {
     struct os_object *object = context;
     if (quire_object_sync(object->object) != QUIRE_OK || /* I4 */
-        fstat(object->read_fd, &object->seen) < 0 || object->seen.st_nlink == 0)
+        fstat(object->read_fd, &object->seen) < 0 || object->seen.st_nlink == 0) {
         drop(object);
+    } else if (object->write_fd >= 0) {
+        close(object->write_fd);
+        object->write_fd = -1;
+    }
 }
 
 static const struct quire_pager file_pager = {
