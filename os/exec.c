@@ -121,10 +121,12 @@ static int64_t open_checked(struct os_process *process, const char *path, struct
         return complain(error, result, path, "permission denied (is it executable?)");
     if (result != 0)
         return complain(error, result, path, "cannot be opened");
-    if (os_file_is_executable(*file))
+    bool executable = os_file_is_executable(*file);
+    if (executable && !os_file_is_written(*file))
         return 0;
     os_file_release(*file);
-    return complain(error, -OS_EACCES, path, "is not an executable file (chmod +x?)");
+    return executable ? complain(error, -OS_ETXTBSY, path, "is still open to be written to")
+                      : complain(error, -OS_EACCES, path, "is not an executable file (chmod +x?)");
 }
 
 /* If line begins with #!, cut out the interpreter and its one argument (NULL if it has none).
@@ -251,6 +253,7 @@ static int64_t build(struct os *os, struct load *load, const char *filename,
         return result;
     quire_brk_start(space, quire_va(load->elf.high + bias));
     load->entry_va = load->elf.entry + bias;
+    os_file_identity(load->file, &load->memory->exe_device, &load->memory->exe_inode);
     if (load->loader) {
         result = map_image(load, load->loader, &load->loader_elf, 0, &loader_bias, error);
         if (result != 0)

@@ -402,8 +402,8 @@ static int64_t open_nameless(struct os *os, struct os_place *place, uint32_t fla
     return os_host_file(os, fd, place->path, flags & ~(uint32_t)OS_O_TMPFILE, out);
 }
 
-/* What open refuses by the type of what is there, before the host is asked. */
-static int64_t check_type(const struct os_place *place, uint32_t flags) {
+/* What open refuses because of what is there, before the host is asked. */
+static int64_t check_type(const struct os *os, const struct os_place *place, uint32_t flags) {
     uint32_t type = place->status.st_mode & OS_S_IFMT;
     bool writes = (flags & OS_O_ACCMODE) != OS_O_RDONLY;
     if ((flags & OS_O_CREAT) && (flags & OS_O_EXCL))
@@ -418,12 +418,15 @@ static int64_t check_type(const struct os_place *place, uint32_t flags) {
         return -OS_ENOTDIR;
     if (type == OS_S_IFSOCK || type == OS_S_IFCHR || type == OS_S_IFBLK)
         return -OS_ENXIO; /* devices are in our /dev; others of the host are not for programs */
+    if ((writes || (flags & OS_O_TRUNC)) &&
+        os_is_running(os, place->status.st_dev, place->status.st_ino))
+        return -OS_ETXTBSY;
     return 0;
 }
 
 static int64_t open_host(struct os *os, struct os_place *place, uint32_t flags,
                          struct os_file **out) {
-    int64_t result = check_type(place, flags);
+    int64_t result = check_type(os, place, flags);
     if (result < 0)
         return result;
     if (flags & OS_O_PATH) {

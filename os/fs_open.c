@@ -118,3 +118,16 @@ uint64_t os_file_size(struct os_file *file) {
 bool os_file_is_executable(const struct os_file *file) {
     return (file->mode & OS_S_IFMT) == OS_S_IFREG && (file->mode & 0111) != 0;
 }
+
+void os_file_identity(const struct os_file *file, uint64_t *device, uint64_t *inode) {
+    *device = file->device;
+    *inode = file->inode;
+}
+
+bool os_file_is_written(const struct os_file *file) {
+    for (const struct os_file *each = os_fs(file->os)->files; each; each = each->next)
+        if (each->inode == file->inode && each->device == file->device && each->host_fd >= 0 &&
+            os_file_writable(each))
+            return true;
+    return false;
+}

@@ -54,6 +54,8 @@ OS_CALL(truncate) {
         result = place.node.entry ? -OS_EACCES : -OS_EINVAL;
     else if (S_ISDIR(place.status.st_mode))
         result = -OS_EISDIR;
+    else if (os_is_running(task->os, place.status.st_dev, place.status.st_ino))
+        result = -OS_ETXTBSY;
     else if (!may_grow(task, (uint64_t)place.status.st_size, args[1]))
         result = os_size_refused(task);
     else if (truncate(os_host_link(place.fd, link), (off_t)args[1]) < 0)

@@ -222,6 +222,12 @@ int64_t os_file_pread(struct os_file *file, void *to, size_t nbytes, uint64_t of
 uint64_t os_file_size(struct os_file *file);
 const char *os_file_path(const struct os_file *file);   /* as the program sees it */
 bool os_file_is_executable(const struct os_file *file); /* a regular file with an x bit */
+/* Has any process the same file open to be written to? Then it is not run (ETXTBSY). */
+bool os_file_is_written(const struct os_file *file);
+/* What the host calls the file; and is that the program of any process? Then it is not opened to be
+ * written to, nor cut (ETXTBSY). */
+void os_file_identity(const struct os_file *file, uint64_t *device, uint64_t *inode);
+bool os_is_running(const struct os *os, uint64_t device, uint64_t inode);
 /* The memory object of a file for mmap, with a reference for the caller. -ENODEV if it can't be
  * mapped. The same host file gives the same object as long as anyone uses it. */
 int64_t os_file_object(struct os_file *file, struct quire_object **out);

@@ -93,7 +93,18 @@ struct os_memory *os_memory_fork(struct os *os, struct os_memory *parent) {
     }
     memory->users = 1;
     memory->trampoline_va = parent->trampoline_va;
+    memory->exe_device = parent->exe_device;
+    memory->exe_inode = parent->exe_inode;
     return memory;
+}
+
+bool os_is_running(const struct os *os, uint64_t device, uint64_t inode) {
+    for (const struct os_process *each = os->processes; each; each = each->next) {
+        const struct os_memory *memory = each->memory;
+        if (memory && memory->exe_inode == inode && memory->exe_device == device)
+            return true;
+    }
+    return false;
 }
 
 void os_memory_release(struct os_memory *memory) {

@@ -66,6 +66,23 @@ static void errors(const char *self) {
     EXPECT(try(self, good, none) == 1000 + 100);
 }
 
+/* A file is written to, or run, but not both. */
+static void busy(const char *self) {
+    char *argv[] = {"x", "script", "two", NULL}, *none[] = {NULL};
+    static char bytes[4 << 20];
+    int fd = open(self, O_RDONLY);
+    ssize_t nbytes = read(fd, bytes, sizeof bytes);
+    EXPECT(nbytes > 0 && (size_t)nbytes < sizeof bytes && close(fd) == 0);
+    write_file("own", bytes, (size_t)nbytes, 0755);
+    fd = open(in("own"), O_WRONLY | O_APPEND);
+    EXPECT(try(in("own"), argv, none) == ETXTBSY);
+    EXPECT(close(fd) == 0 && try(in("own"), argv, none) == 1000 + 3);
+    EXPECT(open(self, O_WRONLY) == -1 && errno == ETXTBSY);
+    EXPECT(open(self, O_RDONLY | O_TRUNC) == -1 && errno == ETXTBSY);
+    EXPECT(truncate(self, 1) == -1 && errno == ETXTBSY);
+    EXPECT(chmod(self, 0755) == 0); /* only its bytes are kept */
+}
+
 static void scripts(const char *self) {
     char text[256], *argv[] = {"x", "two", NULL}, *none[] = {NULL};
     int length = snprintf(text, sizeof text, "#! %s  script  \nrest\n", self);
@@ -126,12 +143,13 @@ int main(int argc, char **argv) {
     EXPECT(mkdtemp(directory) != NULL);
     EXPECT(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     errors(self);
+    busy(self);
     scripts(self);
     survivors(self);
     char command[160];
     snprintf(command, sizeof command, "%s", directory);
     const char *names[] = {"text", "plain", "short",  "empty", "noname",
-                           "gone", "one",   "nested", "loop"};
+                           "gone", "one",   "nested", "loop",  "own"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unlink(in(names[i]));
     EXPECT(rmdir(directory) == 0);
