@@ -289,6 +289,7 @@ const struct sim_step sim_steps[] = {
     ROW(keep, 2, 3),
     ROW(incore, 3, 6),
     ROW(sync_all, 0, 1),
+    ROW(sync_object, 1, 3),
     {"tick", 1, 20, draw_tick, act_tick},
     {"usage", 0, 6, draw_nothing, act_usage},
     {"audit", 0, 0, draw_nothing, act_audit},

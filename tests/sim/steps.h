@@ -90,6 +90,7 @@ SIM_STEP(reopen);
 SIM_STEP(keep);
 SIM_STEP(incore);
 SIM_STEP(sync_all);
+SIM_STEP(sync_object);
 SIM_STEP(kernel);
 SIM_STEP(resize);
 SIM_STEP(cache);

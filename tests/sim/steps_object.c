@@ -47,6 +47,21 @@ void sim_act_sync_all(struct sim *sim, const int *a) {
     }
 }
 
+/* One file, or shared memory, which has nowhere to go. */
+void sim_draw_sync_object(struct sim *sim, int *a) {
+    a[0] = (int)sim_pick(sim, MODEL_OBJECTS);
+}
+
+void sim_act_sync_object(struct sim *sim, const int *a) {
+    if ((unsigned)a[0] >= MODEL_OBJECTS || !sim->objects[a[0]])
+        return;
+    enum quire_status got = quire_object_sync(sim->objects[a[0]]);
+    if ((got == QUIRE_IO && sim->lossy) || !sim_did(sim, "sync_object", got, QUIRE_OK))
+        return;
+    if (a[0] < MODEL_FILES)
+        sim_verify_file(sim, a[0], 0, MODEL_OBJECT_PAGES);
+}
+
 void sim_draw_incore(struct sim *sim, int *a) {
     sim_draw_mapped(sim, a);
 }

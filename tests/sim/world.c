@@ -133,8 +133,23 @@ static void file_release(void *context) {
     ((struct sim_file *)context)->released = true;
 }
 
+/* Every other file is stored at once, as files of the host are. */
+static void file_unmapped(void *context) {
+    struct sim_file *file = context;
+    int object = (int)(file - file->sim->files);
+    if (quire_object_is_mapped(file->sim->objects[object]))
+        sim_fail(file->sim, "file %d is said to be mapped by nobody, and is mapped", object);
+    if (object % 2 == 0)
+        (void)quire_object_sync(file->sim->objects[object]);
+}
+
 static const struct quire_pager pager = {
-    .read = file_read, .write = file_write, .size = file_size, .release = file_release};
+    .read = file_read,
+    .write = file_write,
+    .size = file_size,
+    .release = file_release,
+    .unmapped = file_unmapped,
+};
 
 /* Pages that could still have been taken from programs. A kill with more of them, room on healthy
  * devices for all of them, and no allocation failing on purpose, is a kill without need. */
