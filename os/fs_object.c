@@ -57,11 +57,11 @@ struct os_object {
 
 /* Notes that the page was read, and says whether it was before. */
 static bool was_read(struct os_object *object, uint64_t index) {
-    enum { STEP = 512 };
+    enum { STEP = 512, MOST = 1 << 18 }; /* 8 GiB of file; a sparse one may be much longer */
     uint64_t byte = index / 8;
     if (byte >= object->read_bytes) {
         uint64_t bytes = (byte / STEP + 1) * STEP;
-        uint8_t *read = realloc(object->read, bytes);
+        uint8_t *read = bytes <= MOST ? realloc(object->read, bytes) : NULL;
         if (!read)
             return false;
         memset(read + object->read_bytes, 0, bytes - object->read_bytes);
@@ -203,16 +203,12 @@ static bool has_changed(const struct os_object *object, const struct os_file *fi
 }
 
 static void drop_oldest(struct os_fs *fs) {
-    struct os_object *oldest = NULL;
     unsigned kept = 0;
-    for (struct os_object *object = fs->objects; object; object = object->next) {
-        if (is_kept(object)) {
-            oldest = object;
-            kept++;
-        }
+    for (struct os_object *object = fs->objects, *next; object; object = next) {
+        next = object->next;
+        if (is_kept(object) && ++kept > KEPT_MAX)
+            drop(object);
     }
-    if (kept > KEPT_MAX)
-        drop(oldest);
 }
 
 /* A mapping may want to write later than the first one that only read. */

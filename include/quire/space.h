@@ -228,9 +228,9 @@ struct quire_pager {
     uint64_t (*size)(void *context);
     /* The last reference is gone and all dirty pages were written. */
     void (*release)(void *context);
-    /* The last region that mapped it is gone, and others still hold references: the time to store
-     * what is dirty, or to let the object go. May be NULL; may call quire_object_sync, and
-     * quire_object_unref for a reference of its own. */
+    /* One reference is left, and it is no region's: nobody maps the object any more, and no call
+     * is about to. The time to store what is dirty, or to let the object go: may call
+     * quire_object_sync and quire_object_unref. May be NULL. */
     void (*unmapped)(void *context);
 };
 

@@ -85,9 +85,12 @@ void quire_object_unref(struct quire_object *object) {
     struct quire *q = object->q;
     CHECK(q, object->refs); /* I1 */
     if (--object->refs) {
+        if (object->refs == 1 && object->pager.unmapped && !quire_object_is_mapped(object)) {
+            object->pager.unmapped(object->context); /* which may be the end of the object */
+        }
         return;
     }
-    CHECK(q, quire_list_empty(&object->regions)); /* I1 */
+    CHECK(q, !quire_object_is_mapped(object)); /* I1 */
     if (object->shm) {
         quire_shm_cut(object, 0, UINT64_MAX);
         q->vm->committed -= object->size_pages;

@@ -247,13 +247,9 @@ void quire_region_destroy(struct quire_space *space, struct quire_region *region
     struct quire_object *object = region->object;
     quire_region_remove(space, region);
     quire_cache_free(space->q->vm->region_cache, region);
-    if (!object) {
-        return;
+    if (object) {
+        quire_object_unref(object);
     }
-    if (object->refs > 1 && object->pager.unmapped && !quire_object_is_mapped(object)) {
-        object->pager.unmapped(object->context);
-    }
-    quire_object_unref(object);
 }
 
 void quire_region_resize(struct quire_space *space, struct quire_region *region, uint64_t start,

@@ -108,6 +108,30 @@ static void names(void) {
     EXPECT(found == 1 && fclose(maps) == 0 && munmap(at, BYTES) == 0);
 }
 
+/* The last mapping goes, and the same call makes another: nothing was let go in between. */
+static void mapped_over_itself(void) {
+    enum { PROT = PROT_READ | PROT_WRITE };
+    char bytes[4] = "";
+    make("e", 'e', BYTES);
+    int fd = open("e", O_RDWR);
+    char *at = mmap(NULL, BYTES, PROT, MAP_SHARED, fd, 0);
+    char *place = mmap(NULL, BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    at[0] = 'E';
+    EXPECT(mmap(at, BYTES, PROT, MAP_SHARED | MAP_FIXED, fd, 0) == at && at[0] == 'E');
+    at[1] = 'F';
+    EXPECT(mremap(at, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, place) == place);
+    place[2] = 'G';
+    EXPECT(munmap(place, BYTES) == 0 && pread(fd, bytes, 3, 0) == 3 && !strcmp(bytes, "EFG"));
+    at = mmap(NULL, BYTES, PROT, MAP_SHARED, fd, 0);
+    EXPECT(unlink("e") == 0); /* a file without a name is still one file */
+    at = mremap(at, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+    EXPECT(at == place);
+    at[3] = 'H';
+    char *other = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, fd, 0);
+    EXPECT(other[3] == 'H' && munmap(at, BYTES) == 0 && munmap(other, BYTES) == 0);
+    EXPECT(pread(fd, bytes, 3, 1) == 3 && !strcmp(bytes, "FGH") && close(fd) == 0);
+}
+
 /* More files than are kept, and than the host lets one process have open. */
 static void many(void) {
     enum { FILES = 1500 };
@@ -161,6 +185,7 @@ int main(int argc, char **argv) {
     written_behind_it();
     shorter_and_longer();
     names();
+    mapped_over_itself();
     many();
     EXPECT(unlink("a") == 0 && unlink("b") == 0 && unlink("moved") == 0);
     EXPECT(chdir("/") == 0 && rmdir(directory) == 0);
