@@ -5,7 +5,7 @@
 (() => {
 const KEPT = 240, EVERY_MS = 1000;
 const seen = []; /* moments, oldest first */
-let at = -1, holding = false, ended = "", pid = 1, picked = false, walkAt = null, timer = 0, asking = false, turn = 0;
+let at = -1, holding = false, ended = "", pid = 1, picked = false, walkAt = null, timer = 0, asking = false, again = false, turn = 0;
 const now = () => seen[at];
 const steps = () => seen.length > 0 && now().steps;
 
@@ -38,12 +38,16 @@ async function moment() {
   pid = other;
   return ask("moment?pid=" + pid);
 }
+/* What was on its way when the reader said hold is not shown any more; what he asks for then, is. */
 async function look() {
-  if (asking || ended) return;
+  if (ended) return;
+  if (asking) { again = holding; return; }
   asking = true;
   clearTimeout(timer);
-  try { take(await moment()); } catch (error) { failed(error); }
+  const held = holding;
+  try { const answer = await moment(); if (held || !holding) take(answer); } catch (error) { failed(error); }
   asking = false;
+  if (again) { again = false; return look(); }
   plan();
 }
 function plan() {
