@@ -84,12 +84,12 @@ uint64_t quire_mach_swap_pages(struct quire_machine *machine, unsigned device) {
 }
 
 /* Some pages move in one request: see the picture. */
-static void take_time(struct quire_machine *machine, struct soft_disk *disk, unsigned npages,
+static void take_time(struct quire_machine *machine, uint64_t *busy_until_ns, unsigned npages,
                       uint64_t latency_ns) {
     uint64_t now = machine->clock_ps / SOFT_PS_PER_NS; /* of the hart that asks */
-    uint64_t start = disk->busy_until_ns > now ? disk->busy_until_ns : now;
-    disk->busy_until_ns = start + npages * machine->config.disk_page_ns;
-    uint64_t done = disk->busy_until_ns + latency_ns;
+    uint64_t start = *busy_until_ns > now ? *busy_until_ns : now;
+    *busy_until_ns = start + npages * machine->config.disk_page_ns;
+    uint64_t done = *busy_until_ns + latency_ns;
     if (machine->in_tick) {
         machine->counters.background_ns += done - start;
         return;
@@ -100,7 +100,8 @@ static void take_time(struct quire_machine *machine, struct soft_disk *disk, uns
 }
 
 void quire_soft_file_read(struct quire_machine *machine, bool next) {
-    take_time(machine, &machine->file_disk, 1, next ? 0 : machine->config.disk_latency_ns);
+    take_time(machine, &machine->files_busy_until_ns, 1,
+              next ? 0 : machine->config.disk_latency_ns);
 }
 
 /* => a device that is there, and a run of its pages: I1 */
@@ -179,7 +180,7 @@ static void remember_old(struct soft_disk *disk, uint64_t slot) {
 
 /* An operation on some pages begins. True: it must fail. */
 static bool begin(struct quire_machine *machine, struct soft_disk *disk, unsigned npages) {
-    take_time(machine, disk, npages, machine->config.disk_latency_ns);
+    take_time(machine, &disk->busy_until_ns, npages, machine->config.disk_latency_ns);
     if (disk->late.left == 1)
         settle_late(disk);
     else if (disk->late.left > 0)

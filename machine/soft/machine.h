@@ -126,7 +126,7 @@ struct quire_machine {
 
     /* ---- disk.c ---- */
     struct soft_disk disks[QUIRE_SOFT_SWAPS];
-    struct soft_disk file_disk; /* of the programs' files: its time only */
+    uint64_t files_busy_until_ns; /* the disk with the programs' files: its time only */
 
     /* ---- dma_disk.c ---- */
     struct soft_dma dma;
