@@ -403,7 +403,7 @@ static int64_t open_nameless(struct os *os, struct os_place *place, uint32_t fla
 }
 
 /* What open refuses because of what is there, before the host is asked. */
-static int64_t check_type(const struct os *os, const struct os_place *place, uint32_t flags) {
+static int64_t check_existing(const struct os *os, const struct os_place *place, uint32_t flags) {
     uint32_t type = place->status.st_mode & OS_S_IFMT;
     bool writes = (flags & OS_O_ACCMODE) != OS_O_RDONLY;
     if ((flags & OS_O_CREAT) && (flags & OS_O_EXCL))
@@ -426,7 +426,7 @@ static int64_t check_type(const struct os *os, const struct os_place *place, uin
 
 static int64_t open_host(struct os *os, struct os_place *place, uint32_t flags,
                          struct os_file **out) {
-    int64_t result = check_type(os, place, flags);
+    int64_t result = check_existing(os, place, flags);
     if (result < 0)
         return result;
     if (flags & OS_O_PATH) {

@@ -202,11 +202,12 @@ static bool has_changed(const struct os_object *object, const struct os_file *fi
            !same_time(now.st_ctim, object->seen.st_ctim) || strcmp(object->name, file->path) != 0;
 }
 
+/* Room for one more. */
 static void drop_oldest(struct os_fs *fs) {
     unsigned kept = 0;
     for (struct os_object *object = fs->objects, *next; object; object = next) {
         next = object->next;
-        if (is_kept(object) && ++kept > KEPT_MAX)
+        if (is_kept(object) && ++kept >= KEPT_MAX)
             drop(object);
     }
 }
@@ -239,8 +240,6 @@ static int64_t make(struct os_file *file, struct os_object **out) {
         object_free(object);
         return -OS_ENOMEM;
     }
-    object->next = fs->objects;
-    fs->objects = object; /* I1 */
     *out = object;
     return 0;
 }
@@ -256,14 +255,14 @@ int64_t os_file_object(struct os_file *file, struct quire_object **out) {
     }
     if (object) {
         unlist(object);
-        object->next = fs->objects;
-        fs->objects = object;
     } else {
+        drop_oldest(fs);
         int64_t result = make(file, &object);
         if (result < 0)
             return result;
-        drop_oldest(fs);
     }
+    object->next = fs->objects;
+    fs->objects = object; /* I1 */
     gain_write(object, file);
     quire_object_ref(object->object);
     *out = object->object;

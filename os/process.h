@@ -27,7 +27,7 @@ struct os {
         uint64_t left;              /* instructions of its turn */
         int cursor_pid, cursor_tid; /* whom it took last: round robin goes on behind it */
     } harts[QUIRE_SOFT_HARTS];
-    bool sweep; /* there are dead tasks or reaped processes to free */
+    bool sweep;                   /* there are dead tasks or reaped processes to free */
     uint64_t random_state;
     uint64_t futex_tickets;
     uint64_t host_start_ns;             /* host clock at creation */
@@ -42,12 +42,12 @@ struct os {
     volatile sig_atomic_t interrupted;
     void (*visit)(void *context); /* visit.c; NULL: nobody will come */
     void *visit_context;
-    atomic_bool visit_asked;                                                /* by any thread */
+    atomic_bool visit_asked; /* by any thread */
     void (*console_touch)(void *context, const char *bytes, size_t nbytes); /* or NULL */
     void *console_context;
     struct os_summary summary;
     struct os_watch watch; /* context NULL: nobody watches (watch.c) */
-    struct {               /* swap.c: which swap devices are which files of the host */
+    struct { /* swap.c: which swap devices are which files of the host */
         bool file;
         uint64_t host_device, inode;
     } swaps[OS_SWAPS_MAX];

@@ -139,8 +139,8 @@ static void log_candidate(struct quire *q, unsigned number, const struct quire_s
     struct quire_space_usage usage;
     quire_space_usage(space, &usage);
     const uint64_t columns[] = {
-        usage.virtual_pages,  usage.resident_anon + usage.resident_file + usage.resident_shmem,
-        usage.resident_anon,  usage.resident_file,
+        usage.virtual_pages, usage.resident_anon + usage.resident_file + usage.resident_shmem,
+        usage.resident_anon, usage.resident_file,
         usage.resident_shmem, usage.page_tables,
         usage.swapped,
     };

@@ -76,7 +76,7 @@ echo first >"$scratch/file"
 timeout 120 "$QUIRE" run --quiet -- "$scratch/kept" other "$scratch/file" \
     <"$scratch/line" >"$scratch/out" 2>"$scratch/error" &
 exec 3>"$scratch/line"
-until grep -q first "$scratch/out"; do sleep 0.1; done
+until grep -q first "$scratch/out" || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
 echo later >"$scratch/file"
 echo go >&3
 exec 3>&-

@@ -153,23 +153,36 @@ asyncio.run(main())'
     network=0
 }
 
+# A repository of $1 directories with a hundred files each.
+git_work='
+rm -rf /w/g; mkdir /w/g; cd /w/g; export HOME=/w
+git init -q; git config user.email a@b; git config user.name x
+for d in $(seq 1 $1); do
+    mkdir d$d; for i in $(seq 1 100); do echo $d $i >d$d/f$i; done
+done
+git add .; git commit -qm one; echo more >>d1/f1; git commit -qam two
+git gc -q; git fsck 2>/dev/null
+echo "$(git ls-files | wc -l) files, $(git log --oneline | wc -l) commits," \
+    "$(find .git/objects -path "*/??/*" | grep -vc -e pack -e info) loose"'
+
+# A program of $1 files and one more, which prints the sum of their numbers.
+make_work='
+rm -rf /w/m; mkdir /w/m; cd /w/m
+for i in $(seq 1 $1); do
+    printf "%s\n" "#include <stdio.h>" "#include <stdlib.h>" "#include <string.h>" \
+        "int f$i(void) { char s[9]; snprintf(s, 9, \"%d\", $i); return atoi(s); }" >f$i.c
+    sum="$sum + f$i()" decl="$decl int f$i(void);" objects="$objects f$i.o"
+done
+printf "%s\n" "#include <stdio.h>" "$decl" \
+    "int main(void) { return printf(\"%d\\n\", 0$sum) < 0; }" >main.c
+printf "sum: main.o $objects\n\tcc -o sum *.o\n" >Makefile
+make -s -j4 CFLAGS=-O2 && ./sum'
+
 builders() {
     inodes=1
-    expect git '300 files, 2 commits, 0 loose' sh -c 'rm -rf /w/g
-    mkdir /w/g; cd /w/g; export HOME=/w
-    git init -q; git config user.email a@b; git config user.name x
-    for i in $(seq 1 300); do echo $i >f$i; done; git add .; git commit -qm one
-    echo more >>f1; git commit -qam two; git gc -q; git fsck 2>/dev/null
-    echo "$(git ls-files | wc -l) files, $(git log --oneline | wc -l) commits," \
-        "$(find .git/objects -path "*/??/*" | grep -vc -e pack -e info) loose"'
+    expect git '300 files, 2 commits, 0 loose' sh -c "$git_work" git 3
     inodes=0
-    expect 'gcc and make -j4' 45 sh -c 'rm -rf /w/m; mkdir /w/m; cd /w/m
-    for i in 1 2 3 4 5 6 7 8 9; do echo "int f$i(void) { return $i; }" >f$i.c
-        sum="$sum + f$i()" decl="$decl int f$i(void);"; done
-    printf "%s\n" "int printf(const char *, ...);$decl" \
-        "int main(void) { return printf(\"%d\\n\", 0$sum) < 0; }" >main.c
-    printf "sum: main.o f1.o f2.o f3.o f4.o f5.o f6.o f7.o f8.o f9.o\n\tcc -o sum *.o\n" >Makefile
-    make -s -j4 && ./sum'
+    expect 'gcc and make -j4' 45 sh -c "$make_work" make 9
 }
 
 all_programs() {
@@ -200,24 +213,9 @@ ok' sqlite3 :memory: 'create table t(k integer primary key, a text, b blob);
         head -c 4000000 >/w/s; zstd -19 --long -qf /w/s
     zstd -dc --long /w/s.zst | cmp - /w/s && echo same'
     inodes=1
-    expect 'git with 5,000 files' '5000 files, 2 commits, 0 loose' sh -c 'rm -rf /w/g
-    mkdir /w/g; cd /w/g; export HOME=/w
-    git init -q; git config user.email a@b; git config user.name x
-    for d in $(seq 1 50); do mkdir d$d
-        for i in $(seq 1 100); do echo $d $i >d$d/f$i; done; done; git add .; git commit -qm one
-    echo more >>d1/f1; git commit -qam two; git gc -q; git fsck 2>/dev/null
-    echo "$(git ls-files | wc -l) files, $(git log --oneline | wc -l) commits," \
-        "$(find .git/objects -path "*/??/*" | grep -vc -e pack -e info) loose"'
+    expect 'git with 5,000 files' '5000 files, 2 commits, 0 loose' sh -c "$git_work" git 50
     inodes=0
-    expect 'gcc, 50 files and make -j4' 1275 sh -c 'rm -rf /w/m; mkdir /w/m; cd /w/m
-    for i in $(seq 1 50); do
-        printf "%s\n" "#include <stdio.h>" "#include <stdlib.h>" "#include <string.h>" \
-            "int f$i(void) { char s[9]; snprintf(s, 9, \"%d\", $i); return atoi(s); }" >f$i.c
-        sum="$sum + f$i()" decl="$decl int f$i(void);" objects="$objects f$i.o"; done
-    printf "%s\n" "#include <stdio.h>" "$decl" \
-        "int main(void) { return printf(\"%d\n\", 0$sum) < 0; }" >main.c
-    printf "sum: main.o $objects\n\tcc -o sum *.o\n" >Makefile
-    make -s -j4 CFLAGS=-O2 && ./sum'
+    expect 'gcc, 50 files and make -j4' 1275 sh -c "$make_work" make 50
     ample=1G
 }
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # real_matrix.sh: the same output whatever memory there is: each program with ample RAM, half and a
 # quarter of its peak, under two policies, with three kinds of swap: a disk, compressed RAM alone,
-# both. QUIRE_FULL=1: all programs, else the small ones.
+# both. QUIRE_FULL=1: all programs, QUIRE_FULL=large: those of hundreds of megabytes, else the
+# small ones.
 #
 # Each program meets each amount of memory, each policy and each kind of swap, in three combinations
 # beside the ample one; four programs in a row meet all twelve. QUIRE_MATRIX=all gives each program
